@@ -1,0 +1,357 @@
+//! A batch: the metrics of one tick on their way to a storage.
+
+use std::cmp::Ordering;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::anomaly::set;
+use crate::catalog::Catalog;
+use crate::exposition;
+use crate::metric::{Label, MetricKind, Sample};
+use crate::snapshot::Snapshot;
+use crate::task::Roster;
+
+/// The label sets of all series of one roster and catalogue, each once, with their text: made once per change of either,
+/// never per tick.
+#[derive(Debug, PartialEq)]
+pub struct LabelSets {
+    /// Changes when anything else here does.
+    pub version: u64,
+    /// The label sets, their labels sorted by name.
+    pub sets: Vec<Vec<Label>>,
+    texts: Vec<String>,
+    order: Vec<MetricOrder>,
+}
+
+/// The series of one metric in the order in which they are written.
+#[derive(Debug, PartialEq)]
+struct MetricOrder {
+    metric: usize,
+    series: Vec<SeriesPlace>,
+}
+
+/// One series: where its value is, and its label set.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct SeriesPlace {
+    column: usize,
+    row: usize,
+    set: usize,
+}
+
+impl LabelSets {
+    /// The label sets of all series; `common` labels are on every one and win over labels of the same name.
+    #[must_use]
+    pub fn new(version: u64, roster: &Roster, catalog: &Catalog, common: &[Label]) -> Self {
+        let mut interned = Interned::default();
+        let task_labels: Vec<Vec<Label>> = roster
+            .tasks
+            .iter()
+            .map(|task| {
+                let mut labels = vec![("task_id".into(), task.id.clone()), ("task_name".into(), task.name.clone())];
+                labels.extend(task.labels.iter().cloned());
+                labels
+            })
+            .collect();
+        let mut by_metric: Vec<Vec<SeriesPlace>> = catalog.metrics.iter().map(|_| Vec::new()).collect();
+        for (column, series) in catalog.columns.iter().enumerate() {
+            for (row, labels) in task_labels.iter().enumerate() {
+                let set = interned.place_of(&series.labels, labels, common);
+                by_metric[series.metric as usize].push(SeriesPlace { column, row, set });
+            }
+        }
+        for (column, series) in catalog.platform.iter().enumerate() {
+            let set = interned.place_of(&series.labels, &[], common);
+            by_metric[series.metric as usize].push(SeriesPlace { column, row: 0, set });
+        }
+        let sets = interned.sets;
+        let mut order: Vec<MetricOrder> = by_metric
+            .into_iter()
+            .enumerate()
+            .map(|(metric, mut series)| {
+                series.sort_by(|a, b| compare_labels(&sets[a.set], &sets[b.set]));
+                MetricOrder { metric, series }
+            })
+            .collect();
+        order.sort_by(|a, b| catalog.metrics[a.metric].name.cmp(&catalog.metrics[b.metric].name));
+        let texts = sets.iter().map(|set| exposition::label_text(set)).collect();
+        Self { version, sets, texts, order }
+    }
+}
+
+#[derive(Default)]
+struct Interned {
+    sets: Vec<Vec<Label>>,
+    places: HashMap<Vec<Label>, usize>,
+}
+
+impl Interned {
+    fn place_of(&mut self, own: &[Label], task: &[Label], common: &[Label]) -> usize {
+        let mut labels = own.to_vec();
+        for (name, value) in task.iter().chain(common) {
+            set(&mut labels, name, value);
+        }
+        labels.sort();
+        *self.places.entry(labels).or_insert_with_key(|labels| {
+            self.sets.push(labels.clone());
+            self.sets.len() - 1
+        })
+    }
+}
+
+/// Order of series within a metric: by their sorted labels, values of digits alone compared as numbers.
+#[must_use]
+pub fn compare_labels(a: &[Label], b: &[Label]) -> Ordering {
+    for ((name_a, value_a), (name_b, value_b)) in a.iter().zip(b) {
+        let order = name_a.cmp(name_b).then_with(|| match (value_a.parse::<u64>(), value_b.parse::<u64>()) {
+            (Ok(a), Ok(b)) => a.cmp(&b),
+            (Ok(_), Err(_)) => Ordering::Less,
+            (Err(_), Ok(_)) => Ordering::Greater,
+            (Err(_), Err(_)) => value_a.cmp(value_b),
+        });
+        if order != Ordering::Equal {
+            return order;
+        }
+    }
+    a.len().cmp(&b.len())
+}
+
+/// One metric of a batch, as columns.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Family {
+    /// Name of the metric.
+    pub name: String,
+    /// How its values behave.
+    pub kind: MetricKind,
+    /// One sentence; may be empty.
+    pub help: String,
+    /// Index into the batch's label sets, one per value.
+    pub series: Vec<u32>,
+    /// The values.
+    pub values: Vec<f64>,
+}
+
+/// The metrics of one tick: a snapshot, and samples besides it. Absent values (NaN) of the snapshot are left out; a NaN
+/// that somebody reported is kept.
+#[derive(Clone)]
+pub struct Batch {
+    snapshot: Arc<Snapshot>,
+    labels: Arc<LabelSets>,
+    extra: Arc<Vec<Sample>>,
+    extra_from: usize,
+}
+
+impl Batch {
+    /// A batch of the snapshot's metrics and `extra` ones, whose labels are sorted here and which take the `common` labels.
+    #[must_use]
+    pub fn new(snapshot: Arc<Snapshot>, labels: Arc<LabelSets>, extra: Vec<Sample>, common: &[Label]) -> Self {
+        let mut extra = extra;
+        for sample in &mut extra {
+            for (name, value) in common {
+                set(&mut sample.labels, name, value);
+            }
+            sample.labels.sort();
+        }
+        extra.sort_by(|a, b| a.name.cmp(&b.name).then_with(|| compare_labels(&a.labels, &b.labels)));
+        extra.dedup_by(|later, first| {
+            let same = later.name == first.name && later.labels == first.labels;
+            if same {
+                first.value = later.value;
+            }
+            same
+        });
+        let extra_from = labels.sets.len();
+        Self { snapshot, labels, extra: Arc::new(extra), extra_from }
+    }
+
+    /// The snapshot that it holds.
+    #[must_use]
+    pub fn snapshot(&self) -> &Arc<Snapshot> {
+        &self.snapshot
+    }
+
+    /// Number of samples.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let mut size = self.extra.len();
+        self.measured(|_, present| size += present.len());
+        size
+    }
+
+    /// All of it as Prometheus text.
+    #[must_use]
+    pub fn exposition(&self) -> String {
+        let mut text = String::new();
+        let mut extra = self.extra.chunk_by(|a, b| a.name == b.name).peekable();
+        self.measured(|metric, present| {
+            while let Some(samples) = extra.next_if(|samples| samples[0].name.as_str() < metric.name.as_str()) {
+                exposition::write_samples(&mut text, samples);
+            }
+            if present.is_empty() {
+                return;
+            }
+            exposition::write_header(&mut text, &metric.name, metric.kind, &metric.help);
+            for (place, value) in present {
+                exposition::write_sample(&mut text, &metric.name, &self.labels.texts[place.set], *value);
+            }
+        });
+        for samples in extra {
+            exposition::write_samples(&mut text, samples);
+        }
+        text
+    }
+
+    /// The label sets: those of the snapshot's series, then one for each extra sample.
+    #[must_use]
+    pub fn label_sets(&self) -> Vec<Vec<Label>> {
+        self.labels.sets.iter().cloned().chain(self.extra.iter().map(|sample| sample.labels.clone())).collect()
+    }
+
+    /// Changes when [`Batch::label_sets`] would answer differently.
+    #[must_use]
+    pub fn label_sets_version(&self) -> u64 {
+        // Extra samples have label sets of their own in every tick.
+        if self.extra.is_empty() { self.labels.version } else { (self.labels.version << 32) ^ self.snapshot.tick }
+    }
+
+    /// All of it as columns.
+    #[must_use]
+    pub fn families(&self) -> Vec<Family> {
+        let mut families = Vec::new();
+        self.measured(|metric, present| {
+            families.push(Family {
+                name: metric.name.clone(),
+                kind: metric.kind,
+                help: metric.help.clone(),
+                series: present.iter().map(|(place, _)| index(place.set)).collect(),
+                values: present.iter().map(|(_, value)| *value).collect(),
+            });
+        });
+        let mut at = self.extra_from;
+        for samples in self.extra.chunk_by(|a, b| a.name == b.name) {
+            families.push(Family {
+                name: samples[0].name.clone(),
+                kind: samples[0].kind,
+                help: samples[0].help.clone(),
+                series: (at..at + samples.len()).map(index).collect(),
+                values: samples.iter().map(|sample| sample.value).collect(),
+            });
+            at += samples.len();
+        }
+        families.retain(|family| !family.values.is_empty());
+        families.sort_by(|a, b| a.name.cmp(&b.name));
+        families
+    }
+
+    /// All of it as records.
+    #[must_use]
+    pub fn samples(&self) -> Vec<Sample> {
+        let mut samples = Vec::new();
+        self.measured(|metric, present| {
+            samples.extend(present.iter().map(|(place, value)| Sample {
+                name: metric.name.clone(),
+                labels: self.labels.sets[place.set].clone(),
+                value: *value,
+                kind: metric.kind,
+                help: metric.help.clone(),
+            }));
+        });
+        samples.extend(self.extra.iter().cloned());
+        samples.sort_by(|a, b| a.name.cmp(&b.name));
+        samples
+    }
+
+    /// Calls `visit` with each metric of the snapshot in order of names, and its values that are not absent.
+    fn measured(&self, mut visit: impl FnMut(&crate::metric::MetricInfo, &[(SeriesPlace, f64)])) {
+        let mut present = Vec::new();
+        for MetricOrder { metric, series } in &self.labels.order {
+            let info = &self.snapshot.catalog.metrics[*metric];
+            present.clear();
+            present.extend(series.iter().map(|place| (*place, self.value_at(info.per_task, *place))));
+            present.retain(|(_, value)| !value.is_nan());
+            visit(info, &present);
+        }
+    }
+
+    fn value_at(&self, per_task: bool, place: SeriesPlace) -> f64 {
+        if per_task {
+            self.snapshot.column(place.column)[place.row]
+        } else {
+            self.snapshot.platform_value(place.column)
+        }
+    }
+}
+
+fn index(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::snapshot_after;
+
+    fn batch(extra: Vec<Sample>) -> Batch {
+        let snapshot = Arc::new(snapshot_after(None, 100.0, &[10, 2], &[5.5, f64::NAN]));
+        let common = vec![("host".into(), "vm".into())];
+        let labels = Arc::new(LabelSets::new(3, &snapshot.roster, &snapshot.catalog, &common));
+        Batch::new(snapshot, labels, extra, &common)
+    }
+
+    fn sample(name: &str, labels: &[(&str, &str)], value: f64) -> Sample {
+        Sample {
+            name: name.into(),
+            labels: labels.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
+            value,
+            kind: MetricKind::Gauge,
+            help: String::new(),
+        }
+    }
+
+    #[test]
+    fn metrics_are_written_by_name_and_absent_values_left_out() {
+        let text = batch(vec![
+            sample("zeal", &[], f64::NAN),
+            sample("rate", &[("task_id", "9"), ("a", "x\"\n")], 0.5),
+            sample("rate", &[("task_id", "9"), ("a", "x\"\n")], 0.75),
+        ])
+        .exposition();
+        assert_eq!(
+            text,
+            "# HELP platform_mem_usage_bytes Help of platform_mem_usage_bytes.\n\
+             # TYPE platform_mem_usage_bytes gauge\n\
+             platform_mem_usage_bytes{host=\"vm\"} 4096\n\
+             \n\
+             # TYPE rate gauge\n\
+             rate{a=\"x\\\"\\n\",host=\"vm\",task_id=\"9\"} 0.75\n\
+             \n\
+             # HELP task_cpu_usage_seconds Help of task_cpu_usage_seconds.\n\
+             # TYPE task_cpu_usage_seconds counter\n\
+             task_cpu_usage_seconds{app=\"db\",host=\"vm\",task_id=\"task10\",task_name=\"name10\"} 5.5\n\
+             \n\
+             # TYPE zeal gauge\n\
+             zeal{host=\"vm\"} NaN\n"
+        );
+    }
+
+    #[test]
+    fn columns_and_records_agree_with_the_text() {
+        let batch = batch(vec![sample("rate", &[("task_id", "9")], 0.5)]);
+        let sets = batch.label_sets();
+        assert_eq!(batch.size(), 3);
+        for family in batch.families() {
+            for (set, value) in family.series.iter().zip(&family.values) {
+                let same =
+                    |one: &Sample| one.name == family.name && one.labels == sets[*set as usize] && one.value == *value;
+                assert!(batch.samples().iter().any(same), "{family:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn digits_are_compared_as_numbers_and_before_words() {
+        let labels = |value: &str| vec![("cpu".to_owned(), value.to_owned())];
+        assert_eq!(compare_labels(&labels("9"), &labels("10")), Ordering::Less);
+        assert_eq!(compare_labels(&labels("10"), &labels("all")), Ordering::Less);
+        assert_eq!(compare_labels(&labels("b"), &labels("a")), Ordering::Greater);
+    }
+}

@@ -1,0 +1,118 @@
+//! The Prometheus text format, version 0.0.4
+//! (<https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format>).
+
+use std::fmt::Write as _;
+
+use crate::metric::{Label, MetricKind, Sample};
+
+/// Labels in braces, values escaped; nothing where there are none.
+#[must_use]
+pub fn label_text(labels: &[Label]) -> String {
+    if labels.is_empty() {
+        return String::new();
+    }
+    let mut text = String::from("{");
+    for (name, value) in labels {
+        if text.len() > 1 {
+            text.push(',');
+        }
+        text.push_str(name);
+        text.push_str("=\"");
+        escape(&mut text, value, true);
+        text.push('"');
+    }
+    text.push('}');
+    text
+}
+
+/// The lines before the samples of a metric, set off by an empty line from what stands before.
+pub fn write_header(text: &mut String, name: &str, kind: MetricKind, help: &str) {
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    if !help.is_empty() {
+        text.push_str("# HELP ");
+        text.push_str(name);
+        text.push(' ');
+        escape(text, help, false);
+        text.push('\n');
+    }
+    text.push_str("# TYPE ");
+    text.push_str(name);
+    text.push(' ');
+    text.push_str(kind.as_str());
+    text.push('\n');
+}
+
+/// One sample; `labels` as [`label_text`] makes them.
+pub fn write_sample(text: &mut String, name: &str, labels: &str, value: f64) {
+    text.push_str(name);
+    text.push_str(labels);
+    text.push(' ');
+    write_value(text, value);
+    text.push('\n');
+}
+
+/// Samples of one metric, with the header of the first.
+pub fn write_samples(text: &mut String, samples: &[Sample]) {
+    let Some(first) = samples.first() else { return };
+    write_header(text, &first.name, first.kind, &first.help);
+    for sample in samples {
+        write_sample(text, &sample.name, &label_text(&sample.labels), sample.value);
+    }
+}
+
+/// A value in the shortest form that reads back the same.
+fn write_value(text: &mut String, value: f64) {
+    if value.is_nan() {
+        text.push_str("NaN");
+    } else if value.is_infinite() {
+        text.push_str(if value > 0.0 { "+Inf" } else { "-Inf" });
+    } else if value.abs() >= 1e21 {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{value:e}");
+    } else {
+        let _ = write!(text, "{value}");
+    }
+}
+
+fn escape(text: &mut String, value: &str, quotes: bool) {
+    for character in value.chars() {
+        match character {
+            '\\' => text.push_str("\\\\"),
+            '\n' => text.push_str("\\n"),
+            '"' if quotes => text.push_str("\\\""),
+            other => text.push(other),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case(0.0, "0")]
+    #[case(0.1 + 0.2, "0.30000000000000004")]
+    #[case(9_223_372_036_854_771_712.0, "9223372036854771712")]
+    #[case(1e300, "1e300")]
+    #[case(f64::NAN, "NaN")]
+    #[case(f64::INFINITY, "+Inf")]
+    #[case(f64::NEG_INFINITY, "-Inf")]
+    fn values(#[case] value: f64, #[case] expected: &str) {
+        let mut text = String::new();
+        write_value(&mut text, value);
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn what_breaks_the_format_is_escaped() {
+        let labels = [("a".to_owned(), "back\\slash \"quoted\"\nline".to_owned())];
+        assert_eq!(label_text(&labels), "{a=\"back\\\\slash \\\"quoted\\\"\\nline\"}");
+        let mut header = String::new();
+        write_header(&mut header, "m", MetricKind::Gauge, "one\ntwo \"three\"");
+        assert_eq!(header, "# HELP m one\\ntwo \"three\"\n# TYPE m gauge\n");
+    }
+}
