@@ -1,0 +1,216 @@
+//! The message set between agent and warden.
+
+use serde::{Deserialize, Serialize};
+use wca_model::{Catalog, Label, Outcome, Platform, Request as Change, TaskKey};
+
+/// Version of this message set. Both processes are one binary; it guards against a binary that was replaced between the
+/// start of the warden and the start of its agent.
+pub const PROTOCOL: u32 = 1;
+
+/// Most tasks of a roster.
+pub const MAX_TASKS: usize = 65_536;
+/// Longest path of a cgroup in bytes.
+pub const MAX_PATH: usize = 4_096;
+/// Most labels of a task.
+pub const MAX_LABELS: usize = 256;
+/// Most requests of one `Apply`.
+pub const MAX_REQUESTS: usize = 1_048_576;
+
+/// What the agent sends: a request with a number that its reply repeats.
+pub type Upward = Request;
+
+/// What the warden sends.
+#[allow(clippy::large_enum_variant, reason = "a message lives for microseconds, and most are replies")]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Downward {
+    /// The answer to the request whose number the message carries.
+    Reply(Reply),
+    /// Something that the agent did not ask for; the message's number is 0.
+    Event(Event),
+}
+
+/// What the agent asks of the warden.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Request {
+    /// The first message, once. Answer: [`Reply::Welcome`].
+    Hello {
+        /// [`PROTOCOL`] of the agent.
+        protocol: u32,
+    },
+    /// The populated cgroups. Answer: [`Reply::Tree`].
+    Tree,
+    /// Who is a task from now on, in the order of rows. Answer: [`Reply::Roster`].
+    Roster {
+        /// The tasks.
+        tasks: Vec<RosterEntry>,
+    },
+    /// Measure the tasks of the last roster. Answer: [`Reply::Sample`], with the columns as descriptor.
+    Sample,
+    /// What a policy asks for. Answer: [`Reply::Outcomes`], one per request in their order.
+    Apply {
+        /// Number of the policy among the components that the operator named.
+        policy: u32,
+        /// The requests, in the order in which the policy made them.
+        requests: Vec<Change>,
+    },
+    /// Give back everything that a policy holds. Answer: [`Reply::Outcomes`].
+    Release {
+        /// Number of the policy.
+        policy: u32,
+    },
+    /// What is held of a task. Answer: [`Reply::Explained`].
+    Explain {
+        /// The task.
+        task: TaskKey,
+    },
+    /// A file that the operator named. Answer: [`Reply::Opened`], with the file as descriptor.
+    Open {
+        /// Its number, in the order of the command line.
+        file: u32,
+    },
+    /// A component as machine code, from the cache or from the compiler. Answer: [`Reply::Compiled`], with the code as
+    /// descriptor of sealed memory. Other requests are answered meanwhile.
+    Compile {
+        /// Number of the file.
+        file: u32,
+        /// What else the code depends on: version of the engine, its configuration, the processor.
+        engine: [u8; 32],
+        /// Whether the cache may be read and written.
+        cache: bool,
+    },
+}
+
+/// A task, as the warden knows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RosterEntry {
+    /// Path of its cgroup below the mount point, with a leading `/`.
+    pub cgroup: String,
+    /// Identity of that cgroup as in [`Cgroup::identity`]; 0: whichever has that path.
+    pub identity: u64,
+    /// Cgroups of its containers, where the task is a pod.
+    pub containers: Vec<String>,
+    /// Labels by which the operator's rails choose tasks.
+    pub labels: Vec<Label>,
+}
+
+/// A cgroup that holds processes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cgroup {
+    /// Path below the mount point, with a leading `/`.
+    pub path: String,
+    /// Differs when a cgroup is made again under the same path.
+    pub identity: u64,
+    /// Controllers of the hierarchies in which it is populated, and `unified` for the v2 one.
+    pub hierarchies: Vec<String>,
+}
+
+/// What the warden answers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Reply {
+    /// To `Hello`.
+    Welcome {
+        /// What the operator asked for, as the program encoded it for its agent.
+        settings: Vec<u8>,
+        /// The machine.
+        platform: Platform,
+        /// What samples will hold.
+        catalog: Catalog,
+        /// Samples that earlier agents of this warden took.
+        ticks: u64,
+    },
+    /// To `Tree`.
+    Tree {
+        /// The populated cgroups, sorted by path.
+        cgroups: Vec<Cgroup>,
+        /// What could not be read, each said once.
+        notices: Vec<String>,
+    },
+    /// To `Roster`.
+    Roster {
+        /// Changes when the tasks do.
+        version: u64,
+        /// Key of each task; none where the cgroup has gone. Rows are those that have a key.
+        keys: Vec<Option<TaskKey>>,
+        /// What samples hold from now on, where that changed.
+        catalog: Option<Catalog>,
+        /// The machine, where it changed.
+        platform: Option<Platform>,
+        /// What could not be opened, each said once.
+        notices: Vec<String>,
+    },
+    /// To `Sample`; the columns are in the descriptor beside it.
+    Sample {
+        /// When the values were read, in seconds since 1970.
+        timestamp: f64,
+        /// What could not be read, each said once.
+        notices: Vec<String>,
+    },
+    /// To `Apply` and `Release`.
+    Outcomes(Vec<Outcome>),
+    /// To `Explain`.
+    Explained(Vec<HeldValue>),
+    /// To `Open`; the file is the descriptor beside it.
+    Opened {
+        /// Its name, as the operator wrote it.
+        name: String,
+        /// Its size in bytes.
+        size: u64,
+    },
+    /// To `Compile`; the code is in the descriptor beside it. The text says why there is none.
+    Compiled(Result<Compiled, String>),
+    /// The request was not served.
+    Refused(Refused),
+}
+
+/// Machine code of a component.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Compiled {
+    /// SHA-256 of the component.
+    pub digest: [u8; 32],
+    /// Whether it came from the cache.
+    pub cached: bool,
+}
+
+/// A value that WCA holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HeldValue {
+    /// Number of the policy that asked for it.
+    pub policy: u32,
+    /// Its kind and domain, the value found before the first change, and the value in force, as the kernel writes them.
+    pub kind: wca_model::Kind,
+    /// Its cache or bandwidth domain, where the kind has one.
+    pub domain: Option<u32>,
+    /// The value found before our first change.
+    pub before: String,
+    /// The value in force.
+    pub now: String,
+    /// When it was set, in seconds since 1970.
+    pub since: f64,
+}
+
+/// Why a request was not served. The warden goes on after each.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum Refused {
+    /// The bytes are no message.
+    #[error("malformed message: {0}")]
+    Malformed(String),
+    /// A message or a part of it is larger than the bound.
+    #[error("oversized message: {0}")]
+    Oversized(String),
+    /// The message makes no sense now.
+    #[error("out of order: {0}")]
+    OutOfOrder(String),
+    /// There is no such file, policy or task, or the value is no possible one.
+    #[error("{0}")]
+    Invalid(String),
+    /// The kernel said no.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// What the warden tells the agent unasked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Event {
+    /// End after the current tick, with everything stored.
+    Stop,
+}
