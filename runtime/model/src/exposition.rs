@@ -62,14 +62,18 @@ pub fn write_samples(text: &mut String, samples: &[Sample]) {
     }
 }
 
-/// A value in the shortest form that reads back the same.
+/// A value in the shortest form that reads back the same. Writing to a `String` cannot fail.
 fn write_value(text: &mut String, value: f64) {
     if value.is_nan() {
         text.push_str("NaN");
     } else if value.is_infinite() {
         text.push_str(if value > 0.0 { "+Inf" } else { "-Inf" });
-    } else if value.abs() >= 1e21 {
-        // Writing to a String cannot fail.
+    } else if value.fract() == 0.0 && value.abs() < 1e19 {
+        // Whole numbers with all their digits: the shortest form would round the kernel's 9223372036854771712.
+        #[allow(clippy::cast_possible_truncation, reason = "whole and below 1e19")]
+        let whole = value as i128;
+        let _ = write!(text, "{whole}");
+    } else if value.abs() >= 1e19 {
         let _ = write!(text, "{value:e}");
     } else {
         let _ = write!(text, "{value}");
