@@ -2,6 +2,12 @@
 //!
 //! The warden judges by them, and the sandbox answers guests by the same ones at once.
 
+mod batch;
+mod resctrl;
+#[cfg(test)]
+mod testing;
 mod validate;
 
+pub use batch::which_count;
+pub use resctrl::rounded_bandwidth;
 pub use validate::validate;
