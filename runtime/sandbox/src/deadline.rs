@@ -1,0 +1,115 @@
+//! Wall-clock time of a call.
+
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use wasmtime::{Engine, EngineWeak, Store, Trap, UpdateDeadline};
+
+use crate::engine::EPOCH;
+use crate::state::State;
+
+/// Until when the guest may run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline {
+    pub(crate) until: Instant,
+    pub(crate) allowed: Duration,
+}
+
+/// The guest ran longer than it may.
+#[derive(Debug, thiserror::Error)]
+#[error("ran longer than {allowed:?}")]
+pub(crate) struct DeadlineExceeded {
+    pub(crate) allowed: Duration,
+}
+
+impl Deadline {
+    pub(crate) fn after(allowed: Duration) -> Self {
+        Self { until: Instant::now() + allowed, allowed }
+    }
+
+    fn exceeded(&self) -> Option<DeadlineExceeded> {
+        (Instant::now() >= self.until).then_some(DeadlineExceeded { allowed: self.allowed })
+    }
+}
+
+/// Lets the guest yield at every epoch, so that it shares its worker thread, and traps it after its deadline.
+pub(crate) fn watch(store: &mut Store<State>) {
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_callback(|mut context| {
+        if let Some(exceeded) = context.data().deadline.exceeded() {
+            return Err(exceeded.into());
+        }
+        let left = context.get_fuel()?;
+        watch_runner(context.data_mut(), left)?;
+        Ok(UpdateDeadline::Yield(1))
+    });
+}
+
+/// Traps a runner that has used the fuel of a call since its last tick: its one call lasts as long as the agent.
+fn watch_runner(state: &mut State, left: u64) -> wasmtime::Result<()> {
+    let Some(most) = state.runner_fuel else { return Ok(()) };
+    if state.fuel_before == 0 {
+        state.fuel_before = left;
+    }
+    if state.fuel_before - left.min(state.fuel_before) > most { Err(Trap::OutOfFuel.into()) } else { Ok(()) }
+}
+
+/// The thread that lets epochs pass, while any guest runs. It ends with the last engine.
+pub(crate) struct EpochClock {
+    running: Arc<(Mutex<Running>, Condvar)>,
+}
+
+#[derive(Default)]
+struct Running {
+    guests: usize,
+    ended: bool,
+}
+
+/// As long as it lives, epochs pass.
+pub(crate) struct Ticking(Arc<(Mutex<Running>, Condvar)>);
+
+impl EpochClock {
+    pub(crate) fn start(engine: &Engine) -> Self {
+        let running = Arc::<(Mutex<Running>, Condvar)>::default();
+        let (engine, shared) = (engine.weak(), Arc::clone(&running));
+        std::thread::spawn(move || let_epochs_pass(&engine, &shared));
+        Self { running }
+    }
+
+    pub(crate) fn tick(&self) -> Ticking {
+        change(&self.running, |running| running.guests += 1);
+        Ticking(Arc::clone(&self.running))
+    }
+}
+
+fn let_epochs_pass(engine: &EngineWeak, shared: &(Mutex<Running>, Condvar)) {
+    loop {
+        let running = shared.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = shared.1.wait_while(running, |running| running.guests == 0 && !running.ended);
+        if waited.unwrap_or_else(PoisonError::into_inner).ended {
+            return;
+        }
+        std::thread::sleep(EPOCH);
+        match engine.upgrade() {
+            Some(engine) => engine.increment_epoch(),
+            None => return,
+        }
+    }
+}
+
+fn change(running: &(Mutex<Running>, Condvar), change: impl FnOnce(&mut Running)) {
+    change(&mut running.0.lock().unwrap_or_else(PoisonError::into_inner));
+    running.1.notify_all();
+}
+
+impl Drop for Ticking {
+    fn drop(&mut self) {
+        change(&self.0, |running| running.guests -= 1);
+    }
+}
+
+impl Drop for EpochClock {
+    fn drop(&mut self) {
+        change(&self.running, |running| running.ended = true);
+    }
+}

@@ -1,0 +1,105 @@
+//! Why a guest was stopped, in words for the operator.
+
+use wasmtime::Trap;
+use wasmtime_wasi::I32Exit;
+
+use crate::deadline::DeadlineExceeded;
+use crate::limiter::Limiter;
+use crate::limits::{Limits, bytes};
+
+/// Why a call did not end as it should. All but [`Failure::Said`] cost the instance.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// The policy itself returned an error.
+    #[error("it reported: {0}")]
+    Said(String),
+    /// A storage that takes the batch later.
+    #[error("the storage is unavailable: {0}")]
+    Unavailable(String),
+    /// A storage that takes the batch never.
+    #[error("the storage rejected the batch: {0}")]
+    Rejected(String),
+    /// The fuel of the call is used up.
+    #[error("out of fuel: it used {0} instructions (limit {1})")]
+    Fuel(u64, &'static str),
+    /// The time of the call is used up.
+    #[error("it ran longer than {0} (limit {1})")]
+    Deadline(String, &'static str),
+    /// Its memory reached the ceiling, and it could not go on.
+    #[error("out of memory: {0} (limit memory)")]
+    Memory(String),
+    /// It handed the host too much at once.
+    #[error("it handed the host more than {0} at once (limit hostcall)")]
+    Hostcall(String),
+    /// It kept too many handles.
+    #[error("it kept more than {0} handles (limit handles)")]
+    Handles(u64),
+    /// It is made of too many instances, memories or tables.
+    #[error("it is made of more than {0} instances, memories or tables (limit instances)")]
+    Instances(u64),
+    /// Its stack overflowed.
+    #[error("stack overflow: it calls itself without end")]
+    Stack,
+    /// It ended itself.
+    #[error("it called exit({0}); a policy returns")]
+    Exit(i32),
+    /// It trapped.
+    #[error("it trapped: {0}")]
+    Trap(String),
+}
+
+impl Failure {
+    /// Whether the instance can be called again.
+    #[must_use]
+    pub fn spares_instance(&self) -> bool {
+        matches!(self, Self::Said(_) | Self::Unavailable(_) | Self::Rejected(_))
+    }
+
+    /// What an error of the engine means; `starting` picks the limits of the start.
+    pub(crate) fn of(error: &wasmtime::Error, limits: &Limits, limiter: &Limiter, starting: bool) -> Self {
+        if let Some(exit) = error.downcast_ref::<I32Exit>() {
+            return Self::Exit(exit.0);
+        }
+        if let Some(exceeded) = error.downcast_ref::<DeadlineExceeded>() {
+            return Self::deadline(exceeded.allowed, starting);
+        }
+        let trap = error.downcast_ref::<Trap>();
+        match trap {
+            Some(Trap::OutOfFuel) if starting => return Self::Fuel(limits.start_fuel, "start-fuel"),
+            Some(Trap::OutOfFuel) => return Self::Fuel(limits.fuel, "fuel"),
+            Some(Trap::StackOverflow) => return Self::Stack,
+            _ => {}
+        }
+        let text = format!("{error:#}");
+        if text.contains("fuel allocated for hostcalls has been exhausted") {
+            return Self::Hostcall(bytes(limits.hostcall));
+        }
+        if text.contains("handle limit exceeded") {
+            return Self::Handles(limits.handles);
+        }
+        if text.contains("resource limit exceeded") {
+            return Self::Instances(limits.instances);
+        }
+        if limiter.denied() {
+            return Self::Memory(bytes(limiter.ceiling()));
+        }
+        Self::Trap(trap_text(error, trap))
+    }
+
+    pub(crate) fn deadline(allowed: std::time::Duration, starting: bool) -> Self {
+        Self::Deadline(format!("{allowed:?}"), if starting { "start-deadline" } else { "deadline" })
+    }
+}
+
+/// The innermost cause, and the function where it happened if the guest has names.
+fn trap_text(error: &wasmtime::Error, trap: Option<&Trap>) -> String {
+    let cause = trap.map_or_else(|| error.root_cause().to_string(), ToString::to_string);
+    let cause = cause.trim_start_matches("wasm trap: ").to_owned();
+    let function = error
+        .downcast_ref::<wasmtime::WasmBacktrace>()
+        .and_then(|trace| trace.frames().iter().find_map(|frame| frame.func_name().map(str::to_owned)));
+    match function {
+        Some(function) => format!("{cause} (in {function})"),
+        None => cause,
+    }
+}

@@ -1,0 +1,175 @@
+//! `wca:policy/plan`: what an allocator asks for. Each request is judged at once by the rules that the warden has too.
+
+use wca_model as model;
+use wca_model::request::{Limit, Ways};
+use wca_model::{Change, Kind, Refusal as Why, Request};
+
+use crate::bindings::plan::{Fate, Host, Outcome, Refusal};
+use crate::state::{LogLevel, State};
+
+type Answer = wasmtime::Result<Result<(), Refusal>>;
+
+impl Host for State {
+    fn cpu_quota(&mut self, task: u64, share: f64) -> Answer {
+        self.ask("plan.cpu-quota", task, Change::CpuQuota(share))
+    }
+
+    fn cpu_shares(&mut self, task: u64, shares: f64) -> Answer {
+        self.ask("plan.cpu-shares", task, Change::CpuShares(shares))
+    }
+
+    fn cpu_weight(&mut self, task: u64, weight: u32) -> Answer {
+        self.ask("plan.cpu-weight", task, Change::CpuWeight(weight))
+    }
+
+    fn cpuset_cpus(&mut self, task: u64, cpus: Vec<u32>) -> Answer {
+        self.ask("plan.cpuset-cpus", task, Change::CpusetCpus(cpus))
+    }
+
+    fn cpuset_mems(&mut self, task: u64, nodes: Vec<u32>) -> Answer {
+        self.ask("plan.cpuset-mems", task, Change::CpusetMems(nodes))
+    }
+
+    fn cpuset_memory_migrate(&mut self, task: u64, follow: bool) -> Answer {
+        self.ask("plan.cpuset-memory-migrate", task, Change::CpusetMemoryMigrate(follow))
+    }
+
+    fn migrate_pages(&mut self, task: u64, node: u32) -> Answer {
+        self.ask("plan.migrate-pages", task, Change::MigratePages(node))
+    }
+
+    fn rdt_group(&mut self, task: u64, group: Option<String>) -> Answer {
+        self.ask("plan.rdt-group", task, Change::RdtGroup(group))
+    }
+
+    fn rdt_l3(&mut self, task: u64, domain: u32, ways: u64) -> Answer {
+        self.ask("plan.rdt-l3", task, Change::RdtL3(Ways { domain, mask: ways }))
+    }
+
+    fn rdt_l3_code(&mut self, task: u64, domain: u32, ways: u64) -> Answer {
+        self.ask("plan.rdt-l3-code", task, Change::RdtL3Code(Ways { domain, mask: ways }))
+    }
+
+    fn rdt_l3_data(&mut self, task: u64, domain: u32, ways: u64) -> Answer {
+        self.ask("plan.rdt-l3-data", task, Change::RdtL3Data(Ways { domain, mask: ways }))
+    }
+
+    fn rdt_l2(&mut self, task: u64, domain: u32, ways: u64) -> Answer {
+        self.ask("plan.rdt-l2", task, Change::RdtL2(Ways { domain, mask: ways }))
+    }
+
+    fn rdt_mb(&mut self, task: u64, domain: u32, limit: u32) -> Answer {
+        self.ask("plan.rdt-mb", task, Change::RdtMb(Limit { domain, value: limit }))
+    }
+
+    fn memory_high(&mut self, task: u64, bytes: Option<u64>) -> Answer {
+        self.ask("plan.memory-high", task, Change::MemoryHigh(bytes))
+    }
+
+    fn memory_max(&mut self, task: u64, bytes: Option<u64>) -> Answer {
+        self.ask("plan.memory-max", task, Change::MemoryMax(bytes))
+    }
+
+    fn memory_low(&mut self, task: u64, bytes: u64) -> Answer {
+        self.ask("plan.memory-low", task, Change::MemoryLow(bytes))
+    }
+
+    fn io_weight(&mut self, task: u64, weight: u32) -> Answer {
+        self.ask("plan.io-weight", task, Change::IoWeight(weight))
+    }
+
+    fn release(&mut self, task: u64, kind: String) -> Answer {
+        match kind.parse::<Kind>() {
+            Ok(kind) => self.ask("plan.release", task, Change::Release(kind)),
+            Err(unknown) => Ok(self.counted(Err(Why::Invalid(unknown.to_string())))),
+        }
+    }
+
+    fn in_force(&mut self, kind: String) -> wasmtime::Result<Vec<f64>> {
+        let rows = self.now("plan.in-force")?.rows();
+        match kind.parse::<Kind>() {
+            Ok(_) => self.say_not_measured("plan.in-force"),
+            Err(unknown) => self.log(LogLevel::Warn, &format!("plan.in-force: {unknown}")),
+        }
+        Ok(vec![f64::NAN; rows])
+    }
+
+    fn cpus_in_force(&mut self, task: u64) -> wasmtime::Result<Vec<u32>> {
+        self.not_measured("plan.cpus-in-force", task)
+    }
+
+    fn mems_in_force(&mut self, task: u64) -> wasmtime::Result<Vec<u32>> {
+        self.not_measured("plan.mems-in-force", task)
+    }
+
+    fn group_in_force(&mut self, task: u64) -> wasmtime::Result<String> {
+        self.not_measured("plan.group-in-force", task)
+    }
+
+    fn l3_in_force(&mut self, task: u64, _: u32) -> wasmtime::Result<Option<u64>> {
+        self.not_measured("plan.l3-in-force", task)
+    }
+
+    fn l3_code_in_force(&mut self, task: u64, _: u32) -> wasmtime::Result<Option<u64>> {
+        self.not_measured("plan.l3-code-in-force", task)
+    }
+
+    fn l3_data_in_force(&mut self, task: u64, _: u32) -> wasmtime::Result<Option<u64>> {
+        self.not_measured("plan.l3-data-in-force", task)
+    }
+
+    fn l2_in_force(&mut self, task: u64, _: u32) -> wasmtime::Result<Option<u64>> {
+        self.not_measured("plan.l2-in-force", task)
+    }
+
+    fn mb_in_force(&mut self, task: u64, _: u32) -> wasmtime::Result<Option<u32>> {
+        self.not_measured("plan.mb-in-force", task)
+    }
+
+    fn outcomes(&mut self) -> wasmtime::Result<Vec<Outcome>> {
+        self.now("plan.outcomes")?;
+        Ok(self.given.outcomes.iter().cloned().map(to_guest).collect())
+    }
+}
+
+impl State {
+    fn ask(&mut self, function: &str, task: u64, change: Change) -> Answer {
+        let known = self.known(function, task)?;
+        let most = self.limits.requests_per_task.saturating_mul(self.now(function)?.rows().max(1) as u64);
+        let taken = known.and_then(|task| {
+            if self.said.requests.len() as u64 >= most {
+                return Err(Why::TooMany);
+            }
+            wca_rules::validate(&change, &self.platform)?;
+            self.said.requests.push(Request { task, change });
+            Ok(())
+        });
+        Ok(self.counted(taken))
+    }
+
+    /// The answer to what is in force where the node does not read it: the type's empty value, and once a line that says so.
+    fn not_measured<T: Default>(&mut self, function: &'static str, task: u64) -> wasmtime::Result<T> {
+        if self.known(function, task)?.is_ok() {
+            self.say_not_measured(function);
+        }
+        Ok(T::default())
+    }
+
+    fn say_not_measured(&mut self, function: &'static str) {
+        if self.said_not_measured.insert(function) {
+            self.log(LogLevel::Info, &format!("{function}: not measured here"));
+        }
+    }
+}
+
+fn to_guest(outcome: model::Outcome) -> Outcome {
+    let fate = match outcome.fate {
+        model::Fate::Applied => Fate::Applied,
+        model::Fate::Unchanged => Fate::Unchanged,
+        model::Fate::Adjusted(value) => Fate::Adjusted(value),
+        model::Fate::Shadowed => Fate::Shadowed,
+        model::Fate::Failed(why) => Fate::Failed(why),
+        model::Fate::Reverted(why) => Fate::Reverted(why),
+    };
+    Outcome { task: outcome.task.0, kind: outcome.kind.as_str().to_owned(), domain: outcome.domain, fate }
+}

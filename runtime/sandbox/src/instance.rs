@@ -1,0 +1,255 @@
+//! One instance of a component: instantiated, configured, called, thrown away.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use rand_core::SeedableRng;
+use rand_pcg::Pcg64Mcg;
+use wasmtime::component::{ComponentType, Func, Instance as Exports, Lift, ResourceTable, TypedFunc, Val};
+use wasmtime::{AsContextMut, Store};
+use wasmtime_wasi_http::WasiHttpCtx;
+
+use crate::component::{Component, Linked};
+use crate::contract::World;
+use crate::deadline::{self, Deadline};
+use crate::failure::Failure;
+use crate::grants::GrantedHttp;
+use crate::limiter::Limiter;
+use crate::policy::Surroundings;
+use crate::state::{Given, Lines, Said, State, locked};
+use crate::wasi::{self, GuestTime};
+
+/// What a call of the world's export returns.
+#[derive(Clone, ComponentType, Lift)]
+#[component(variant)]
+enum StoreError {
+    #[component(name = "unavailable")]
+    Unavailable(String),
+    #[component(name = "rejected")]
+    Rejected(String),
+}
+
+/// The world's export.
+#[derive(Clone, Copy)]
+enum Export {
+    Policy(TypedFunc<(), (Result<(), String>,)>),
+    Storage(TypedFunc<(), (Result<(), StoreError>,)>),
+    Command(TypedFunc<(), (Result<(), ()>,)>),
+}
+
+/// One instance, with everything that the host keeps for it.
+pub(crate) struct Instance {
+    store: Store<State>,
+    exports: Exports,
+    export: Export,
+    started: bool,
+    start_left: Duration,
+}
+
+impl Instance {
+    /// Instantiates and configures: the start function and `configure` run, within the limits of the start.
+    ///
+    /// # Errors
+    /// [`Failure`], with what `configure` itself refused as [`Failure::Said`].
+    pub(crate) async fn start(
+        component: &Component,
+        linked: &Linked,
+        around: &Surroundings,
+        arguments: Option<&[Val]>,
+    ) -> Result<Self, Failure> {
+        let allowed = around.limits.start_deadline;
+        let begun = Instant::now();
+        let mut store = new_store(component, linked, around);
+        set_fuel(&mut store, around.limits.start_fuel);
+        let _ticking = around.sandbox.clock.tick();
+        let work = async {
+            let exports = linked.pre.instantiate_async(&mut store).await?;
+            let export = find_export(component.world, &exports, &mut store)?;
+            if let (Some(arguments), Some(configure)) = (arguments, exports.get_func(&mut store, "configure")) {
+                configure_with(&configure, arguments, &mut store).await?;
+            }
+            wasmtime::Result::Ok((exports, export))
+        };
+        let outcome: Result<wasmtime::Result<(Exports, Export)>, _> = tokio::time::timeout(allowed, work).await;
+        locked(&store.data().lines).end();
+        let started = match outcome {
+            Ok(Ok(started)) => Ok(started),
+            Ok(Err(error)) => Err(match error.downcast_ref::<RefusedConfiguration>() {
+                Some(refused) => Failure::Said(refused.0.clone()),
+                None => Failure::of(&error, &store.data().limits, &store.data().limiter, true),
+            }),
+            Err(_) => Err(Failure::deadline(allowed, true)),
+        };
+        let (exports, export) = started?;
+        let start_left = allowed.saturating_sub(begun.elapsed());
+        Ok(Self { store, exports, export, started: false, start_left })
+    }
+
+    /// Calls the world's export with what it may read, within `allowed`.
+    pub(crate) async fn call(&mut self, given: Given, allowed: Duration) -> (Result<(), Failure>, Said) {
+        let starting = !self.started;
+        let allowed = if starting { self.start_left.max(allowed) } else { allowed };
+        self.begin(given, allowed, starting);
+        let outcome = {
+            let _ticking = self.store.data().ticking();
+            tokio::time::timeout(allowed + GRACE, call(self.export, &mut self.store)).await
+        };
+        self.started = true;
+        let state = self.store.data_mut();
+        locked(&state.lines).end();
+        state.given.snapshot = None;
+        state.given.batch = None;
+        let result = match outcome {
+            Ok(Ok(result)) => result,
+            Ok(Err(error)) => Err(Failure::of(&error, &state.limits, &state.limiter, starting)),
+            Err(_) => Err(Failure::deadline(allowed, starting)),
+        };
+        (result, std::mem::take(&mut state.said))
+    }
+
+    fn begin(&mut self, given: Given, allowed: Duration, starting: bool) {
+        if !starting {
+            let fuel = self.store.data().limits.fuel;
+            set_fuel(&mut self.store, fuel);
+        }
+        self.store.set_epoch_deadline(1);
+        let state = self.store.data_mut();
+        state.deadline = Deadline::after(allowed);
+        if let Some(snapshot) = &given.snapshot {
+            state.time.set(snapshot.timestamp);
+            state.platform = Arc::clone(&snapshot.platform);
+        }
+        state.given = given;
+        state.said = Said::default();
+        locked(&state.lines).begin();
+    }
+
+    /// Whether it has grown to four fifths of its memory, and allows to be replaced.
+    pub(crate) async fn may_be_recycled(&mut self, component: &Component, allowed: Duration) -> bool {
+        if !component.may_recycle || !self.store.data().limiter.is_nearly_full() {
+            return false;
+        }
+        let Ok(asked) = self.exports.get_typed_func::<(), (bool,)>(&mut self.store, "may-recycle") else { return false };
+        self.begin(Given::default(), allowed, false);
+        let _ticking = self.store.data().ticking();
+        let answer = tokio::time::timeout(allowed + GRACE, asked.call_async(&mut self.store, ())).await;
+        matches!(answer, Ok(Ok((true,))))
+    }
+
+    /// Bytes of its memories and tables.
+    pub(crate) fn memory(&self) -> u64 {
+        self.store.data().limiter.used()
+    }
+}
+
+/// How much later than the guest's own deadline a call that waits in the host is dropped, so that a running guest is told
+/// from a waiting one.
+const GRACE: Duration = Duration::from_millis(20);
+
+async fn call(export: Export, store: &mut Store<State>) -> wasmtime::Result<Result<(), Failure>> {
+    Ok(match export {
+        Export::Policy(function) => function.call_async(store, ()).await?.0.map_err(Failure::Said),
+        Export::Storage(function) => function.call_async(store, ()).await?.0.map_err(|error| match error {
+            StoreError::Unavailable(why) => Failure::Unavailable(why),
+            StoreError::Rejected(why) => Failure::Rejected(why),
+        }),
+        Export::Command(function) => match function.call_async(store, ()).await {
+            Ok((result,)) => result.map_err(|()| Failure::Said("it ended with an error".into())),
+            // A command that calls exit(0) has ended as it should.
+            Err(error) if error.downcast_ref::<wasmtime_wasi::I32Exit>().is_some_and(|exit| exit.0 == 0) => Ok(()),
+            Err(error) => return Err(error),
+        },
+    })
+}
+
+fn find_export(world: World, exports: &Exports, store: &mut Store<State>) -> wasmtime::Result<Export> {
+    Ok(match world {
+        World::Detector | World::Allocator | World::Runner => {
+            Export::Policy(exports.get_typed_func(store, world.export())?)
+        }
+        World::Storage => Export::Storage(exports.get_typed_func(store, world.export())?),
+        World::Command => {
+            let names = exports.instance_pre(&*store).component().component_type();
+            let engine = store.engine().clone();
+            let name = names.exports(&engine).map(|(name, _)| name.to_owned()).find(|name| name.starts_with("wasi:cli/run@"));
+            let missing = || wasmtime::format_err!("no export `wasi:cli/run`");
+            let instance = exports.get_export_index(&mut *store, None, &name.ok_or_else(missing)?).ok_or_else(missing)?;
+            let run = exports.get_export_index(&mut *store, Some(&instance), "run").ok_or_else(missing)?;
+            Export::Command(exports.get_typed_func(store, &run)?)
+        }
+    })
+}
+
+/// What `configure` itself refused.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct RefusedConfiguration(String);
+
+async fn configure_with(configure: &Func, arguments: &[Val], store: &mut Store<State>) -> wasmtime::Result<()> {
+    let mut results = vec![Val::Bool(false); configure.ty(&*store).results().len()];
+    configure.call_async(store.as_context_mut(), arguments, &mut results).await?;
+    match results.first() {
+        Some(Val::Result(Err(Some(why)))) => match why.as_ref() {
+            Val::String(why) => Err(RefusedConfiguration(why.clone()).into()),
+            other => Err(RefusedConfiguration(format!("{other:?}")).into()),
+        },
+        Some(Val::Result(Err(None))) => Err(RefusedConfiguration("no reason given".into()).into()),
+        _ => Ok(()),
+    }
+}
+
+fn set_fuel(store: &mut Store<State>, fuel: u64) {
+    // It fails only where fuel is not configured, which it always is.
+    let _ = store.set_fuel(fuel);
+}
+
+fn new_store(component: &Component, linked: &Linked, around: &Surroundings) -> Store<State> {
+    let limits = around.limits.clone();
+    let lines = Arc::new(Mutex::new(Lines::new(around.name.clone(), Arc::clone(&around.log), &limits)));
+    let time = GuestTime::default();
+    time.set(around.now);
+    let is_runner = matches!(component.world, World::Runner | World::Command);
+    let state = State {
+        limiter: Limiter::new(limits.memory, limits.instances),
+        deadline: Deadline::after(limits.start_deadline),
+        clock: Arc::clone(&around.sandbox.clock),
+        platform: Arc::clone(&around.platform),
+        given: Given::default(),
+        said: Said::default(),
+        said_not_measured: std::collections::BTreeSet::new(),
+        random: Pcg64Mcg::seed_from_u64(around.seed),
+        node: None,
+        wasi: wasi::context(&time, around.seed, &lines, is_runner),
+        http: WasiHttpCtx::new(),
+        granted_http: GrantedHttp::new(&around.grants, Arc::clone(&lines)),
+        table: ResourceTable::new(),
+        runner_fuel: is_runner.then_some(limits.fuel),
+        fuel_before: u64::MAX,
+        time,
+        lines,
+        limits,
+    };
+    let mut store = Store::new(linked.pre.engine(), state);
+    store.limiter(|state| &mut state.limiter);
+    store.set_hostcall_fuel(usize::try_from(around.limits.hostcall).unwrap_or(usize::MAX));
+    store.set_max_component_handles(usize::try_from(around.limits.handles).unwrap_or(usize::MAX));
+    deadline::watch(&mut store);
+    store
+}
+
+impl Instance {
+    /// Runs a runner to its end: its time and fuel are those of the stretch between two calls to its node.
+    pub(crate) async fn run(&mut self, node: Option<Box<dyn crate::host::node::NodeAccess>>) -> Result<(), Failure> {
+        let allowed = self.store.data().limits.deadline.unwrap_or(self.store.data().limits.start_deadline);
+        self.begin(Given::default(), allowed, false);
+        self.store.data_mut().node = node;
+        set_fuel(&mut self.store, u64::MAX);
+        self.store.data_mut().fuel_before = u64::MAX;
+        let _ticking = self.store.data().ticking();
+        let outcome = call(self.export, &mut self.store).await;
+        let state = self.store.data_mut();
+        locked(&state.lines).end();
+        outcome.unwrap_or_else(|error| Err(Failure::of(&error, &state.limits, &state.limiter, false)))
+    }
+}
+

@@ -1,0 +1,243 @@
+//! A configured component, called each tick; made anew after a failure, left alone after too many.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use wasmtime::component::Val;
+use wca_config::Node;
+use wca_model::{Batch, Outcome, Platform, Roster, Snapshot};
+
+use crate::component::{Component, Linked, LoadError};
+use crate::configure::{self, ConfigureError};
+use crate::contract::World;
+use crate::engine::Sandbox;
+use crate::failure::Failure;
+use crate::grants::Grants;
+use crate::host::node::NodeAccess;
+use crate::instance::Instance;
+use crate::limits::Limits;
+use crate::state::{Given, LogSink, Said};
+
+/// Name of a policy in logs, metrics and YAML.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PolicyName(Arc<str>);
+
+impl From<&str> for PolicyName {
+    fn from(name: &str) -> Self {
+        Self(name.into())
+    }
+}
+
+impl std::fmt::Display for PolicyName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::ops::Deref for PolicyName {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What a policy is surrounded by: everything but its component.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// Its name.
+    pub name: PolicyName,
+    /// Where it runs.
+    pub sandbox: Sandbox,
+    /// What it may use.
+    pub limits: Limits,
+    /// What it is granted.
+    pub grants: Grants,
+    /// Where its lines go.
+    pub log: Arc<dyn LogSink>,
+    /// The machine, as `configure` sees it.
+    pub platform: Arc<Platform>,
+    /// Seed of its random numbers.
+    pub seed: u64,
+    /// The time that it sees before its first snapshot, in seconds since 1970.
+    pub now: f64,
+}
+
+/// Why a policy could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum MakeError {
+    /// The component was refused.
+    #[error("{name}: {source}")]
+    Load {
+        /// The policy.
+        name: PolicyName,
+        /// Why.
+        #[source]
+        source: LoadError,
+    },
+    /// What the operator wrote does not fit its constructor.
+    #[error(transparent)]
+    Configure(#[from] ConfigureError),
+}
+
+/// What came of a call.
+#[derive(Debug)]
+pub struct Called {
+    /// Whether it ended as it should.
+    pub result: Result<(), Failure>,
+    /// What the policy said; of a call that failed, nothing counts.
+    pub said: Said,
+    /// Wall-clock time that it took.
+    pub took: Duration,
+    /// Set when this failure was one too many: the policy is not called any more.
+    pub quarantined: bool,
+}
+
+/// A configured component.
+pub struct Policy {
+    component: Component,
+    linked: Linked,
+    around: Surroundings,
+    arguments: Option<Vec<Val>>,
+    instance: Option<Instance>,
+    seen: Option<Arc<Roster>>,
+    failures: u64,
+    not_before: Option<Instant>,
+}
+
+/// Longest wait between two starts of a policy that fails.
+const LONGEST_BACK_OFF: Duration = Duration::from_secs(30);
+
+impl Policy {
+    /// Links a component and fits what the operator wrote onto its constructor. Nothing of it runs yet.
+    ///
+    /// # Errors
+    /// [`MakeError`].
+    pub fn new(component: Component, around: Surroundings, settings: &Arc<Node>) -> Result<Self, MakeError> {
+        let linked = component
+            .link(&around.sandbox, &around.grants)
+            .map_err(|source| MakeError::Load { name: around.name.clone(), source })?;
+        let arguments = match &component.constructor {
+            Some(constructor) => Some(configure::arguments(&around.name, constructor, settings)?),
+            None => {
+                configure::no_arguments(&around.name, settings)?;
+                None
+            }
+        };
+        Ok(Self { component, linked, around, arguments, instance: None, seen: None, failures: 0, not_before: None })
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &PolicyName {
+        &self.around.name
+    }
+
+    /// What it is.
+    #[must_use]
+    pub fn world(&self) -> World {
+        self.component.world
+    }
+
+    /// Bytes of its instance's memories and tables; 0 without an instance.
+    #[must_use]
+    pub fn memory(&self) -> u64 {
+        self.instance.as_ref().map_or(0, Instance::memory)
+    }
+
+    /// Whether it failed so often in a row that it is not called any more.
+    #[must_use]
+    pub fn is_quarantined(&self) -> bool {
+        self.failures >= self.around.limits.quarantine_after
+    }
+
+    /// Whether it may be called: neither quarantined nor waiting after a failure.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        !self.is_quarantined() && self.not_before.is_none_or(|moment| Instant::now() >= moment)
+    }
+
+    /// Instantiates and configures it now, so that what is wrong is said before the first tick.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn start(&mut self) -> Result<(), Failure> {
+        if self.instance.is_none() {
+            let started =
+                Instance::start(&self.component, &self.linked, &self.around, self.arguments.as_deref()).await?;
+            self.instance = Some(started);
+            self.seen = None;
+        }
+        Ok(())
+    }
+
+    /// Calls a detector or an allocator.
+    pub async fn decide(&mut self, snapshot: Arc<Snapshot>, outcomes: Vec<Outcome>, allowed: Duration) -> Called {
+        let given = Given { snapshot: Some(snapshot), seen: None, outcomes, batch: None };
+        self.call(given, allowed).await
+    }
+
+    /// Calls a storage.
+    pub async fn store(&mut self, batch: Batch, allowed: Duration) -> Called {
+        let given =
+            Given { snapshot: Some(Arc::clone(batch.snapshot())), seen: None, outcomes: Vec::new(), batch: Some(batch) };
+        self.call(given, allowed).await
+    }
+
+    /// Runs a runner to its end.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn run(&mut self, node: Option<Box<dyn NodeAccess>>) -> Result<(), Failure> {
+        self.start().await?;
+        match self.instance.take() {
+            Some(mut instance) => instance.run(node).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn call(&mut self, mut given: Given, allowed: Duration) -> Called {
+        let begun = Instant::now();
+        let roster = given.snapshot.as_ref().map(|snapshot| Arc::clone(&snapshot.roster));
+        let (result, said) = match self.start().await {
+            Err(failure) => (Err(failure), Said::default()),
+            Ok(()) => {
+                given.seen = self.seen.take();
+                self.call_instance(given, allowed).await
+            }
+        };
+        self.seen = roster;
+        let quarantined = self.count(&result);
+        Called { result, said, took: begun.elapsed(), quarantined }
+    }
+
+    async fn call_instance(&mut self, given: Given, allowed: Duration) -> (Result<(), Failure>, Said) {
+        let Some(mut instance) = self.instance.take() else { return (Ok(()), Said::default()) };
+        let (result, said) = instance.call(given, allowed).await;
+        let usable = result.as_ref().err().is_none_or(Failure::spares_instance);
+        if usable && !instance.may_be_recycled(&self.component, allowed).await {
+            self.instance = Some(instance);
+        }
+        // What a call that was stopped said may be half of what it meant.
+        if usable { (result, said) } else { (result, Said::default()) }
+    }
+
+    /// Counts failures that cost the instance; whether this one was one too many.
+    fn count(&mut self, result: &Result<(), Failure>) -> bool {
+        match result {
+            Err(failure) if !failure.spares_instance() => {
+                self.failures += 1;
+                let doublings = u32::try_from(self.failures - 1).unwrap_or(u32::MAX).min(20);
+                let wait = Duration::from_millis(100).saturating_mul(1 << doublings).min(LONGEST_BACK_OFF);
+                // The first failure may be an accident: the next tick tries again.
+                self.not_before = (self.failures > 1).then(|| Instant::now() + wait);
+                self.failures == self.around.limits.quarantine_after
+            }
+            _ => {
+                self.failures = 0;
+                self.not_before = None;
+                false
+            }
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! A constructor in one line, and whether YAML can express its parameters.
+
+use wasmtime::component::types::{ComponentFunc, Type};
+
+use crate::description::Docs;
+
+/// `Name(endpoint: string = http://127.0.0.1:8000, timeout: f64?)`.
+pub(crate) fn constructor(name: &str, function: Option<&ComponentFunc>, docs: &Docs) -> String {
+    let parameters: Vec<String> = function
+        .map(|function| function.params().map(|(name, ty)| parameter(name, &ty, docs)).collect())
+        .unwrap_or_default();
+    format!("{name}({})", parameters.join(", "))
+}
+
+fn parameter(name: &str, ty: &Type, docs: &Docs) -> String {
+    let default = docs.parameters.get(name).and_then(|parameter| parameter.default.as_deref());
+    match (default, ty) {
+        (Some(default), Type::Option(option)) => {
+            format!("{}: {} = {}", yaml_name(name), type_name(&option.ty()), default.escape_debug())
+        }
+        _ => format!("{}: {}", yaml_name(name), type_name(ty)),
+    }
+}
+
+/// A name of the contract as people write it in YAML.
+pub(crate) fn yaml_name(name: &str) -> String {
+    name.replace('-', "_")
+}
+
+/// A type in words of YAML: `{string: f64}` is a mapping, `[u32]` a list, `T?` an optional key.
+pub(crate) fn type_name(ty: &Type) -> String {
+    match ty {
+        Type::Bool => "bool".into(),
+        Type::S8 => "s8".into(),
+        Type::U8 => "u8".into(),
+        Type::S16 => "s16".into(),
+        Type::U16 => "u16".into(),
+        Type::S32 => "s32".into(),
+        Type::U32 => "u32".into(),
+        Type::S64 => "s64".into(),
+        Type::U64 => "u64".into(),
+        Type::Float32 => "f32".into(),
+        Type::Float64 => "f64".into(),
+        Type::Char => "char".into(),
+        Type::String => "string".into(),
+        Type::List(list) => match mapping_value(&list.ty()) {
+            Some(value) => format!("{{string: {}}}", type_name(&value)),
+            None => format!("[{}]", type_name(&list.ty())),
+        },
+        Type::Record(record) => {
+            let fields = record.fields().map(|field| format!("{}: {}", yaml_name(field.name), type_name(&field.ty)));
+            format!("{{{}}}", fields.collect::<Vec<_>>().join(", "))
+        }
+        Type::Tuple(tuple) => {
+            format!("({})", tuple.types().map(|ty| type_name(&ty)).collect::<Vec<_>>().join(", "))
+        }
+        Type::Variant(variant) => {
+            let cases = variant.cases().map(|case| match case.ty {
+                Some(ty) => format!("{}: {}", yaml_name(case.name), type_name(&ty)),
+                None => yaml_name(case.name),
+            });
+            cases.collect::<Vec<_>>().join(" | ")
+        }
+        Type::Enum(names) => names.names().map(yaml_name).collect::<Vec<_>>().join(" | "),
+        Type::Option(option) => match option.ty() {
+            inner @ (Type::Enum(_) | Type::Variant(_)) => format!("({})?", type_name(&inner)),
+            inner => format!("{}?", type_name(&inner)),
+        },
+        Type::Flags(flags) => format!("[{}]", flags.names().map(yaml_name).collect::<Vec<_>>().join(" | ")),
+        Type::Result(_) => "result".into(),
+        Type::Map(_) => "map".into(),
+        Type::FixedLengthList(_) => "list of fixed length".into(),
+        Type::Own(_) | Type::Borrow(_) => "resource".into(),
+        Type::Future(_) => "future".into(),
+        Type::Stream(_) => "stream".into(),
+        Type::ErrorContext => "error-context".into(),
+    }
+}
+
+/// The value type of a `list<tuple<string, T>>`, which is a mapping in YAML.
+pub(crate) fn mapping_value(item: &Type) -> Option<Type> {
+    let Type::Tuple(tuple) = item else { return None };
+    let types: Vec<Type> = tuple.types().collect();
+    match types.as_slice() {
+        [Type::String, value] => Some(value.clone()),
+        _ => None,
+    }
+}
+
+/// Whether YAML can express every parameter, and whether the result is one that can be understood.
+pub(crate) fn check_constructor(function: &ComponentFunc) -> Result<(), String> {
+    for (name, ty) in function.params() {
+        if let Some(wrong) = inexpressible(&ty, 0) {
+            return Err(format!("its `configure` has the parameter `{name}` with a {wrong}, which no configuration can express"));
+        }
+    }
+    let results: Vec<Type> = function.results().collect();
+    let understood = match results.as_slice() {
+        [] => true,
+        [Type::Result(result)] => result.ok().is_none() && matches!(result.err(), None | Some(Type::String)),
+        _ => false,
+    };
+    if understood { Ok(()) } else { Err("its `configure` must return nothing or `result<_, string>`".into()) }
+}
+
+fn inexpressible(ty: &Type, depth: usize) -> Option<String> {
+    if depth > 32 {
+        return Some("type nested more than 32 deep".into());
+    }
+    let mut inner: Vec<Type> = Vec::new();
+    match ty {
+        Type::Result(_)
+        | Type::Own(_)
+        | Type::Borrow(_)
+        | Type::Future(_)
+        | Type::Stream(_)
+        | Type::ErrorContext
+        | Type::Map(_)
+        | Type::FixedLengthList(_) => return Some(type_name(ty)),
+        Type::List(list) => inner.push(list.ty()),
+        Type::Option(option) => inner.push(option.ty()),
+        Type::Record(record) => inner.extend(record.fields().map(|field| field.ty)),
+        Type::Tuple(tuple) => inner.extend(tuple.types()),
+        Type::Variant(variant) => inner.extend(variant.cases().filter_map(|case| case.ty)),
+        _ => {}
+    }
+    inner.iter().find_map(|ty| inexpressible(ty, depth + 1))
+}

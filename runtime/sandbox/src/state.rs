@@ -1,0 +1,238 @@
+//! What the host keeps for one instance: everything that its imports read and write.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rand_pcg::Pcg64Mcg;
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+use wca_model::{Batch, Contention, Outcome, Platform, Request, Roster, Sample, Snapshot};
+
+use crate::deadline::{Deadline, EpochClock, Ticking};
+use crate::grants::GrantedHttp;
+use crate::host::node::NodeAccess;
+use crate::limiter::Limiter;
+use crate::limits::Limits;
+use crate::policy::PolicyName;
+use crate::wasi::GuestTime;
+
+/// How much a line of a policy matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// For the author.
+    Debug,
+    /// For who looks.
+    Info,
+    /// Something is odd.
+    Warn,
+    /// Something is broken.
+    Error,
+}
+
+/// A line of a policy for the agent's log: no control characters, no longer than the limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// Who wrote it.
+    pub policy: PolicyName,
+    /// How much it matters.
+    pub level: LogLevel,
+    /// The text.
+    pub text: String,
+}
+
+/// Takes the lines of policies.
+pub trait LogSink: Send + Sync {
+    /// Takes one line. It must not wait.
+    fn write(&self, line: LogLine);
+}
+
+/// The lines of one instance on their way to the sink, within the limits of a call.
+pub(crate) struct Lines {
+    policy: PolicyName,
+    sink: Arc<dyn LogSink>,
+    most: u64,
+    longest: usize,
+    written: u64,
+    dropped: u64,
+}
+
+impl Lines {
+    pub(crate) fn new(policy: PolicyName, sink: Arc<dyn LogSink>, limits: &Limits) -> Self {
+        let longest = usize::try_from(limits.log_line).unwrap_or(usize::MAX);
+        Self { policy, sink, most: limits.log_lines, longest, written: 0, dropped: 0 }
+    }
+
+    pub(crate) fn write(&mut self, level: LogLevel, text: &str) {
+        if self.written >= self.most {
+            self.dropped += 1;
+            return;
+        }
+        self.written += 1;
+        let text = printable(text, self.longest);
+        self.sink.write(LogLine { policy: self.policy.clone(), level, text });
+    }
+
+    /// Begins a call, with the full number of lines again.
+    pub(crate) fn begin(&mut self) {
+        self.written = 0;
+        self.dropped = 0;
+    }
+
+    /// Ends a call: says how many lines were not written.
+    pub(crate) fn end(&mut self) {
+        if self.dropped > 0 {
+            let text = format!(
+                "{} more lines were not written: a call may log {} (limit log-lines)",
+                self.dropped, self.most
+            );
+            self.sink.write(LogLine { policy: self.policy.clone(), level: LogLevel::Warn, text });
+        }
+    }
+}
+
+/// The text on one line, without control characters that could forge another, cut at `longest` bytes.
+fn printable(text: &str, longest: usize) -> String {
+    let mut line = String::with_capacity(text.len().min(longest));
+    for character in text.trim_end_matches('\n').chars() {
+        if line.len() + character.len_utf8() > longest {
+            line.push('…');
+            break;
+        }
+        match character {
+            '\n' => line.push_str("\\n"),
+            control if control.is_control() && control != '\t' => line.extend(control.escape_default()),
+            other => line.push(other),
+        }
+    }
+    line
+}
+
+pub(crate) fn locked(lines: &Mutex<Lines>) -> std::sync::MutexGuard<'_, Lines> {
+    lines.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What a policy said in one call.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Said {
+    /// Contentions, in the order in which they were reported.
+    pub contentions: Vec<Contention>,
+    /// Metrics of the policy's own.
+    pub metrics: Vec<Sample>,
+    /// Requests that were accepted, in the order in which they were made.
+    pub requests: Vec<Request>,
+    /// Requests, contentions and metrics that were refused.
+    pub refused: u64,
+    /// Metrics that were taken, evidence included.
+    pub(crate) samples: u64,
+}
+
+/// What one call may read.
+#[derive(Default)]
+pub(crate) struct Given {
+    /// The snapshot; none outside of a call.
+    pub(crate) snapshot: Option<Arc<Snapshot>>,
+    /// The roster of the policy's previous call.
+    pub(crate) seen: Option<Arc<Roster>>,
+    /// What became of earlier requests.
+    pub(crate) outcomes: Vec<Outcome>,
+    /// The metrics to store.
+    pub(crate) batch: Option<Batch>,
+}
+
+/// What the host keeps for one instance.
+pub(crate) struct State {
+    pub(crate) limits: Limits,
+    pub(crate) limiter: Limiter,
+    pub(crate) deadline: Deadline,
+    pub(crate) platform: Arc<Platform>,
+    pub(crate) given: Given,
+    pub(crate) said: Said,
+    pub(crate) lines: Arc<Mutex<Lines>>,
+    pub(crate) said_not_measured: std::collections::BTreeSet<&'static str>,
+    pub(crate) random: Pcg64Mcg,
+    pub(crate) node: Option<Box<dyn NodeAccess>>,
+    pub(crate) time: GuestTime,
+    /// Lets epochs pass while the guest runs.
+    pub(crate) clock: Arc<EpochClock>,
+    /// Fuel of a runner between two ticks; none: the fuel is that of a call.
+    pub(crate) runner_fuel: Option<u64>,
+    /// Fuel that was left when this stretch of a runner began.
+    pub(crate) fuel_before: u64,
+    pub(crate) wasi: WasiCtx,
+    pub(crate) http: WasiHttpCtx,
+    pub(crate) granted_http: GrantedHttp,
+    pub(crate) table: ResourceTable,
+}
+
+impl State {
+    /// The snapshot of this call.
+    ///
+    /// # Errors
+    /// A trap that says so outside of a call.
+    pub(crate) fn now(&self, function: &str) -> wasmtime::Result<&Arc<Snapshot>> {
+        self.given.snapshot.as_ref().ok_or_else(|| {
+            wasmtime::format_err!(
+                "`{function}` was called when there is no snapshot: it answers during `detect`, `allocate` and `store`, \
+                 and in a runner after `node.measure`"
+            )
+        })
+    }
+
+    /// Lets epochs pass as long as the answer lives.
+    pub(crate) fn ticking(&self) -> Ticking {
+        self.clock.tick()
+    }
+
+    pub(crate) fn log(&self, level: LogLevel, text: &str) {
+        locked(&self.lines).write(level, text);
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.granted_http }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Default)]
+    struct Kept(Mutex<Vec<LogLine>>);
+
+    impl LogSink for Kept {
+        fn write(&self, line: LogLine) {
+            self.0.lock().unwrap().push(line);
+        }
+    }
+
+    #[test]
+    fn lines_beyond_the_limit_are_counted_and_the_next_call_starts_anew() {
+        let kept = Arc::new(Kept::default());
+        let limits = Limits { log_lines: 2, ..Limits::default() };
+        let mut lines = Lines::new("Loud".into(), Arc::clone(&kept) as Arc<dyn LogSink>, &limits);
+        for _ in 0..2 {
+            lines.begin();
+            for number in 0..5 {
+                lines.write(LogLevel::Info, &format!("line {number}"));
+            }
+            lines.end();
+        }
+        let texts: Vec<String> = kept.0.lock().unwrap().iter().map(|line| line.text.clone()).collect();
+        let told = "3 more lines were not written: a call may log 2 (limit log-lines)";
+        assert_eq!(texts, ["line 0", "line 1", told, "line 0", "line 1", told]);
+    }
+
+    #[test]
+    fn a_line_cannot_forge_another() {
+        assert_eq!(printable("one\n2026 ERROR two\u{1b}[2J\n", 100), "one\\n2026 ERROR two\\u{1b}[2J");
+        assert_eq!(printable("äöü", 4), "äö…");
+    }
+}
