@@ -1,0 +1,93 @@
+//! One guest from Rust to its component, the same bytes wherever the project lies.
+
+use crate::component;
+use crate::guest::{Guest, Repository};
+use crate::toolchain::{TARGET, Toolchain};
+use crate::wrapper;
+use anyhow::{Context, Result, bail};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Variables that would change what is built. Whoever set them meant the program for this machine.
+const FOREIGN: [&str; 7] = [
+    "RUSTFLAGS",
+    "CARGO_ENCODED_RUSTFLAGS",
+    "RUSTC_WRAPPER",
+    "RUSTC_WORKSPACE_WRAPPER",
+    "CARGO_INCREMENTAL",
+    "RUSTC",
+    "RUSTC_BOOTSTRAP",
+];
+
+/// Builds a guest.
+pub(crate) fn guest(repository: &Repository, guest: &Guest, toolchain: &Toolchain) -> Result<Vec<u8>> {
+    let folder = guest.folder(repository);
+    if !folder.join("Cargo.lock").is_file() {
+        bail!("{guest}: {guest}/Cargo.lock is missing: run `cargo generate-lockfile` in {guest}");
+    }
+    let target = target_folder(repository, toolchain);
+    let mut cargo = Command::new("cargo");
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if FOREIGN.contains(&&*text) || text.starts_with("CARGO_PROFILE_") || text.starts_with("CARGO_TARGET_") {
+            cargo.env_remove(&name);
+        }
+    }
+    cargo
+        .args(["build", "--release", "--locked", "--target", TARGET])
+        .args(&toolchain.arguments)
+        .current_dir(&folder)
+        .env("CARGO_TARGET_DIR", &target)
+        .env("CARGO_ENCODED_RUSTFLAGS", flags(repository, toolchain)?)
+        .env("RUSTC_WRAPPER", std::env::current_exe().context("cannot name this program")?)
+        .env(wrapper::ROOT, &repository.root)
+        .envs(toolchain.environment.iter().cloned())
+        .stdin(Stdio::null());
+    let done = cargo.status().context("cannot run `cargo`")?;
+    if !done.success() {
+        bail!("{guest}: cargo could not build it (see above); in {guest}: `cargo build --release --target {TARGET}`");
+    }
+    let module = target.join(TARGET).join("release").join(file_name(&folder, guest)?);
+    let module = std::fs::read(&module).with_context(|| format!("{guest}: cannot read {}", module.display()))?;
+    component::make(&module, &[], &folder).with_context(|| format!("{guest}: what cargo built is no policy"))
+}
+
+/// One folder per route, and not the one of a `cargo build` by hand: what these make must not meet.
+fn target_folder(repository: &Repository, toolchain: &Toolchain) -> PathBuf {
+    repository.root.join("target/guests").join(toolchain.route.name())
+}
+
+/// No path of this machine may be seen in a guest: panics name their source file.
+fn flags(repository: &Repository, toolchain: &Toolchain) -> Result<OsString> {
+    let mut hidden = vec![(repository.root.clone(), "/wca"), (cargo_home()?, "/cargo")];
+    hidden.extend(toolchain.hidden.clone().map(|folder| (folder, "/rust")));
+    // Of two that fit the last counts: the longer, which lies in the shorter.
+    hidden.sort_by_key(|(folder, _)| folder.as_os_str().len());
+    let flags = hidden.into_iter().map(|(folder, name)| {
+        let mut flag = OsString::from("--remap-path-prefix=");
+        flag.push(folder);
+        flag.push(format!("={name}"));
+        flag
+    });
+    Ok(flags.collect::<Vec<_>>().join(std::ffi::OsStr::new("\u{1f}")))
+}
+
+fn cargo_home() -> Result<PathBuf> {
+    match std::env::var_os("CARGO_HOME").filter(|folder| !folder.is_empty()) {
+        Some(folder) => Ok(folder.into()),
+        None => {
+            Ok(PathBuf::from(std::env::var_os("HOME").context("neither CARGO_HOME nor HOME is set")?).join(".cargo"))
+        }
+    }
+}
+
+/// The file that cargo makes of a package: its name with lines below.
+fn file_name(folder: &Path, guest: &Guest) -> Result<String> {
+    let manifest = folder.join("Cargo.toml");
+    let text =
+        std::fs::read_to_string(&manifest).with_context(|| format!("{guest}: cannot read {}", manifest.display()))?;
+    let name = text.lines().find_map(|line| line.strip_prefix("name = \"")?.strip_suffix('"'));
+    let name = name.with_context(|| format!("{guest}: {} has no line `name = \"…\"`", manifest.display()))?;
+    Ok(format!("{}.wasm", name.replace('-', "_")))
+}
