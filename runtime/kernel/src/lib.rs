@@ -1,1 +1,29 @@
-//! .
+//! The kernel: the only part of WCA that reads or writes its files.
+//!
+//! Readers keep descriptors open and parse bytes where they lie, so that a steady tick costs little more than the kernel's
+//! own work of producing the files. Every reader takes a [`Roots`], so that a tree in a temporary folder stands in for
+//! `/proc` and `/sys`. A file that is missing, malformed or gone costs what it would have said and nothing else: what that
+//! was comes back as a [`Notice`], once.
+
+pub mod cgroup;
+mod error;
+mod files;
+mod limits;
+mod machine;
+mod metrics;
+mod mountinfo;
+mod notice;
+pub mod platform;
+mod roots;
+mod sampler;
+mod text;
+
+pub use cgroup::{
+    Hierarchies, Hierarchy, Limits, PopulatedCgroup, Scratch, Tree, Version, identity, populated, relative_cgroup_path,
+};
+pub use error::KernelError;
+pub use limits::raise_descriptor_limit;
+pub use notice::{Notice, Said};
+pub use platform::platform;
+pub use roots::Roots;
+pub use sampler::{Sampler, TaskCgroups};

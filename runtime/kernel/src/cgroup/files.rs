@@ -1,0 +1,307 @@
+//! The open files of one cgroup.
+
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+
+use rustix::fs::{Mode, OFlags, open};
+use rustix::io::Errno;
+
+use crate::cgroup::Hierarchies;
+use crate::cgroup::plan::{Plan, PlannedFile};
+use crate::error::excerpt;
+use crate::files::{open_below, reread};
+use crate::{Notice, Said};
+
+/// What opening files takes, shared by all cgroups.
+pub(crate) struct Opener {
+    /// Directories of the hierarchies; none where one could not be opened.
+    dirs: Vec<Option<OwnedFd>>,
+    paths: Vec<PathBuf>,
+    /// How many files may stay open.
+    pub budget: usize,
+    /// How many do.
+    pub open: usize,
+    serial: u64,
+    /// Reused for the path of a file below its hierarchy.
+    path: String,
+    /// True when the process ran out of descriptors in the midst: some must be closed.
+    pub starved: bool,
+    /// What has been said already.
+    pub said: Said,
+    /// What is to be said next.
+    pub notices: Vec<Notice>,
+}
+
+/// One file of one cgroup.
+pub(crate) enum Slot {
+    /// Not there when last looked for, or not needed since another file has the same.
+    Missing,
+    /// Kept open; the number tells which was opened first.
+    Open(OwnedFd, u64),
+    /// There, but opened for each reading, for want of descriptors.
+    Parked,
+    /// Was open, and its cgroup was removed. Looked for again, and no other file takes its place: two counters of the
+    /// same thing do not stand at the same value.
+    Gone,
+}
+
+/// The files of one cgroup, in the order of [`Plan::files`].
+pub(crate) struct CgroupFiles {
+    /// Path below the mount points, without a leading slash.
+    pub path: String,
+    pub slots: Box<[Slot]>,
+    /// Ticks until missing files are looked for again; none where nothing is missing.
+    retry: Option<Retry>,
+}
+
+/// Missing files are looked for again, since a container runtime makes its cgroups one after another, but ever more rarely.
+#[derive(Clone, Copy)]
+struct Retry {
+    ticks_left: u32,
+    pause: u32,
+}
+
+/// Longest pause in ticks between two looks for a missing file.
+const LONGEST_PAUSE: u32 = 64;
+
+/// The sum of one metric over the cgroups of a task.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Sum {
+    value: Option<f64>,
+    broken: bool,
+}
+
+impl Sum {
+    fn add(&mut self, value: f64) {
+        self.value = Some(self.value.unwrap_or(0.0) + value);
+    }
+
+    /// The sum of what the cgroups have; NaN where none has it, or one has it and could not be read.
+    pub(crate) fn value(self) -> f64 {
+        self.value.filter(|_| !self.broken).unwrap_or(f64::NAN)
+    }
+}
+
+impl Opener {
+    pub(crate) fn new(hierarchies: &Hierarchies, budget: usize) -> Self {
+        let mut opener = Self {
+            dirs: Vec::new(),
+            paths: Vec::new(),
+            budget,
+            open: 0,
+            serial: 0,
+            path: String::new(),
+            starved: false,
+            said: Said::default(),
+            notices: Vec::new(),
+        };
+        for hierarchy in hierarchies.all() {
+            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            let dir = open(&hierarchy.dir, flags, Mode::empty()).map_err(|error| {
+                let path = hierarchy.dir.clone();
+                opener.notices.push(Notice::Unreadable { path, error: error.to_string() });
+            });
+            opener.dirs.push(dir.ok());
+            opener.paths.push(hierarchy.dir.clone());
+        }
+        opener
+    }
+
+    fn open(&mut self, cgroup: &str, file: &PlannedFile) -> Result<OwnedFd, Errno> {
+        let dir = self.dirs[file.hierarchy].as_ref().ok_or(Errno::NOENT)?;
+        self.path.clear();
+        if !cgroup.is_empty() {
+            self.path.push_str(cgroup);
+            self.path.push('/');
+        }
+        self.path.push_str(file.name);
+        open_below(dir, self.path.as_str())
+    }
+
+    /// A slot for a file that was just opened, open if there is room for it.
+    fn keep(&mut self, file: OwnedFd) -> Slot {
+        if self.open >= self.budget {
+            self.say_short();
+            return Slot::Parked;
+        }
+        self.open += 1;
+        self.serial += 1;
+        Slot::Open(file, self.serial)
+    }
+
+    fn say_short(&mut self) {
+        if self.said.first("descriptors") {
+            self.notices.push(Notice::DescriptorsShort { kept: self.open });
+        }
+    }
+
+    fn path_of(&self, cgroup: &str, file: &PlannedFile) -> PathBuf {
+        self.paths[file.hierarchy].join(cgroup).join(file.name)
+    }
+
+    /// Tells of a file that should be readable and is not: once for each file name, whatever the number of cgroups.
+    fn trouble(&mut self, cgroup: &str, file: &PlannedFile, error: Errno) {
+        if self.said.first((file.hierarchy, file.name, error.raw_os_error())) {
+            let path = self.path_of(cgroup, file);
+            self.notices.push(match error {
+                Errno::ACCESS | Errno::PERM => Notice::Denied { path },
+                error => Notice::Unreadable { path, error: error.to_string() },
+            });
+        }
+    }
+
+    fn malformed(&mut self, cgroup: &str, file: &PlannedFile, column: usize, bytes: &[u8]) {
+        if self.said.first(("malformed", file.hierarchy, file.name, column)) {
+            let path = self.path_of(cgroup, file);
+            self.notices.push(Notice::Malformed { path, found: excerpt(bytes) });
+        }
+    }
+}
+
+impl CgroupFiles {
+    /// Nothing is opened yet.
+    pub(crate) fn new(path: &str, plan: &Plan) -> Self {
+        let slots = plan.files.iter().map(|_| Slot::Missing).collect();
+        Self { path: path.to_owned(), slots, retry: Some(Retry { ticks_left: 0, pause: 1 }) }
+    }
+
+    /// Whether none of its files was ever looked for.
+    pub(crate) fn is_new(&self) -> bool {
+        matches!(self.retry, Some(Retry { ticks_left: 0, .. }))
+    }
+
+    /// Whether it is time to look for files that are missing; counts the tick.
+    pub(crate) fn is_due(&mut self) -> bool {
+        match &mut self.retry {
+            None => false,
+            Some(retry) if retry.ticks_left == 0 => true,
+            Some(retry) => {
+                retry.ticks_left -= 1;
+                false
+            }
+        }
+    }
+
+    /// Opens the files that are not open and hold what no other file of this cgroup does.
+    pub(crate) fn open_missing(&mut self, plan: &Plan, opener: &mut Opener) {
+        let mut covered = self.covered(plan);
+        for (slot, file) in self.slots.iter_mut().zip(&plan.files) {
+            let wanted = match slot {
+                Slot::Missing => file.columns & !covered != 0,
+                Slot::Gone => true,
+                Slot::Open(..) | Slot::Parked => false,
+            };
+            if !wanted {
+                continue;
+            }
+            match opener.open(&self.path, file) {
+                Ok(open) => *slot = opener.keep(open),
+                Err(Errno::NOENT | Errno::NOTDIR | Errno::NODEV) => continue,
+                Err(Errno::MFILE | Errno::NFILE) => {
+                    opener.say_short();
+                    opener.starved = true;
+                    *slot = Slot::Parked;
+                }
+                Err(error) => {
+                    opener.trouble(&self.path, file, error);
+                    continue;
+                }
+            }
+            covered |= file.columns;
+        }
+        let complete = covered == plan.all_columns() && !self.slots.iter().any(|slot| matches!(slot, Slot::Gone));
+        self.retry = if complete {
+            None
+        } else {
+            let pause = self.retry.map_or(1, |retry| retry.pause.saturating_mul(2).min(LONGEST_PAUSE));
+            Some(Retry { ticks_left: pause, pause })
+        };
+    }
+
+    /// The columns that files of this cgroup hold, or held.
+    fn covered(&self, plan: &Plan) -> u64 {
+        self.slots
+            .iter()
+            .zip(&plan.files)
+            .filter(|(slot, _)| !matches!(slot, Slot::Missing))
+            .fold(0, |columns, (_, file)| columns | file.columns)
+    }
+
+    /// Adds what the files say to the sums, one per column; false where the cgroup was removed in the midst.
+    pub(crate) fn read(&mut self, plan: &Plan, opener: &mut Opener, buffer: &mut Vec<u8>, sums: &mut [Sum]) -> bool {
+        let mut alive = true;
+        let mut taken = 0u64;
+        for (slot, file) in self.slots.iter_mut().zip(&plan.files) {
+            let read = match slot {
+                Slot::Missing | Slot::Gone => continue,
+                Slot::Open(open, _) => reread(&*open, buffer),
+                Slot::Parked => opener.open(&self.path, file).and_then(|open| {
+                    let read = reread(&open, buffer);
+                    // There may be room again, since other tasks ended.
+                    if opener.open < opener.budget && read.is_ok() {
+                        *slot = opener.keep(open);
+                    }
+                    read
+                }),
+            };
+            let bytes = match read {
+                Ok(count) => &buffer[..count],
+                Err(error) => {
+                    for (column, _) in &file.outputs {
+                        sums[*column].broken = true;
+                    }
+                    match error {
+                        Errno::NODEV | Errno::NOENT | Errno::NOTDIR => {
+                            alive = false;
+                            if let Slot::Open(..) = slot {
+                                opener.open -= 1;
+                            }
+                            *slot = Slot::Gone;
+                            self.retry = Some(Retry { ticks_left: 0, pause: 1 });
+                        }
+                        Errno::MFILE | Errno::NFILE => {
+                            opener.say_short();
+                            opener.starved = true;
+                        }
+                        error => opener.trouble(&self.path, file, error),
+                    }
+                    continue;
+                }
+            };
+            for (column, read) in &file.outputs {
+                // A file that is read for one column may hold another one too, which a file before it gave already.
+                if taken & (1 << column) != 0 {
+                    continue;
+                }
+                taken |= 1 << column;
+                match read.value(bytes) {
+                    Some(value) => sums[*column].add(value),
+                    None => {
+                        sums[*column].broken = true;
+                        opener.malformed(&self.path, file, *column, bytes);
+                    }
+                }
+            }
+        }
+        alive
+    }
+
+    /// How many of its files are open.
+    pub(crate) fn open_count(&self) -> usize {
+        self.slots.iter().filter(|slot| matches!(slot, Slot::Open(..))).count()
+    }
+
+    /// When its open files were opened.
+    pub(crate) fn serials(&self) -> impl Iterator<Item = u64> {
+        self.slots.iter().filter_map(|slot| if let Slot::Open(_, serial) = slot { Some(*serial) } else { None })
+    }
+
+    /// Closes the files that were opened at or before `serial`: from now on each is opened for each reading.
+    pub(crate) fn park(&mut self, serial: u64) {
+        for slot in &mut self.slots {
+            if matches!(slot, Slot::Open(_, opened) if *opened <= serial) {
+                *slot = Slot::Parked;
+            }
+        }
+    }
+}

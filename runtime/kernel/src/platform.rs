@@ -1,0 +1,74 @@
+//! Facts about the machine.
+
+mod cpus;
+mod nodes;
+mod resctrl;
+
+use wca_model::Platform;
+
+use crate::files::{parse_optional, read_file, read_optional};
+use crate::text::{number_of, text_of};
+use crate::{KernelError, Roots};
+
+/// Reads the facts: name, processors, NUMA nodes, swap, and what resctrl can do where it is mounted.
+///
+/// A machine without NUMA is one node with all memory; a processor of which the kernel does not say where it sits is a
+/// core of its own in socket 0. `swap` is whether there is any swap space, used or not (SwapTotal of /proc/meminfo).
+///
+/// # Errors
+/// [`KernelError::Read`] where the processors cannot be found at all, or a file is closed to this user;
+/// [`KernelError::Malformed`] where a file says something else than the kernel would.
+pub fn platform(roots: &Roots) -> Result<Platform, KernelError> {
+    let cpuinfo = read_optional(&roots.path("/proc/cpuinfo"))?.unwrap_or_default();
+    let meminfo = roots.path("/proc/meminfo");
+    let memory = parse_optional(&meminfo, "MemTotal in kB", |bytes| number_of(bytes, b"MemTotal"))?;
+    // A kernel without swap has no line for it.
+    let swap = parse_optional(&meminfo, "SwapTotal", |bytes| Some(number_of(bytes, b"SwapTotal").unwrap_or(0)))?;
+    let nodes = nodes::nodes(roots, memory.unwrap_or(0).saturating_mul(1_024))?;
+    let resctrl = resctrl::resctrl(roots, is_amd(&cpuinfo))?;
+    Ok(Platform {
+        host: host(roots)?,
+        cpu_model: cpu_model(&cpuinfo).to_owned(),
+        cpus: cpus::cpus(roots, &nodes)?,
+        nodes: nodes.into_iter().map(|node| node.facts).collect(),
+        swap: swap.unwrap_or(0) > 0,
+        l3: resctrl.l3,
+        l2: resctrl.l2,
+        bandwidth: resctrl.bandwidth,
+        groups: resctrl.groups,
+    })
+}
+
+fn host(roots: &Roots) -> Result<String, KernelError> {
+    let name = read_file(&roots.path("/proc/sys/kernel/hostname"))?;
+    Ok(String::from_utf8_lossy(name.trim_ascii()).into_owned())
+}
+
+/// Name of the processor. Each architecture has a field of its own; arm64 and s390 have none.
+fn cpu_model(cpuinfo: &[u8]) -> &str {
+    // x86 and MIPS; POWER; 32-bit Arm; RISC-V.
+    ["model name", "cpu", "Processor", "uarch"].iter().find_map(|key| text_of(cpuinfo, key)).unwrap_or_default()
+}
+
+/// Whether the vendor is AMD, or Hygon, whose processors are built after AMD's.
+fn is_amd(cpuinfo: &[u8]) -> bool {
+    matches!(text_of(cpuinfo, "vendor_id"), Some("AuthenticAMD" | "HygonGenuine"))
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("processor\t: 0\nvendor_id\t: GenuineIntel\nmodel\t\t: 106\nmodel name\t: Some Xeon\n", "Some Xeon", false)]
+    #[case("processor\t: 0\nvendor_id\t: AuthenticAMD\nmodel name\t: Some EPYC\n", "Some EPYC", true)]
+    #[case("processor\t: 0\ncpu\t\t: POWER9, altivec supported\n", "POWER9, altivec supported", false)]
+    #[case("processor\t: 0\nBogoMIPS\t: 50.00\nCPU implementer\t: 0x41\nCPU part\t: 0xd0c\n", "", false)]
+    #[case("", "", false)]
+    fn models(#[case] cpuinfo: &str, #[case] model: &str, #[case] amd: bool) {
+        assert_eq!(cpu_model(cpuinfo.as_bytes()), model);
+        assert_eq!(is_amd(cpuinfo.as_bytes()), amd);
+    }
+}

@@ -1,0 +1,126 @@
+//! Processors: which are online, and where they sit.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use wca_model::platform::Cpu;
+
+use crate::error::excerpt;
+use crate::files::{parse_optional, read_file};
+use crate::platform::nodes::Node;
+use crate::text::{lines, number, number_list, words};
+use crate::{KernelError, Roots};
+
+/// Where the kernel says that a processor sits (Documentation/admin-guide/cputopology.rst).
+struct Place {
+    id: u32,
+    socket: u32,
+    die: u32,
+    core: u32,
+}
+
+/// The processors that are online, by number.
+pub(crate) fn cpus(roots: &Roots, nodes: &[Node]) -> Result<Vec<Cpu>, KernelError> {
+    let places: Vec<Place> = online(roots)?.into_iter().map(|id| place(roots, id)).collect::<Result<_, _>>()?;
+    let cores = core_numbers(&places);
+    let node_of = |id| nodes.iter().find(|node| node.cpus.contains(&id)).map_or(0, |node| node.facts.id);
+    Ok(places
+        .into_iter()
+        .map(|place| Cpu {
+            id: place.id,
+            core: cores.get(&(place.socket, place.die, place.core)).copied().unwrap_or(place.core),
+            socket: place.socket,
+            node: node_of(place.id),
+        })
+        .collect())
+}
+
+/// From /sys, or else, where a container hides it, from the lines of /proc/stat.
+fn online(roots: &Roots) -> Result<Vec<u32>, KernelError> {
+    let path = roots.path("/sys/devices/system/cpu/online");
+    if let Some(online) = parse_optional(&path, "a list such as 0-3,8", non_empty_list)? {
+        return Ok(online);
+    }
+    let path = roots.path("/proc/stat");
+    let bytes = read_file(&path)?;
+    let online: Vec<u32> = lines(&bytes)
+        .filter_map(|line| words(line).next()?.strip_prefix(b"cpu"))
+        .filter_map(|id| u32::try_from(number(id)?).ok())
+        .collect();
+    if online.is_empty() {
+        return Err(KernelError::Malformed { path, expected: "lines of processors", found: excerpt(&bytes) });
+    }
+    Ok(online)
+}
+
+fn non_empty_list(bytes: &[u8]) -> Option<Vec<u32>> {
+    number_list(bytes).filter(|list| !list.is_empty())
+}
+
+fn place(roots: &Roots, id: u32) -> Result<Place, KernelError> {
+    let topology = roots.path(format!("/sys/devices/system/cpu/cpu{id}/topology"));
+    let read = |file: &str| parse_optional(&topology.join(file), "a number", id_or_unknown);
+    Ok(Place {
+        id,
+        socket: read("physical_package_id")?.flatten().unwrap_or(0),
+        die: read("die_id")?.flatten().unwrap_or(0),
+        core: read("core_id")?.flatten().unwrap_or(id),
+    })
+}
+
+/// A number; the inner none for -1, with which firmware that does not know (many Arm boards) answers.
+fn id_or_unknown(bytes: &[u8]) -> Option<Option<u32>> {
+    match bytes.trim_ascii() {
+        b"-1" => Some(None),
+        // Some kernels print their unknown as 65535 or 4294967295; as a number of its own it does no harm.
+        digits => u32::try_from(number(digits)?).ok().map(Some),
+    }
+}
+
+/// Numbers of cores that are unique within the socket. The kernel's are unique within a die, and a socket may have several:
+/// in such a socket they are counted anew.
+fn core_numbers(places: &[Place]) -> BTreeMap<(u32, u32, u32), u32> {
+    let mut sockets: BTreeMap<u32, BTreeSet<(u32, u32)>> = BTreeMap::new();
+    for place in places {
+        sockets.entry(place.socket).or_default().insert((place.die, place.core));
+    }
+    let mut numbers = BTreeMap::new();
+    for (socket, cores) in sockets {
+        let distinct = cores.iter().map(|(_, core)| core).collect::<BTreeSet<_>>().len();
+        for ((die, core), counted) in cores.iter().zip(0..) {
+            let number = if distinct == cores.len() { *core } else { counted };
+            numbers.insert((socket, *die, *core), number);
+        }
+    }
+    numbers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(places: &[(u32, u32, u32)]) -> Vec<u32> {
+        let places: Vec<Place> =
+            places.iter().zip(0..).map(|(&(socket, die, core), id)| Place { id, socket, die, core }).collect();
+        let numbers = core_numbers(&places);
+        places.iter().map(|place| numbers[&(place.socket, place.die, place.core)]).collect()
+    }
+
+    #[test]
+    fn the_kernels_numbers_of_cores_are_kept_where_they_are_unique() {
+        assert_eq!(numbers(&[(0, 0, 0), (0, 0, 4), (0, 0, 0), (0, 0, 4)]), [0, 4, 0, 4]);
+        assert_eq!(numbers(&[(0, 0, 0), (1, 0, 0)]), [0, 0], "another socket");
+        assert_eq!(numbers(&[(0, 0, 3), (0, 1, 7)]), [3, 7], "dies that count on");
+    }
+
+    #[test]
+    fn cores_of_two_dies_with_the_same_number_are_told_apart() {
+        assert_eq!(numbers(&[(0, 0, 0), (0, 0, 1), (0, 1, 0), (0, 1, 1), (0, 1, 1)]), [0, 1, 2, 3, 3]);
+    }
+
+    #[test]
+    fn an_unknown_place_is_none() {
+        assert_eq!(id_or_unknown(b"-1\n"), Some(None));
+        assert_eq!(id_or_unknown(b"7\n"), Some(Some(7)));
+        assert_eq!(id_or_unknown(b"x\n"), None);
+    }
+}

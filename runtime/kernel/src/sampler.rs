@@ -1,0 +1,226 @@
+//! One tick's values of all tasks and of the machine, from files that stay open.
+
+use std::collections::HashMap;
+
+use wca_model::{Catalog, Series, TaskKey};
+
+use crate::cgroup::files::{CgroupFiles, Opener, Sum};
+use crate::cgroup::plan::Plan;
+use crate::cgroup::{Hierarchies, relative_cgroup_path};
+use crate::limits::descriptor_limit;
+use crate::machine::Machine;
+use crate::metrics::{METRICS, Metric, Source};
+use crate::{Notice, Roots};
+
+/// A task and where its values are found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskCgroups {
+    /// Its key.
+    pub key: TaskKey,
+    /// Path of its cgroup below the mount points, with a leading `/`.
+    pub cgroup: String,
+    /// Cgroups of its containers, where the task is a pod: its values are their sums. Empty: `cgroup` itself is read.
+    pub containers: Vec<String>,
+}
+
+/// Reads the values of every tick.
+///
+/// Descriptors stay open, one per file and cgroup, and one buffer serves all of them; a tick in which nothing changes
+/// allocates nothing.
+pub struct Sampler {
+    catalog: Catalog,
+    plan: Plan,
+    machine: Machine,
+    opener: Opener,
+    rows: Vec<Row>,
+    budget: usize,
+    buffer: Vec<u8>,
+    sums: Vec<Sum>,
+}
+
+/// The files of one task.
+struct Row {
+    key: TaskKey,
+    cgroups: Vec<CgroupFiles>,
+}
+
+/// Descriptors that are left to the rest of the process.
+const RESERVE: u64 = 256;
+
+/// How many files are closed when the process has run out of descriptors.
+const SHED: usize = 32;
+
+/// Where the buffer starts; it grows to the largest file.
+const BUFFER: usize = 16 << 10;
+
+impl Sampler {
+    /// A sampler without tasks. What this machine cannot measure is among the notices of the first [`Sampler::sample`].
+    #[must_use]
+    pub fn new(roots: &Roots, hierarchies: &Hierarchies) -> Self {
+        let limit = descriptor_limit();
+        let budget = usize::try_from(limit.saturating_sub(RESERVE).max(limit / 2)).unwrap_or(usize::MAX);
+        let (plan, notices) = Plan::new(hierarchies);
+        let mut opener = Opener::new(hierarchies, budget);
+        opener.notices.extend(notices);
+        let mut sampler = Self {
+            catalog: Catalog::default(),
+            sums: vec![Sum::default(); plan.columns.len()],
+            plan,
+            machine: Machine::new(roots),
+            opener,
+            rows: Vec::new(),
+            budget,
+            buffer: vec![0; BUFFER],
+        };
+        sampler.read_machine();
+        sampler.renew_catalog();
+        sampler
+    }
+
+    /// What the values mean. Its version goes up when [`Sampler::sample`] finds that a processor came or went.
+    #[must_use]
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// How many files of cgroups may stay open: by default the limit of the process at the time of [`Sampler::new`] less
+    /// 256, which its other parts may need. Files beyond are opened for each reading.
+    pub fn set_descriptor_budget(&mut self, files: usize) {
+        self.budget = files;
+        self.opener.budget = files;
+        let excess = self.opener.open.saturating_sub(files);
+        self.park_oldest(excess);
+    }
+
+    /// Sets the tasks whose values are read, in the order of their rows. Files of tasks that stay remain open, those of new
+    /// ones are opened, those of tasks that are gone are closed.
+    pub fn set_tasks(&mut self, tasks: &[TaskCgroups]) {
+        let mut old: HashMap<TaskKey, Vec<CgroupFiles>> =
+            std::mem::take(&mut self.rows).into_iter().map(|row| (row.key, row.cgroups)).collect();
+        for task in tasks {
+            let mut known = old.remove(&task.key).unwrap_or_default();
+            let paths = if task.containers.is_empty() { std::slice::from_ref(&task.cgroup) } else { &task.containers };
+            let mut cgroups = Vec::with_capacity(paths.len());
+            for path in paths {
+                match relative_cgroup_path(path) {
+                    Ok(path) => {
+                        let at = known.iter().position(|cgroup| cgroup.path == path);
+                        cgroups.push(at.map_or_else(|| CgroupFiles::new(path, &self.plan), |at| known.swap_remove(at)));
+                    }
+                    Err(reason) => {
+                        if self.opener.said.first(("path", path)) {
+                            self.opener.notices.push(Notice::BadPath { path: path.clone(), reason });
+                        }
+                    }
+                }
+            }
+            self.rows.push(Row { key: task.key, cgroups });
+        }
+        // The descriptors of those that are gone are closed before new ones are opened.
+        drop(old);
+        self.opener.open = self.rows.iter().flat_map(|row| &row.cgroups).map(CgroupFiles::open_count).sum();
+        self.opener.budget = self.budget;
+        for row in 0..self.rows.len() {
+            for cgroup in 0..self.rows[row].cgroups.len() {
+                let files = &mut self.rows[row].cgroups[cgroup];
+                if files.is_new() {
+                    files.open_missing(&self.plan, &mut self.opener);
+                    self.relieve();
+                }
+            }
+        }
+    }
+
+    /// Reads the values of this moment into `values`, laid out as [`Catalog`] says: all that was in it is replaced. Returns
+    /// what an operator should hear of, each once.
+    ///
+    /// NaN is the value of what a task's cgroups lack, of what could not be read, and of the whole row of a task whose
+    /// cgroup was removed while it was read.
+    pub fn sample(&mut self, values: &mut Vec<f64>) -> Vec<Notice> {
+        let rows = self.rows.len();
+        let columns = self.plan.columns.len();
+        values.clear();
+        values.resize(columns * rows, f64::NAN);
+        for (at, row) in self.rows.iter_mut().enumerate() {
+            self.sums.fill(Sum::default());
+            let mut alive = true;
+            for cgroup in &mut row.cgroups {
+                if cgroup.is_due() {
+                    cgroup.open_missing(&self.plan, &mut self.opener);
+                }
+                alive &= cgroup.read(&self.plan, &mut self.opener, &mut self.buffer, &mut self.sums);
+            }
+            if alive {
+                for (column, sum) in self.sums.iter().enumerate() {
+                    values[column * rows + at] = sum.value();
+                }
+            }
+        }
+        self.relieve();
+        if self.read_machine() {
+            self.renew_catalog();
+        }
+        for metric in &self.machine.metrics {
+            values.extend_from_slice(&metric.values);
+        }
+        std::mem::take(&mut self.opener.notices)
+    }
+
+    fn read_machine(&mut self) -> bool {
+        self.machine.read(&mut self.buffer, &mut self.opener.said, &mut self.opener.notices)
+    }
+
+    /// Closes some files where the process has run out of descriptors, so that it can open others for a moment.
+    fn relieve(&mut self) {
+        if std::mem::take(&mut self.opener.starved) {
+            self.park_oldest(SHED);
+            self.opener.budget = self.opener.budget.min(self.opener.open);
+        }
+    }
+
+    fn park_oldest(&mut self, count: usize) {
+        let mut serials: Vec<u64> =
+            self.rows.iter().flat_map(|row| &row.cgroups).flat_map(CgroupFiles::serials).collect();
+        let Some(last) = count.min(serials.len()).checked_sub(1) else { return };
+        let (_, serial, _) = serials.select_nth_unstable(last);
+        let serial = *serial;
+        for cgroup in self.rows.iter_mut().flat_map(|row| &mut row.cgroups) {
+            cgroup.park(serial);
+        }
+        self.opener.open -= last + 1;
+    }
+
+    /// Writes the catalogue anew, under the next version.
+    fn renew_catalog(&mut self) {
+        let mut catalog = Catalog { version: self.catalog.version + 1, ..Catalog::default() };
+        for metric in METRICS {
+            let index = catalog.metrics.len();
+            // The table is a few dozen rows long.
+            let Ok(index) = u32::try_from(index) else { continue };
+            match &metric.source {
+                Source::Cgroup { .. } => {
+                    if !self.plan.columns.iter().any(|column| is_same(column, metric)) {
+                        continue;
+                    }
+                    catalog.columns.push(Series { metric: index, labels: Vec::new() });
+                }
+                Source::Machine { .. } => {
+                    let Some(read) = self.machine.metrics.iter().find(|read| is_same(read.metric, metric)) else {
+                        continue;
+                    };
+                    if read.numbers.is_empty() {
+                        continue;
+                    }
+                    let series = |number: &u32| Series { metric: index, labels: metric.level.labels(*number) };
+                    catalog.platform.extend(read.numbers.iter().map(series));
+                }
+            }
+            catalog.metrics.push(metric.info());
+        }
+        self.catalog = catalog;
+    }
+}
+
+fn is_same(one: &Metric, other: &Metric) -> bool {
+    one.name == other.name
+}
