@@ -13,8 +13,11 @@ pub const MAX_TASKS: usize = 65_536;
 pub const MAX_PATH: usize = 4_096;
 /// Most labels of a task.
 pub const MAX_LABELS: usize = 256;
-/// Most requests of one `Apply`.
-pub const MAX_REQUESTS: usize = 1_048_576;
+/// Most requests of one `Apply`: four for each task of the largest roster.
+pub const MAX_REQUESTS: usize = 262_144;
+/// Most bytes of a message to the warden. What it becomes in memory can be thirty times as large, and the warden must not
+/// be made to run out of it.
+pub const UPWARD_MAX: usize = 16 * 1024 * 1024;
 
 /// What the agent sends: a request with a number that its reply repeats.
 pub type Upward = Request;

@@ -149,6 +149,15 @@ impl<Out: Serialize, In: DeserializeOwned> Channel<Out, In> {
     /// # Errors
     /// [`ReceiveError`]. Descriptors beside a refused message are closed.
     pub fn receive(&self) -> Result<Incoming<In>, ReceiveError> {
+        self.receive_at_most(SEALED_MAX)
+    }
+
+    /// As [`Self::receive`], with a bound on the bytes in sealed memory: what a message becomes in the memory of its
+    /// receiver can be many times its size.
+    ///
+    /// # Errors
+    /// [`ReceiveError`]. Descriptors beside a refused message are closed.
+    pub fn receive_at_most(&self, most: usize) -> Result<Incoming<In>, ReceiveError> {
         let mut buffer = vec![0; HEADER + INLINE_MAX + 1];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS + 1))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
@@ -179,7 +188,7 @@ impl<Out: Serialize, In: DeserializeOwned> Channel<Out, In> {
         if received.flags.contains(ReturnFlags::CTRUNC) {
             return Err(ReceiveError::Oversized { number, what: format!("more than {MAX_DESCRIPTORS} descriptors") });
         }
-        decode(&buffer[..received.bytes], number, descriptors)
+        decode(&buffer[..received.bytes], number, descriptors, most)
     }
 }
 
@@ -198,6 +207,7 @@ fn decode<T: DeserializeOwned>(
     bytes: &[u8],
     number: u64,
     mut descriptors: Vec<OwnedFd>,
+    most: usize,
 ) -> Result<Incoming<T>, ReceiveError> {
     let malformed = |what: &str| ReceiveError::Malformed { number, what: what.into() };
     if bytes.len() < HEADER || bytes[..4] != MAGIC {
@@ -209,7 +219,7 @@ fn decode<T: DeserializeOwned>(
         SEALED if descriptors.is_empty() => return Err(malformed("no sealed memory beside it")),
         SEALED => {
             let memory = descriptors.remove(0);
-            from_memory = read_sealed(&memory, SEALED_MAX).map_err(|error| match error {
+            from_memory = read_sealed(&memory, most).map_err(|error| match error {
                 SealedError::Oversized { .. } => ReceiveError::Oversized { number, what: error.to_string() },
                 other => malformed(&other.to_string()),
             })?;
@@ -298,6 +308,16 @@ mod tests {
         }
         agent.send(9, &Request::Sample, &[]).unwrap();
         assert_eq!(warden.receive().unwrap().message, Request::Sample);
+    }
+
+    #[test]
+    fn a_message_in_sealed_memory_has_the_bound_of_its_receiver() {
+        let (agent, warden) = connected();
+        agent.send(5, &roster(1_000), &[]).unwrap();
+        let error = warden.receive_at_most(1 << 16).unwrap_err();
+        assert!(matches!(&error, ReceiveError::Oversized { number: 5, .. }), "{error}");
+        agent.send(6, &roster(1_000), &[]).unwrap();
+        assert_eq!(warden.receive_at_most(1 << 20).unwrap().number, 6);
     }
 
     #[test]

@@ -1,0 +1,71 @@
+//! What ends a warden.
+
+use std::io;
+use std::path::PathBuf;
+
+use rustix::io::Errno;
+
+use crate::start::Step;
+
+/// The warden cannot start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum WardenError {
+    /// The program that the agent runs cannot be opened.
+    #[error("opening the running program ({path}): {source}")]
+    Program {
+        /// Where it was looked for.
+        path: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// An argument holds a NUL byte.
+    #[error("the argument {0:?} holds a NUL byte")]
+    Argument(String),
+    /// No process could be started.
+    #[error("starting {what}: {step}: {errno}{}", step.hint(*errno))]
+    Start {
+        /// What should be started.
+        what: &'static str,
+        /// At which step it failed.
+        step: Step,
+        /// What the kernel said.
+        errno: Errno,
+    },
+    /// The agent's user cannot be had.
+    #[error(transparent)]
+    User(#[from] crate::user::UserError),
+    /// The run directory cannot be had.
+    #[error(transparent)]
+    RunDir(#[from] crate::rundir::RunDirError),
+    /// The agent ends again and again before it says a word.
+    #[error(
+        "the agent has ended {starts} times in a row before its first message, last: {last}; its reason stands above"
+    )]
+    Mute {
+        /// Number of starts.
+        starts: u32,
+        /// How it ended the last time.
+        last: String,
+    },
+    /// The machine cannot be read at all.
+    #[error(transparent)]
+    Kernel(#[from] wca_kernel::KernelError),
+    /// A system call without which there is no warden.
+    #[error("{call}: {errno}")]
+    System {
+        /// The call.
+        call: &'static str,
+        /// What the kernel said.
+        errno: Errno,
+    },
+}
+
+/// Adds the name of the call to what the kernel said.
+pub(crate) fn system(call: &'static str) -> impl FnOnce(Errno) -> WardenError {
+    move |errno| WardenError::System { call, errno }
+}
+
+/// nix has an error type of its own for the same numbers.
+pub(crate) fn errno_of(errno: nix::errno::Errno) -> Errno {
+    Errno::from_raw_os_error(errno as i32)
+}

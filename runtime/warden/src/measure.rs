@@ -1,0 +1,112 @@
+//! What the warden reads of the machine and of its cgroups.
+
+use std::time::SystemTime;
+
+use wca_kernel::{
+    Hierarchies, Hierarchy, KernelError, Limits, Notice, PopulatedCgroup, Roots, Said, Sampler, TaskCgroups, Version,
+    identity, platform, populated,
+};
+use wca_messages::Cgroup;
+use wca_model::{Catalog, Platform};
+
+/// The machine, its cgroups, and the tasks that are measured.
+pub(crate) struct Measure {
+    roots: Roots,
+    hierarchies: Hierarchies,
+    platform: Platform,
+    sampler: Sampler,
+    /// What has been said of the tree of cgroups, which says the same at each walk.
+    said: Said,
+    rows: usize,
+    values: Vec<f64>,
+}
+
+impl Measure {
+    pub(crate) fn new(roots: &Roots) -> Result<Self, KernelError> {
+        wca_kernel::raise_descriptor_limit()?;
+        let hierarchies = Hierarchies::find(roots)?;
+        Ok(Self {
+            sampler: Sampler::new(roots, &hierarchies),
+            platform: platform(roots)?,
+            roots: roots.clone(),
+            hierarchies,
+            said: Said::default(),
+            rows: 0,
+            values: Vec::new(),
+        })
+    }
+
+    pub(crate) fn platform(&self) -> &Platform {
+        &self.platform
+    }
+
+    pub(crate) fn catalog(&self) -> &Catalog {
+        self.sampler.catalog()
+    }
+
+    /// Number of tasks that are measured.
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// The populated cgroups, and what is said of them for the first time.
+    pub(crate) fn tree(&mut self) -> (Vec<Cgroup>, Vec<String>) {
+        let tree = populated(&self.hierarchies, &Limits::default());
+        let mut notices = self.hierarchies.notices().to_vec();
+        notices.extend(tree.notices);
+        let names: Vec<Vec<String>> = self.hierarchies.all().iter().map(names).collect();
+        let cgroups = tree.cgroups.into_iter().map(|cgroup| with_names(cgroup, &names)).collect();
+        (cgroups, texts(&self.said.news(notices)))
+    }
+
+    /// Which life of a cgroup there is now; none where it has gone.
+    pub(crate) fn identity(&self, cgroup: &str) -> Option<u64> {
+        identity(&self.hierarchies, cgroup)
+    }
+
+    /// Measures these tasks from now on.
+    pub(crate) fn set_tasks(&mut self, tasks: &[TaskCgroups]) {
+        self.rows = tasks.len();
+        self.sampler.set_tasks(tasks);
+    }
+
+    /// Looks at the machine again; the new facts where they have changed. Where it cannot be read any more, what was known
+    /// of it stands.
+    pub(crate) fn changed_platform(&mut self) -> Option<Platform> {
+        let now = platform(&self.roots).ok().filter(|now| *now != self.platform)?;
+        self.platform = now;
+        Some(self.platform.clone())
+    }
+
+    /// Reads all values, and returns when, with what is to be said.
+    pub(crate) fn sample(&mut self) -> (f64, Vec<String>) {
+        let timestamp = unix_time();
+        (timestamp, texts(&self.sampler.sample(&mut self.values)))
+    }
+
+    /// The values that were read last, laid out as the catalogue says.
+    pub(crate) fn values(&self) -> &[f64] {
+        &self.values
+    }
+}
+
+/// By what a hierarchy is known: its controllers and, of a v1 one, its name; of the v2 one, `unified`.
+fn names(hierarchy: &Hierarchy) -> Vec<String> {
+    match hierarchy.version {
+        Version::V2 => vec!["unified".into()],
+        Version::V1 => hierarchy.controllers.iter().chain(&hierarchy.name).cloned().collect(),
+    }
+}
+
+fn with_names(cgroup: PopulatedCgroup, names: &[Vec<String>]) -> Cgroup {
+    let hierarchies = cgroup.hierarchies.iter().filter_map(|at| names.get(*at)).flatten().cloned().collect();
+    Cgroup { path: cgroup.path, identity: cgroup.identity, hierarchies }
+}
+
+fn texts(notices: &[Notice]) -> Vec<String> {
+    notices.iter().map(Notice::to_string).collect()
+}
+
+fn unix_time() -> f64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
+}

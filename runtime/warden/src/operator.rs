@@ -1,0 +1,118 @@
+//! The operator's socket.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::event::PollFlags;
+use rustix::fs::{AtFlags, Mode, OFlags, chmodat, fcntl_setfl, unlinkat};
+use rustix::io::Errno;
+use rustix::net::sockopt::socket_peercred;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, listen, socket_with};
+use wca_messages::{Channel, OperatorReply, OperatorRequest, ReceiveError, Refused};
+
+use crate::rundir::{RunDir, RunDirError, SOCKET};
+use crate::serve::Service;
+
+/// Operators at once; the one that has been there longest makes room.
+const CONNECTIONS: usize = 8;
+/// Most bytes of a request.
+const MOST: usize = 64 * 1024;
+
+/// The operator's socket and who is connected to it.
+pub(crate) struct Operator {
+    socket: OwnedFd,
+    connections: Vec<Channel<OperatorReply, OperatorRequest>>,
+    /// Removes the socket.
+    _run_dir: RunDir,
+}
+
+impl Operator {
+    /// Makes the socket in the run directory, for its owner alone.
+    pub(crate) fn new(run_dir: RunDir) -> Result<Self, RunDirError> {
+        let failed = |errno: Errno| RunDirError::Socket { path: run_dir.path.clone(), source: errno.into() };
+        match unlinkat(run_dir.folder(), SOCKET, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(errno) => return Err(failed(errno)),
+        }
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let socket = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None).map_err(failed)?;
+        let address = SocketAddrUnix::new(run_dir.socket_path()).map_err(failed)?;
+        bind(&socket, &address).map_err(failed)?;
+        // Before it listens, so that nobody connects under another mode.
+        chmodat(run_dir.folder(), SOCKET, Mode::RUSR | Mode::WUSR, AtFlags::empty()).map_err(failed)?;
+        listen(&socket, 8).map_err(failed)?;
+        Ok(Self { socket, connections: Vec::new(), _run_dir: run_dir })
+    }
+
+    /// What to wait for.
+    pub(crate) fn descriptors(&self) -> impl Iterator<Item = (BorrowedFd<'_>, PollFlags)> {
+        std::iter::once(self.socket.as_fd())
+            .chain(self.connections.iter().map(AsFd::as_fd))
+            .map(|fd| (fd, PollFlags::IN))
+    }
+
+    /// Accepts who has come, and answers one message of each.
+    pub(crate) fn serve(&mut self, service: &mut Service) {
+        self.connections.retain(|connection| serve_one(connection, service));
+        if let Ok(connection) = accept_with(&self.socket, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)
+            && is_allowed(&connection)
+            && fcntl_setfl(&connection, OFlags::NONBLOCK).is_ok()
+        {
+            if self.connections.len() >= CONNECTIONS {
+                self.connections.remove(0);
+            }
+            self.connections.push(Channel::new(connection));
+        }
+    }
+}
+
+/// Whether root or the warden's own user has connected. The mode of socket and folder say so too.
+fn is_allowed(connection: &OwnedFd) -> bool {
+    let allowed = match socket_peercred(connection) {
+        Ok(peer) => peer.uid.is_root() || peer.uid == rustix::process::geteuid(),
+        Err(_) => false,
+    };
+    if !allowed {
+        tracing::warn!("somebody else's connection to the operator's socket was closed");
+    }
+    allowed
+}
+
+/// Answers one message, if there is one; whether the connection goes on.
+fn serve_one(connection: &Channel<OperatorReply, OperatorRequest>, service: &mut Service) -> bool {
+    let (number, reply) = match connection.receive_at_most(MOST) {
+        Ok(incoming) => (incoming.number, answer(&incoming.message, service)),
+        Err(ReceiveError::WouldBlock) => return true,
+        Err(ReceiveError::Malformed { number, what }) => (number, OperatorReply::Refused(Refused::Malformed(what))),
+        Err(ReceiveError::Oversized { number, what }) => (number, OperatorReply::Refused(Refused::Oversized(what))),
+        Err(ReceiveError::Closed | ReceiveError::System(_)) => return false,
+    };
+    // One that does not read its answers has no use for more.
+    connection.send(number, &reply, &[]).is_ok()
+}
+
+fn answer(request: &OperatorRequest, service: &mut Service) -> OperatorReply {
+    match request {
+        OperatorRequest::Explain { cgroup } => {
+            if service.is_task(cgroup) {
+                // No value is held, since none is written yet.
+                return OperatorReply::Explained(Vec::new());
+            }
+            let text = format!("{cgroup:?} is no cgroup of a task; `wca explain` takes one as it stands in the roster");
+            OperatorReply::Refused(Refused::Invalid(text))
+        }
+        OperatorRequest::Journal => OperatorReply::Journal(Vec::new()),
+        OperatorRequest::Restore => OperatorReply::Done,
+        OperatorRequest::Freeze => freeze(service, true),
+        OperatorRequest::Thaw => freeze(service, false),
+        OperatorRequest::Reload => OperatorReply::Refused(Refused::Invalid(
+            "there is nothing to reload: WCA was started without a configuration file".into(),
+        )),
+    }
+}
+
+fn freeze(service: &mut Service, frozen: bool) -> OperatorReply {
+    if std::mem::replace(&mut service.frozen, frozen) != frozen {
+        tracing::warn!("the operator has {} all changes", if frozen { "frozen" } else { "thawed" });
+    }
+    OperatorReply::Done
+}

@@ -1,0 +1,388 @@
+//! The warden's loop.
+
+use std::ffi::CString;
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{DumpableBehavior, Gid, Resource, Uid, set_dumpable_behavior};
+use wca_messages::{Channel, Downward, Reply, Request};
+
+use crate::agent::Agent;
+use crate::backoff::Backoff;
+use crate::compile::{Compilations, Compiler};
+use crate::config::{Restart, Ticks, WardenConfig};
+use crate::ended::{Ended, reap};
+use crate::error::{WardenError, system};
+use crate::files::Files;
+use crate::measure::Measure;
+use crate::notify::notify;
+use crate::operator::Operator;
+use crate::rundir::RunDir;
+use crate::serve::{Answer, Service};
+use crate::signals::Signals;
+use crate::start::{Launch, start};
+use crate::user::agent_user;
+
+/// Number under which the agent finds its end of the socket.
+const SOCKET: i32 = 3;
+/// What the unprivileged processes see of the warden's environment; anything else may be a secret.
+const ENVIRONMENT: [&str; 8] =
+    ["RUST_LOG", "RUST_BACKTRACE", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "TERM", "TZ", "LANG"];
+
+/// Runs the warden until its agent has ended for good, and returns the code with which the program should end: 0, or the 1
+/// or 2 with which the agent has reported an error that a new start would not mend.
+///
+/// It takes SIGTERM, SIGINT and SIGHUP while it runs, and should be called from the only thread of its process.
+///
+/// # Errors
+/// [`WardenError`] where the warden or its first agent cannot be started at all.
+pub fn run(config: WardenConfig) -> Result<u8, WardenError> {
+    Warden::new(config)?.run()
+}
+
+struct Warden {
+    service: Service,
+    operator: Option<Operator>,
+    agent: Option<Agent>,
+    launcher: Launcher,
+    backoff: Backoff,
+    restart: Restart,
+    /// Starts in a row without a first message.
+    mute: u32,
+    /// When the agent is started again.
+    start_at: Option<Instant>,
+    signals: Signals,
+    grace: Duration,
+    ticks: Option<Ticks>,
+    stopping: bool,
+    /// When the agent must have ended.
+    end_by: Option<Instant>,
+    ready: bool,
+}
+
+/// How every agent is started.
+struct Launcher {
+    program: OwnedFd,
+    nothing: OwnedFd,
+    arguments: Vec<CString>,
+    environment: Vec<CString>,
+    user: Option<(Uid, Gid)>,
+}
+
+/// What the loop waits for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Signals,
+    AgentSocket,
+    AgentEnd,
+    Compilers,
+    Operator,
+}
+
+impl Warden {
+    fn new(config: WardenConfig) -> Result<Self, WardenError> {
+        // Closes /proc/<warden>/mem and ptrace to an agent of the same user.
+        set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(system("PR_SET_DUMPABLE"))?;
+        let signals = Signals::new()?;
+        let user = agent_user(config.user.as_deref())?;
+        let program = program(config.program)?;
+        let environment: Vec<CString> = ENVIRONMENT
+            .iter()
+            .filter_map(|name| Some(format!("{name}={}", std::env::var(name).ok()?)))
+            .map(argument)
+            .collect::<Result<_, _>>()?;
+        let compiler = Compiler {
+            program: rustix::io::fcntl_dupfd_cloexec(&program, SOCKET).map_err(system("F_DUPFD_CLOEXEC"))?,
+            arguments: arguments(config.compiler)?,
+            environment: environment.clone(),
+            user,
+            limits: config.compile,
+        };
+        let service = Service::new(
+            config.settings,
+            Files::new(config.files),
+            config.policies,
+            Measure::new(&config.roots)?,
+            Compilations::new(compiler),
+        );
+        let operator = operator(config.run_dir.as_deref())?;
+        let nothing =
+            File::open("/dev/null").map_err(|source| WardenError::Program { path: "/dev/null".into(), source })?.into();
+        let launcher = Launcher { program, nothing, arguments: arguments(config.agent)?, environment, user };
+        Ok(Self {
+            service,
+            operator,
+            agent: None,
+            launcher,
+            backoff: Backoff::new(config.restart),
+            restart: config.restart,
+            mute: 0,
+            start_at: None,
+            signals,
+            grace: config.grace,
+            ticks: config.ticks,
+            stopping: false,
+            end_by: None,
+            ready: false,
+        })
+    }
+
+    fn run(mut self) -> Result<u8, WardenError> {
+        self.agent = Some(self.launcher.start()?);
+        loop {
+            let ready = self.wait()?;
+            if ready.contains(&Source::Signals) {
+                self.take_signals();
+            }
+            if self.stopping && self.agent.is_none() {
+                return Ok(0);
+            }
+            if ready.contains(&Source::AgentSocket) {
+                self.serve_agent();
+            }
+            if ready.contains(&Source::Operator)
+                && let Some(operator) = &mut self.operator
+            {
+                operator.serve(&mut self.service);
+            }
+            self.compile();
+            if ready.contains(&Source::AgentEnd)
+                && let Some(code) = self.agent_ended()?
+            {
+                return Ok(code);
+            }
+            self.watch();
+            self.start_again();
+        }
+    }
+
+    /// Waits for the next thing to do.
+    fn wait(&self) -> Result<Vec<Source>, WardenError> {
+        let mut sources = vec![(Source::Signals, self.signals.as_fd(), PollFlags::IN)];
+        if let Some(agent) = &self.agent {
+            sources.push((Source::AgentEnd, agent.child.pidfd.as_fd(), PollFlags::IN));
+            if let Some(socket) = agent.socket() {
+                let direction = if agent.is_full() { PollFlags::OUT } else { PollFlags::IN };
+                sources.push((Source::AgentSocket, socket, direction));
+            }
+        }
+        sources.extend(self.service.compilations.descriptors().map(|fd| (Source::Compilers, fd, PollFlags::IN)));
+        if let Some(operator) = &self.operator {
+            sources.extend(operator.descriptors().map(|(fd, flags)| (Source::Operator, fd, flags)));
+        }
+        poll_sources(&sources, self.deadline())
+    }
+
+    /// When there is something to do even if nothing comes; none: never.
+    fn deadline(&self) -> Option<Instant> {
+        if self.service.compilations.is_busy() {
+            return Some(Instant::now());
+        }
+        let silence = self.agent.as_ref().and_then(|agent| self.silent_until(agent));
+        [self.start_at, self.end_by, self.service.compilations.deadline(), silence].into_iter().flatten().min()
+    }
+
+    fn take_signals(&mut self) {
+        while let Some(signal) = self.signals.next() {
+            // There is no configuration file to read again at a SIGHUP, so that it says what it says to every program: the
+            // terminal has gone.
+            if std::mem::replace(&mut self.stopping, true) {
+                tracing::warn!("{signal} again: ending the agent at once");
+                self.end_by = Some(Instant::now());
+                continue;
+            }
+            tracing::info!("{signal}: ending");
+            notify("STOPPING=1");
+            self.start_at = None;
+            self.end_by = Some(Instant::now() + self.grace);
+            if let Some(agent) = &mut self.agent {
+                agent.ask_to_stop();
+            }
+        }
+    }
+
+    fn serve_agent(&mut self) {
+        let Some(agent) = &mut self.agent else { return };
+        if agent.is_full() {
+            agent.flush();
+        } else {
+            agent.serve(&mut self.service);
+        }
+        if agent.session.greeted && !std::mem::replace(&mut self.ready, true) {
+            notify("READY=1");
+        }
+        if agent.closed && self.end_by.is_none() {
+            // It ends now, or is of no use.
+            self.end_by = Some(Instant::now() + self.grace);
+        }
+    }
+
+    /// One step of each component that is on its way.
+    fn compile(&mut self) {
+        if self.service.compilations.is_empty() {
+            return;
+        }
+        for (number, result) in self.service.compilations.step() {
+            let Some(agent) = &mut self.agent else { continue };
+            // Silence while a component was compiled is nobody's fault.
+            agent.sampled = Instant::now();
+            let (reply, descriptor) = match result {
+                Ok((compiled, code)) => (Reply::Compiled(Ok(compiled)), Some(code)),
+                Err(why) => (Reply::Compiled(Err(why)), None),
+            };
+            agent.answer(number, Answer { reply, descriptor });
+        }
+    }
+
+    /// Takes the agent's end: the code with which the program ends, or none where the agent is started again.
+    fn agent_ended(&mut self) -> Result<Option<u8>, WardenError> {
+        let Some(agent) = &self.agent else { return Ok(None) };
+        let Some(ended) = reap(&agent.child.pidfd, false).map_err(system("waitid"))? else { return Ok(None) };
+        let (greeted, lived, late) = (agent.session.greeted, agent.started.elapsed(), agent.late);
+        self.agent = None;
+        self.service.compilations.abandon();
+        self.end_by = None;
+        match ended {
+            Ended::Exit(code @ 0..=2) => return Ok(u8::try_from(code).ok()),
+            ended if self.stopping => {
+                let why = if late { ", since it did not end in time" } else { "" };
+                tracing::error!("the agent has {ended}{why}");
+                return Ok(Some(1));
+            }
+            _ => {}
+        }
+        self.mute = if greeted { 0 } else { self.mute + 1 };
+        if self.mute >= self.restart.mute {
+            return Err(WardenError::Mute { starts: self.mute, last: ended.to_string() });
+        }
+        let wait = self.backoff.after(lived);
+        tracing::error!("the agent has {ended} after {:.1} s; it is started again in {wait:?}", lived.as_secs_f64());
+        self.start_at = Some(Instant::now() + wait);
+        Ok(None)
+    }
+
+    /// Ends an agent that does not end by itself, and one that has fallen silent.
+    fn watch(&mut self) {
+        let now = Instant::now();
+        let Some(agent) = &mut self.agent else { return };
+        if self.end_by.is_some_and(|end| now >= end) {
+            agent.kill();
+            agent.late = true;
+            // Until its end comes, there is nothing to wait for; it cannot refuse.
+            self.end_by = Some(now + Duration::from_secs(1));
+            return;
+        }
+        let Some(agent) = &self.agent else { return };
+        let (Some(silent), Some(ticks)) = (self.silent_until(agent), self.ticks) else { return };
+        if now < silent {
+            return;
+        }
+        let since = agent.sampled.elapsed().as_secs_f64();
+        let Some(agent) = &mut self.agent else { return };
+        if std::mem::replace(&mut agent.reported, true) {
+            tracing::error!("the agent has asked for no sample for {since:.1} s: it is killed and started again");
+            agent.kill();
+            agent.sampled = now;
+        } else {
+            let interval = ticks.interval.as_secs_f64();
+            tracing::warn!("the agent has asked for no sample for {since:.1} s, at an interval of {interval} s");
+        }
+    }
+
+    /// When the agent's silence is reported, or after that, ended. It counts once it has begun to ask for samples.
+    fn silent_until(&self, agent: &Agent) -> Option<Instant> {
+        let ticks = self.ticks?;
+        if self.stopping || !agent.session.has_sampled || !self.service.compilations.is_empty() {
+            return None;
+        }
+        let intervals = if agent.reported { ticks.kill.max(ticks.report) } else { ticks.report };
+        Some(agent.sampled + ticks.interval * intervals)
+    }
+
+    /// Starts the next agent when its time has come.
+    fn start_again(&mut self) {
+        if self.stopping || self.agent.is_some() || self.start_at.is_none_or(|at| Instant::now() < at) {
+            return;
+        }
+        self.start_at = match self.launcher.start() {
+            Ok(agent) => {
+                self.agent = Some(agent);
+                None
+            }
+            Err(error) => {
+                let wait = self.backoff.after(Duration::ZERO).max(self.restart.first);
+                tracing::error!("{error}; tried again in {wait:?}");
+                Some(Instant::now() + wait)
+            }
+        };
+    }
+}
+
+impl Launcher {
+    fn start(&self) -> Result<Agent, WardenError> {
+        let (own, theirs) = Channel::<Downward, Request>::pair().map_err(system("socketpair"))?;
+        let child = start(&Launch {
+            what: "the agent",
+            program: self.program.as_fd(),
+            arguments: &self.arguments,
+            environment: &self.environment,
+            descriptors: &[(self.nothing.as_fd(), 0), (theirs.as_fd(), SOCKET)],
+            user: self.user,
+            // Tokens can stand in its memory.
+            limits: &[(Resource::Core, 0)],
+        })?;
+        tracing::debug!("started the agent as process {}", child.pid.as_raw_nonzero());
+        Agent::new(child, Channel::new(own))
+    }
+}
+
+/// Waits until one of the sources is ready or the deadline has come.
+fn poll_sources(
+    sources: &[(Source, BorrowedFd<'_>, PollFlags)],
+    deadline: Option<Instant>,
+) -> Result<Vec<Source>, WardenError> {
+    let mut fds: Vec<PollFd<'_>> = sources.iter().map(|(_, fd, flags)| PollFd::from_borrowed_fd(*fd, *flags)).collect();
+    let timeout = deadline.map(|deadline| {
+        let left = deadline.saturating_duration_since(Instant::now());
+        Timespec { tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX), tv_nsec: left.subsec_nanos().into() }
+    });
+    match poll(&mut fds, timeout.as_ref()) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => {}
+        Err(errno) => return Err(system("poll")(errno)),
+    }
+    let ready = fds.iter().zip(sources).filter(|(fd, _)| !fd.revents().is_empty());
+    Ok(ready.map(|(_, (source, _, _))| *source).collect())
+}
+
+/// The operator's socket. Where nobody named a folder and the usual one cannot be had, WCA runs without.
+fn operator(named: Option<&Path>) -> Result<Option<Operator>, WardenError> {
+    match RunDir::take(named).and_then(Operator::new) {
+        Ok(operator) => Ok(Some(operator)),
+        Err(error) if named.is_none() => {
+            tracing::warn!("{error}; the operator's commands do not reach this agent");
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The program that the unprivileged processes run: the one that was named, else the running one.
+fn program(named: Option<File>) -> Result<OwnedFd, WardenError> {
+    let path = "/proc/self/exe";
+    match named {
+        Some(file) => Ok(file.into()),
+        None => File::open(path).map(Into::into).map_err(|source| WardenError::Program { path: path.into(), source }),
+    }
+}
+
+/// The program's name and its arguments.
+fn arguments(after: Vec<String>) -> Result<Vec<CString>, WardenError> {
+    std::iter::once("wca".to_owned()).chain(after).map(argument).collect()
+}
+
+fn argument(text: String) -> Result<CString, WardenError> {
+    CString::new(text).map_err(|error| WardenError::Argument(String::from_utf8_lossy(&error.into_vec()).into_owned()))
+}

@@ -1,0 +1,323 @@
+//! What the warden answers its agent.
+
+use std::collections::HashSet;
+use std::os::fd::OwnedFd;
+
+use wca_kernel::{TaskCgroups, relative_cgroup_path};
+use wca_messages::{
+    Cgroup, ColumnsHeader, MAX_LABELS, MAX_PATH, MAX_REQUESTS, MAX_TASKS, PROTOCOL, Refused, Reply, Request,
+    RosterEntry, write_columns,
+};
+use wca_model::{Catalog, Request as Change, TaskKey};
+
+use crate::compile::Compilations;
+use crate::files::Files;
+use crate::judge::judge;
+use crate::keys::Keys;
+use crate::measure::Measure;
+
+/// Most containers of a task.
+const MAX_CONTAINERS: usize = 1_024;
+
+/// What the warden knows, over all its agents.
+pub(crate) struct Service {
+    pub(crate) settings: Vec<u8>,
+    pub(crate) files: Files,
+    pub(crate) policies: u32,
+    pub(crate) measure: Measure,
+    pub(crate) compilations: Compilations,
+    pub(crate) frozen: bool,
+    keys: Keys,
+    /// Tasks of the last roster, and their cgroups.
+    tasks: HashSet<TaskKey>,
+    cgroups: HashSet<String>,
+    roster: u64,
+    ticks: u64,
+}
+
+/// How far one agent is. A new agent begins anew.
+#[derive(Debug, Default)]
+pub(crate) struct Session {
+    /// It has said hello.
+    pub(crate) greeted: bool,
+    /// It has given a roster.
+    pub(crate) has_roster: bool,
+    /// It has asked for a sample.
+    pub(crate) has_sampled: bool,
+    /// Version of the catalogue that it has heard of.
+    catalog: Option<u64>,
+}
+
+/// A reply, with the descriptor beside it.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) reply: Reply,
+    pub(crate) descriptor: Option<OwnedFd>,
+}
+
+impl From<Reply> for Answer {
+    fn from(reply: Reply) -> Self {
+        Self { reply, descriptor: None }
+    }
+}
+
+impl Service {
+    pub(crate) fn new(
+        settings: Vec<u8>,
+        files: Files,
+        policies: u32,
+        measure: Measure,
+        compilations: Compilations,
+    ) -> Self {
+        Self {
+            settings,
+            files,
+            policies,
+            measure,
+            compilations,
+            frozen: false,
+            keys: Keys::default(),
+            tasks: HashSet::new(),
+            cgroups: HashSet::new(),
+            roster: 0,
+            ticks: 0,
+        }
+    }
+
+    /// Answers one request; none where the answer comes later.
+    pub(crate) fn serve(
+        &mut self,
+        session: &mut Session,
+        number: u64,
+        request: Request,
+    ) -> Result<Option<Answer>, Refused> {
+        if !session.greeted && !matches!(request, Request::Hello { .. }) {
+            return Err(Refused::OutOfOrder("the first message is Hello".into()));
+        }
+        let answer = match request {
+            Request::Hello { protocol } => self.hello(session, protocol)?.into(),
+            Request::Tree => self.tree().into(),
+            Request::Roster { tasks } => self.roster(session, &tasks)?.into(),
+            Request::Sample => self.sample(session)?,
+            Request::Apply { policy, requests } => self.apply(policy, &requests)?.into(),
+            Request::Release { policy } => {
+                self.check_policy(policy)?;
+                Reply::Outcomes(Vec::new()).into()
+            }
+            Request::Explain { task } => self.explain(task)?.into(),
+            Request::Open { file } => self.open(file)?,
+            Request::Compile { file, .. } => {
+                let opened = self.files.open(file)?;
+                self.compilations.add(number, opened.name, opened.size, opened.file)?;
+                return Ok(None);
+            }
+        };
+        Ok(Some(answer))
+    }
+
+    /// Whether a task of the last roster has this cgroup.
+    pub(crate) fn is_task(&self, cgroup: &str) -> bool {
+        self.cgroups.contains(cgroup)
+    }
+
+    fn hello(&mut self, session: &mut Session, protocol: u32) -> Result<Reply, Refused> {
+        if protocol != PROTOCOL {
+            return Err(Refused::Invalid(format!(
+                "the agent speaks version {protocol} of the message set, the warden {PROTOCOL}: the program was replaced \
+                 while it ran; start WCA again"
+            )));
+        }
+        if std::mem::replace(&mut session.greeted, true) {
+            return Err(Refused::OutOfOrder("Hello comes once".into()));
+        }
+        Ok(Reply::Welcome {
+            settings: self.settings.clone(),
+            platform: self.measure.platform().clone(),
+            catalog: self.changed_catalog(session).unwrap_or_default(),
+            ticks: self.ticks,
+        })
+    }
+
+    fn tree(&mut self) -> Reply {
+        let (cgroups, notices): (Vec<Cgroup>, _) = self.measure.tree();
+        Reply::Tree { cgroups, notices }
+    }
+
+    fn roster(&mut self, session: &mut Session, tasks: &[RosterEntry]) -> Result<Reply, Refused> {
+        check_roster(tasks)?;
+        let version = self.roster + 1;
+        let mut rows = Vec::with_capacity(tasks.len());
+        let keys: Vec<Option<TaskKey>> = tasks
+            .iter()
+            .map(|task| {
+                let found = self.measure.identity(&task.cgroup)?;
+                if task.identity != 0 && task.identity != found {
+                    return None;
+                }
+                let key = self.keys.of(&task.cgroup, found, version);
+                rows.push(TaskCgroups { key, cgroup: task.cgroup.clone(), containers: task.containers.clone() });
+                Some(key)
+            })
+            .collect();
+        self.roster = version;
+        self.keys.forget(version);
+        self.tasks = rows.iter().map(|row| row.key).collect();
+        self.cgroups = rows.iter().map(|row| row.cgroup.clone()).collect();
+        self.measure.set_tasks(&rows);
+        session.has_roster = true;
+        let platform = self.measure.changed_platform();
+        Ok(Reply::Roster { version, keys, catalog: self.changed_catalog(session), platform, notices: Vec::new() })
+    }
+
+    /// The catalogue, where it is not the one that this agent has heard of last.
+    fn changed_catalog(&self, session: &mut Session) -> Option<Catalog> {
+        let catalog = self.measure.catalog();
+        let known = session.catalog.replace(catalog.version);
+        (known != Some(catalog.version)).then(|| catalog.clone())
+    }
+
+    fn sample(&mut self, session: &mut Session) -> Result<Answer, Refused> {
+        if !session.has_roster {
+            return Err(Refused::OutOfOrder("Sample comes after Roster".into()));
+        }
+        session.has_sampled = true;
+        let (timestamp, notices) = self.measure.sample();
+        let (rows, catalog) = (self.measure.rows(), self.measure.catalog());
+        let too_many = |_| Refused::Failed("more values than a sample can hold".into());
+        let header = ColumnsHeader {
+            tick: self.ticks + 1,
+            timestamp,
+            roster: self.roster,
+            catalog: catalog.version,
+            rows: u32::try_from(rows).map_err(too_many)?,
+            columns: u32::try_from(catalog.columns.len()).map_err(too_many)?,
+            platform: u32::try_from(catalog.platform.len()).map_err(too_many)?,
+        };
+        let memory =
+            write_columns(header, self.measure.values()).map_err(|error| Refused::Failed(error.to_string()))?;
+        self.ticks += 1;
+        let reply = Reply::Sample { timestamp, notices };
+        Ok(Answer { reply, descriptor: Some(memory) })
+    }
+
+    fn apply(&mut self, policy: u32, requests: &[Change]) -> Result<Reply, Refused> {
+        self.check_policy(policy)?;
+        let count = requests.len();
+        if count > MAX_REQUESTS {
+            return Err(Refused::Oversized(format!("{count} requests at once, at most {MAX_REQUESTS} are taken")));
+        }
+        Ok(Reply::Outcomes(judge(requests, &self.tasks, self.measure.platform(), self.frozen)))
+    }
+
+    fn explain(&self, task: TaskKey) -> Result<Reply, Refused> {
+        if !self.tasks.contains(&task) {
+            return Err(Refused::Invalid(format!("task {task}: the last roster has none with this key")));
+        }
+        // No value is held, since none is written yet.
+        Ok(Reply::Explained(Vec::new()))
+    }
+
+    fn open(&self, file: u32) -> Result<Answer, Refused> {
+        let opened = self.files.open(file)?;
+        let reply = Reply::Opened { name: opened.name.to_owned(), size: opened.size };
+        Ok(Answer { reply, descriptor: Some(opened.file) })
+    }
+
+    fn check_policy(&self, policy: u32) -> Result<(), Refused> {
+        if policy < self.policies {
+            return Ok(());
+        }
+        let count = self.policies;
+        Err(Refused::Invalid(format!("policy {policy}: the operator named {count}, counted from 0")))
+    }
+}
+
+fn check_roster(tasks: &[RosterEntry]) -> Result<(), Refused> {
+    let oversized = |what: &str, found: usize, most: usize| {
+        Err(Refused::Oversized(format!("{found} {what}, at most {most} are taken")))
+    };
+    if tasks.len() > MAX_TASKS {
+        return oversized("tasks in a roster", tasks.len(), MAX_TASKS);
+    }
+    let mut seen = HashSet::with_capacity(tasks.len());
+    for task in tasks {
+        if task.labels.len() > MAX_LABELS {
+            return oversized("labels of a task", task.labels.len(), MAX_LABELS);
+        }
+        if task.containers.len() > MAX_CONTAINERS {
+            return oversized("containers of a task", task.containers.len(), MAX_CONTAINERS);
+        }
+        for path in std::iter::once(&task.cgroup).chain(&task.containers) {
+            check_path(path)?;
+        }
+        if !seen.insert(task.cgroup.as_str()) {
+            return Err(Refused::Invalid(format!("two tasks of the roster have the cgroup {:?}", task.cgroup)));
+        }
+    }
+    Ok(())
+}
+
+fn check_path(path: &str) -> Result<(), Refused> {
+    if path.len() > MAX_PATH {
+        let found = path.len();
+        return Err(Refused::Oversized(format!("a cgroup path of {found} bytes, at most {MAX_PATH} are taken")));
+    }
+    let wrong = if !path.starts_with('/') {
+        Some("it does not begin with `/`")
+    } else if path == "/" {
+        Some("the root cgroup is no task")
+    } else {
+        relative_cgroup_path(path).err()
+    };
+    match wrong {
+        Some(wrong) => Err(Refused::Invalid(format!("{path:?} is no path of a cgroup: {wrong}"))),
+        None => Ok(()),
+    }
+}
+
+impl std::fmt::Debug for Service {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Service").field("roster", &self.roster).field("ticks", &self.ticks).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(cgroup: &str) -> RosterEntry {
+        RosterEntry { cgroup: cgroup.into(), identity: 0, containers: vec![], labels: vec![] }
+    }
+
+    #[test]
+    fn rosters_that_are_refused() {
+        let label = ("a".to_owned(), "b".to_owned());
+        let cases: [(Vec<RosterEntry>, &str); 9] = [
+            (vec![entry("a")], "\"a\" is no path of a cgroup: it does not begin with `/`"),
+            (vec![entry("/")], "\"/\" is no path of a cgroup: the root cgroup is no task"),
+            (vec![entry("/a/../b")], "\"/a/../b\" is no path of a cgroup: it leads elsewhere"),
+            (vec![entry("/a\nb")], "\"/a\\nb\" is no path of a cgroup: it holds a control character"),
+            (vec![entry("/a"), entry("/a")], "two tasks of the roster have the cgroup \"/a\""),
+            (
+                vec![RosterEntry { containers: vec!["x".into()], ..entry("/a") }],
+                "\"x\" is no path of a cgroup: it does not begin with `/`",
+            ),
+            (
+                vec![entry(&format!("/{}", "x".repeat(4096)))],
+                "oversized message: a cgroup path of 4097 bytes, at most 4096 are taken",
+            ),
+            (
+                vec![RosterEntry { labels: vec![label; 257], ..entry("/a") }],
+                "oversized message: 257 labels of a task, at most 256 are taken",
+            ),
+            (
+                (0..=MAX_TASKS).map(|n| entry(&format!("/{n}"))).collect(),
+                "oversized message: 65537 tasks in a roster, at most 65536 are taken",
+            ),
+        ];
+        for (tasks, expected) in cases {
+            assert_eq!(check_roster(&tasks).unwrap_err().to_string(), expected);
+        }
+        assert_eq!(check_roster(&[entry("/a"), entry("/a/b")]), Ok(()));
+    }
+}
