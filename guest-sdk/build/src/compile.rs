@@ -41,7 +41,7 @@ pub(crate) fn guest(repository: &Repository, guest: &Guest, toolchain: &Toolchai
         .env("CARGO_TARGET_DIR", &target)
         .env("CARGO_ENCODED_RUSTFLAGS", flags(repository, toolchain)?)
         .env("RUSTC_WRAPPER", std::env::current_exe().context("cannot name this program")?)
-        .env(wrapper::ROOT, &repository.root)
+        .env(wrapper::ROOTS, std::env::join_paths(std::iter::once(&repository.root).chain(&toolchain.hidden))?)
         .envs(toolchain.environment.iter().cloned())
         .stdin(Stdio::null());
     let done = cargo.status().context("cannot run `cargo`")?;

@@ -64,8 +64,8 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let done = match std::env::var_os(wrapper::ROOT) {
-        Some(root) => wrapper::become_rustc(Path::new(&root)),
+    let done = match std::env::var_os(wrapper::ROOTS) {
+        Some(roots) => wrapper::become_rustc(&roots),
         None => run(Arguments::parse()),
     };
     match done {

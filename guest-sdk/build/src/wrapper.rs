@@ -1,24 +1,25 @@
 //! This program in the place of rustc, so that a crate of the project is the same crate wherever the project lies.
 //!
 //! Cargo tells rustc crates apart by a hash, `-C metadata`, and puts into it the path of a crate that lies outside the guest's
-//! own folder, as the SDK does. The hash is in the names of all symbols, and so in the order of the functions: the same
-//! sources would make other bytes in every clone. For crates of the project, it is made of the path within the project instead.
+//! own folder, as the SDK does, and the standard library where it is built from source. The hash is in the names of all
+//! symbols, and so in the order of the functions: the same sources would make other bytes in every clone. For crates in these
+//! folders, it is made of the path within them instead.
 
 use crate::sources;
 use anyhow::{Context, Result};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
-/// Set for cargo: the project's folder. Its presence says that cargo has called.
-pub(crate) const ROOT: &str = "WCA_GUEST_ROOT";
+/// Set for cargo: folders whose crates are the same wherever these lie, as in `PATH`. Its presence says that cargo has called.
+pub(crate) const ROOTS: &str = "WCA_GUEST_ROOTS";
 
 /// Becomes rustc. Cargo calls with the compiler's path and its arguments.
-pub(crate) fn become_rustc(root: &Path) -> Result<()> {
+pub(crate) fn become_rustc(roots: &OsStr) -> Result<()> {
     let mut arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     if let Some(package) = std::env::var_os("CARGO_MANIFEST_DIR")
-        && let Ok(place) = Path::new(&package).strip_prefix(root)
+        && let Some(place) = std::env::split_paths(roots).find_map(|root| Path::new(&package).strip_prefix(root).ok())
     {
         let version = std::env::var("CARGO_PKG_VERSION").unwrap_or_default();
         settle(&mut arguments, &format!("{} {version}", place.display()));
