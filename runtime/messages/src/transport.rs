@@ -289,7 +289,7 @@ mod tests {
         sealed_form[4] = SEALED;
         let mut other_form = sealed_form;
         other_form[4] = 9;
-        let mut inline_junk = vec![0xff; 40];
+        let mut inline_junk = vec![99; 40];
         inline_junk[..4].copy_from_slice(&MAGIC);
         inline_junk[4] = INLINE;
         let cases: [(&[u8], &[BorrowedFd<'_>], &str); 7] = [
