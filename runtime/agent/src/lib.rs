@@ -1,1 +1,19 @@
-//! .
+//! The unprivileged process: it loads policies, drives the tick, and asks the warden for everything that takes rights.
+
+mod client;
+pub mod confine;
+mod embedded;
+mod entry;
+mod inspect;
+mod load;
+mod log;
+mod node;
+mod pace;
+mod policies;
+mod print;
+mod roster;
+mod run;
+pub mod settings;
+
+pub use embedded::embedded_names;
+pub use entry::main;

@@ -79,6 +79,7 @@ impl Contention {
             .filter_map(|key| snapshot.task(*key))
             .map(|culprit| anomaly(self.about, victim, culprit, &uuid));
         let evidence = self.evidence.iter().cloned().map(|mut sample| {
+            set(&mut sample.labels, "contended_task_id", &victim.id);
             set(&mut sample.labels, "uuid", &uuid);
             set(&mut sample.labels, "type", "anomaly");
             sample

@@ -1,1 +1,5 @@
-//! .
+//! Who is running: from what the warden finds on the machine to tasks.
+
+mod cgroups;
+
+pub use cgroups::{Discovered, tasks_of};

@@ -95,7 +95,9 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn invalid_or_failed(error: wasmtime::Error) -> CompileError {
-    if error.is::<wasmparser::BinaryReaderError>() || error.chain().any(|cause| cause.is::<wasmparser::BinaryReaderError>()) {
+    if error.is::<wasmparser::BinaryReaderError>()
+        || error.chain().any(|cause| cause.is::<wasmparser::BinaryReaderError>())
+    {
         return CompileError::Invalid(format!("{error:#}"));
     }
     CompileError::Compile(format!("{error:#}"))

@@ -107,8 +107,7 @@ fn value(path: &str, ty: &Type, node: &Arc<Node>) -> Converted<Val> {
             None => self::list(path, &list.ty(), node),
         },
         Type::Record(record) => {
-            let wanted: Vec<(String, Type)> =
-                record.fields().map(|field| (field.name.to_owned(), field.ty)).collect();
+            let wanted: Vec<(String, Type)> = record.fields().map(|field| (field.name.to_owned(), field.ty)).collect();
             let Content::Map(entries) = &node.content else { return Err(mismatch()) };
             Ok(Val::Record(fields(path, &wanted, entries, node)?))
         }
@@ -118,7 +117,9 @@ fn value(path: &str, ty: &Type, node: &Arc<Node>) -> Converted<Val> {
                 Content::List(items) if items.len() == types.len() => {
                     let values = types.iter().zip(items).enumerate();
                     Ok(Val::Tuple(
-                        values.map(|(at, (ty, item))| value(&format!("{path}[{at}]"), ty, item)).collect::<Converted<_>>()?,
+                        values
+                            .map(|(at, (ty, item))| value(&format!("{path}[{at}]"), ty, item))
+                            .collect::<Converted<_>>()?,
                     ))
                 }
                 _ => Err(mismatch()),
@@ -140,7 +141,8 @@ fn value(path: &str, ty: &Type, node: &Arc<Node>) -> Converted<Val> {
         Type::Flags(flags) => {
             let known: Vec<&str> = flags.names().collect();
             let Content::List(items) = &node.content else { return Err(mismatch()) };
-            let chosen = items.iter().map(|item| named_one(&known, item).ok_or_else(|| wrong(item, path, &type_name(ty))));
+            let chosen =
+                items.iter().map(|item| named_one(&known, item).ok_or_else(|| wrong(item, path, &type_name(ty))));
             Ok(Val::Flags(chosen.collect::<Converted<_>>()?))
         }
         Type::Enum(names) => {
@@ -148,7 +150,9 @@ fn value(path: &str, ty: &Type, node: &Arc<Node>) -> Converted<Val> {
             named_one(&known, node).map(Val::Enum).ok_or_else(mismatch)
         }
         scalar_type => match &node.content {
-            Content::Scalar(found) => scalar(scalar_type, found, node).ok_or_else(|| out_of_range(path, ty, found, node)),
+            Content::Scalar(found) => {
+                scalar(scalar_type, found, node).ok_or_else(|| out_of_range(path, ty, found, node))
+            }
             _ => Err(mismatch()),
         },
     }
@@ -156,7 +160,9 @@ fn value(path: &str, ty: &Type, node: &Arc<Node>) -> Converted<Val> {
 
 /// On the command line an empty value is an empty text, since there are no quotes.
 fn is_text_of_command_line(ty: &Type, node: &Node) -> bool {
-    matches!(ty, Type::String) && node.place.source.starts_with("--") && matches!(&node.content, Content::Scalar(scalar) if scalar.text.is_empty())
+    matches!(ty, Type::String)
+        && node.place.source.starts_with("--")
+        && matches!(&node.content, Content::Scalar(scalar) if scalar.text.is_empty())
 }
 
 fn list(path: &str, of: &Type, node: &Arc<Node>) -> Converted<Val> {
@@ -228,7 +234,8 @@ fn scalar(ty: &Type, found: &Scalar, node: &Node) -> Option<Val> {
             Val::Char(first)
         }
         Type::String => {
-            let is_text = found.quoted || node.place.source.starts_with("--") || found.describe().starts_with("the text");
+            let is_text =
+                found.quoted || node.place.source.starts_with("--") || found.describe().starts_with("the text");
             if !is_text {
                 return None;
             }

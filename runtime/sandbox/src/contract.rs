@@ -86,7 +86,12 @@ pub(crate) fn world_of(engine: &Engine, ty: &component::types::Component) -> Res
         }
         _ => Err(format!(
             "it is of several worlds: it exports {}; a component is one of them",
-            worlds.iter().map(|(world, _)| world.export()).chain(command.then_some("wasi:cli/run")).collect::<Vec<_>>().join(", ")
+            worlds
+                .iter()
+                .map(|(world, _)| world.export())
+                .chain(command.then_some("wasi:cli/run"))
+                .collect::<Vec<_>>()
+                .join(", ")
         )),
     }
 }
@@ -201,7 +206,10 @@ mod tests {
     #[rstest]
     #[case("wca:policy/now@0.1.0", None)]
     #[case("wca:policy/now@0.1.7", None)]
-    #[case("wca:policy/now@0.2.0", Some("built for wca:policy 0.2.0 (it imports wca:policy/now@0.2.0); this agent speaks 0.1.0"))]
+    #[case(
+        "wca:policy/now@0.2.0",
+        Some("built for wca:policy 0.2.0 (it imports wca:policy/now@0.2.0); this agent speaks 0.1.0")
+    )]
     #[case("wca:policy/plan@0.1.0", Some("it imports wca:policy/plan@0.1.0, which a detector does not get"))]
     #[case("wca:policy/now", Some("it imports wca:policy/now, which nothing here provides"))]
     #[case("wasi:io/poll@0.2.6", None)]

@@ -129,7 +129,9 @@ impl Instance {
         if !component.may_recycle || !self.store.data().limiter.is_nearly_full() {
             return false;
         }
-        let Ok(asked) = self.exports.get_typed_func::<(), (bool,)>(&mut self.store, "may-recycle") else { return false };
+        let Ok(asked) = self.exports.get_typed_func::<(), (bool,)>(&mut self.store, "may-recycle") else {
+            return false;
+        };
         self.begin(Given::default(), allowed, false);
         let _ticking = self.store.data().ticking();
         let answer = tokio::time::timeout(allowed + GRACE, asked.call_async(&mut self.store, ())).await;
@@ -171,9 +173,11 @@ fn find_export(world: World, exports: &Exports, store: &mut Store<State>) -> was
         World::Command => {
             let names = exports.instance_pre(&*store).component().component_type();
             let engine = store.engine().clone();
-            let name = names.exports(&engine).map(|(name, _)| name.to_owned()).find(|name| name.starts_with("wasi:cli/run@"));
+            let name =
+                names.exports(&engine).map(|(name, _)| name.to_owned()).find(|name| name.starts_with("wasi:cli/run@"));
             let missing = || wasmtime::format_err!("no export `wasi:cli/run`");
-            let instance = exports.get_export_index(&mut *store, None, &name.ok_or_else(missing)?).ok_or_else(missing)?;
+            let instance =
+                exports.get_export_index(&mut *store, None, &name.ok_or_else(missing)?).ok_or_else(missing)?;
             let run = exports.get_export_index(&mut *store, Some(&instance), "run").ok_or_else(missing)?;
             Export::Command(exports.get_typed_func(store, &run)?)
         }
@@ -252,4 +256,3 @@ impl Instance {
         outcome.unwrap_or_else(|error| Err(Failure::of(&error, &state.limits, &state.limiter, false)))
     }
 }
-

@@ -122,7 +122,9 @@ pub const LIMITS: &[LimitInfo] = &[
         name: "deadline",
         help: "time of a call",
         set: |limits, text| parse_duration(text).map(|duration| limits.deadline = Some(duration)),
-        show: |limits| limits.deadline.map_or("half the interval, at most 1s".into(), |deadline| format!("{deadline:?}")),
+        show: |limits| {
+            limits.deadline.map_or("half the interval, at most 1s".into(), |deadline| format!("{deadline:?}"))
+        },
     },
     LimitInfo {
         name: "start-deadline",

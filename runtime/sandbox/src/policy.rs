@@ -139,6 +139,12 @@ impl Policy {
         self.component.world
     }
 
+    /// Wall-clock time that a call may take at this interval.
+    #[must_use]
+    pub fn deadline_at(&self, interval: Duration) -> Duration {
+        self.around.limits.deadline_at(interval)
+    }
+
     /// Bytes of its instance's memories and tables; 0 without an instance.
     #[must_use]
     pub fn memory(&self) -> u64 {
@@ -179,8 +185,12 @@ impl Policy {
 
     /// Calls a storage.
     pub async fn store(&mut self, batch: Batch, allowed: Duration) -> Called {
-        let given =
-            Given { snapshot: Some(Arc::clone(batch.snapshot())), seen: None, outcomes: Vec::new(), batch: Some(batch) };
+        let given = Given {
+            snapshot: Some(Arc::clone(batch.snapshot())),
+            seen: None,
+            outcomes: Vec::new(),
+            batch: Some(batch),
+        };
         self.call(given, allowed).await
     }
 

@@ -91,7 +91,9 @@ pub(crate) fn mapping_value(item: &Type) -> Option<Type> {
 pub(crate) fn check_constructor(function: &ComponentFunc) -> Result<(), String> {
     for (name, ty) in function.params() {
         if let Some(wrong) = inexpressible(&ty, 0) {
-            return Err(format!("its `configure` has the parameter `{name}` with a {wrong}, which no configuration can express"));
+            return Err(format!(
+                "its `configure` has the parameter `{name}` with a {wrong}, which no configuration can express"
+            ));
         }
     }
     let results: Vec<Type> = function.results().collect();

@@ -81,10 +81,8 @@ impl Lines {
     /// Ends a call: says how many lines were not written.
     pub(crate) fn end(&mut self) {
         if self.dropped > 0 {
-            let text = format!(
-                "{} more lines were not written: a call may log {} (limit log-lines)",
-                self.dropped, self.most
-            );
+            let text =
+                format!("{} more lines were not written: a call may log {} (limit log-lines)", self.dropped, self.most);
             self.sink.write(LogLine { policy: self.policy.clone(), level: LogLevel::Warn, text });
         }
     }

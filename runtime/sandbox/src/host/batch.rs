@@ -49,7 +49,8 @@ impl Host for State {
 
 impl State {
     fn batch(&self, function: &str) -> wasmtime::Result<&model::Batch> {
-        let none = || wasmtime::format_err!("`{function}` was called when there is no batch: it answers during `store`");
+        let none =
+            || wasmtime::format_err!("`{function}` was called when there is no batch: it answers during `store`");
         self.given.batch.as_ref().ok_or_else(none)
     }
 }

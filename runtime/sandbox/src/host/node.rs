@@ -15,7 +15,7 @@ pub struct NodeError(pub String);
 
 /// What a runner may do with the node: the parts that its configuration gives it.
 #[async_trait::async_trait]
-pub trait NodeAccess: Send + Sync {
+pub trait NodeAccess: Send {
     /// Discovers and measures.
     async fn measure(&mut self) -> Result<Arc<Snapshot>, NodeError>;
     /// Sends the last snapshot's metrics, and these, to the runner's storage.

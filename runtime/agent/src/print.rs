@@ -1,0 +1,53 @@
+//! What is printed for a run without storages: anomalies and metrics as Prometheus text, requests as comments of it.
+
+use std::io::Write;
+
+use wca_model::batch::compare_labels;
+use wca_model::{Outcome, Sample, Snapshot, exposition};
+
+use crate::policies::Decision;
+
+/// Prints what the policies of a tick said.
+pub(crate) fn print_tick(snapshot: &Snapshot, decisions: &[(Decision, Vec<Outcome>)], counts: Vec<Sample>) {
+    let mut samples = counts;
+    for (decision, _) in decisions {
+        samples.extend(decision.contentions.iter().flat_map(|contention| contention.metrics(snapshot)));
+        samples.extend(decision.metrics.iter().cloned());
+    }
+    let mut text = String::new();
+    for (decision, outcomes) in decisions {
+        for (request, outcome) in decision.requests.iter().zip(outcomes) {
+            let task = snapshot.task(request.task).map_or("gone", |task| task.id.as_str());
+            text.push_str(&format!(
+                "# request of {}: {} {} for {}: {}\n",
+                decision.policy,
+                request.change.kind().as_str(),
+                request.change,
+                task.escape_debug(),
+                outcome.fate
+            ));
+        }
+    }
+    text.push_str(&as_text(samples));
+    write_out(&text);
+}
+
+/// Samples as Prometheus text, by name.
+pub(crate) fn as_text(mut samples: Vec<Sample>) -> String {
+    for sample in &mut samples {
+        sample.labels.sort();
+    }
+    samples.sort_by(|a, b| a.name.cmp(&b.name).then_with(|| compare_labels(&a.labels, &b.labels)));
+    samples.dedup_by(|later, first| later.name == first.name && later.labels == first.labels);
+    let mut text = String::new();
+    for family in samples.chunk_by(|a, b| a.name == b.name) {
+        exposition::write_samples(&mut text, family);
+    }
+    text
+}
+
+/// Writes to standard output; a reader that has gone is no error of ours.
+pub(crate) fn write_out(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush());
+}

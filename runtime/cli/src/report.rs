@@ -1,0 +1,26 @@
+//! How the program says why it ended.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+/// The exit code of a verb; an error is said on standard error.
+pub(crate) fn ended(result: anyhow::Result<u8>) -> ExitCode {
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            // Where standard error is closed there is nobody to tell.
+            let _ = writeln!(std::io::stderr(), "wca: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Prints to standard output; a reader that has gone is no error of ours.
+pub(crate) fn print(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+/// Says something on standard error that is no error.
+pub(crate) fn note(text: &str) {
+    let _ = writeln!(std::io::stderr(), "wca: {text}");
+}
