@@ -298,7 +298,7 @@ mod tests {
             (&other_form, &[], "malformed message: neither inline nor in sealed memory"),
             (&sealed_form, &[], "malformed message: no sealed memory beside it"),
             (&sealed_form, &[unsealed.as_fd()], "malformed message: the descriptor is not sealed memory"),
-            (&inline_junk, &[], "malformed message: Found an invalid or unexpected enum discriminant"),
+            (&inline_junk, &[], "malformed message: Serde Deserialization Error"),
             (&[0; INLINE_MAX + 4000], &[], "oversized message: more than 32768 bytes outside of sealed memory"),
         ];
         for (bytes, descriptors, expected) in cases {

@@ -1,55 +1,63 @@
-//! Components become machine code, each in a child of its own, while the warden goes on serving.
+//! Components become machine code, from the cache or each in a child of its own, while the warden goes on serving.
+
+mod child;
 
 use std::collections::VecDeque;
-use std::ffi::CString;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::time::{Duration, Instant};
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::rc::Rc;
+use std::time::Instant;
 
-use rustix::fs::{MemfdFlags, OFlags, SealFlags, fcntl_add_seals, fstat, memfd_create};
-use rustix::io::Errno;
-use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{Gid, Resource, Signal, Uid, pidfd_send_signal};
 use wca_messages::{Compiled, Refused};
 
-use crate::config::CompileLimits;
+use crate::cache::{Folder, Key, Looked, Reading, Store, Writing};
 use crate::copy::{Copied, Copy};
-use crate::ended::{Ended, reap};
-use crate::start::{Child, Launch, start};
+
+pub(crate) use child::Compiler;
+use child::{Running, State};
 
 /// Children at once; others wait.
 const CHILDREN: usize = 2;
 /// Components that can wait.
 const WAITING: usize = 64;
-/// Bytes of the compiler's messages that are kept.
-const TEXT: usize = 4096;
-
-/// What every compiler is started with.
-#[derive(Debug)]
-pub(crate) struct Compiler {
-    pub(crate) program: OwnedFd,
-    pub(crate) arguments: Vec<CString>,
-    pub(crate) environment: Vec<CString>,
-    pub(crate) user: Option<(Uid, Gid)>,
-    pub(crate) limits: CompileLimits,
-}
 
 /// The components that are on their way.
 #[derive(Debug)]
 pub(crate) struct Compilations {
     compiler: Compiler,
+    store: Store,
     jobs: VecDeque<Job>,
+    /// Code that is on its way into the cache.
+    writings: VecDeque<Writing>,
 }
 
 /// The code of a component with the number of the request that asked for it, or why there is none.
 pub(crate) type Finished = (u64, Result<(Compiled, OwnedFd), String>);
 
+/// A component that somebody asks for.
+#[derive(Debug)]
+pub(crate) struct Wanted<'a> {
+    /// Number of the request.
+    pub(crate) number: u64,
+    /// Name of the file, for messages.
+    pub(crate) name: &'a str,
+    /// Its size.
+    pub(crate) size: u64,
+    /// The file.
+    pub(crate) file: OwnedFd,
+    /// What else its code depends on.
+    pub(crate) engine: [u8; 32],
+    /// Whether the cache may be used.
+    pub(crate) cache: bool,
+}
+
 /// One component on its way.
 #[derive(Debug)]
 struct Job {
-    /// Number of the request that asked for it.
     number: u64,
-    /// Name of the file, for messages.
     name: String,
+    engine: [u8; 32],
+    /// Where its code is kept.
+    folder: Option<Rc<Folder>>,
     stage: Stage,
 }
 
@@ -57,70 +65,62 @@ struct Job {
 enum Stage {
     /// Copied into sealed memory, so that what is compiled is what was digested, whoever writes the file meanwhile.
     Copying(Copy),
+    /// Looked for in the cache.
+    Reading(Copied, Box<Reading>),
     /// Waits for a place.
     Ready(Copied),
     Running(Running),
     Done(Result<(Compiled, OwnedFd), String>),
 }
 
-#[derive(Debug)]
-struct Running {
-    child: Child,
-    digest: [u8; 32],
-    output: OwnedFd,
-    errors: OwnedFd,
-    text: Vec<u8>,
-    deadline: Instant,
-}
-
 impl Compilations {
-    pub(crate) fn new(compiler: Compiler) -> Self {
-        Self { compiler, jobs: VecDeque::new() }
+    pub(crate) fn new(compiler: Compiler, store: Store) -> Self {
+        Self { compiler, store, jobs: VecDeque::new(), writings: VecDeque::new() }
     }
 
-    /// Takes a component. Its code comes from [`Self::finished`] under the same number.
-    pub(crate) fn add(&mut self, number: u64, name: &str, size: u64, file: OwnedFd) -> Result<(), Refused> {
+    /// Takes a component. Its code comes from [`Self::step`] under the same number.
+    pub(crate) fn add(&mut self, wanted: Wanted<'_>) -> Result<(), Refused> {
         if self.jobs.len() >= WAITING {
             return Err(Refused::Oversized(format!("{WAITING} components wait to be compiled; no more are taken")));
         }
+        let Wanted { number, name, size, file, engine, cache } = wanted;
         let most = self.compiler.limits.input;
         let stage = if size > most {
             Stage::Done(Err(format!(
                 "{name} has {size} bytes: a component may have {most} (--limit component-size={size} takes it)"
             )))
         } else {
-            match Copy::new(file, most) {
-                Ok(copy) => Stage::Copying(copy),
-                Err(error) => Stage::Done(Err(format!("{name}: {error}"))),
-            }
+            Copy::new(file, most).map_or_else(|error| Stage::Done(Err(format!("{name}: {error}"))), Stage::Copying)
         };
-        self.jobs.push_back(Job { number, name: name.to_owned(), stage });
+        let folder = if cache { self.store.folder() } else { None };
+        self.jobs.push_back(Job { number, name: name.to_owned(), engine, folder, stage });
         Ok(())
     }
 
     /// Whether there is something to do without waiting for a descriptor.
     pub(crate) fn is_busy(&self) -> bool {
         let free = self.running().count() < CHILDREN;
-        self.jobs.iter().any(|job| match &job.stage {
-            Stage::Copying(_) | Stage::Done(_) => true,
-            Stage::Ready(_) => free,
-            Stage::Running(_) => false,
-        })
+        !self.writings.is_empty()
+            || self.jobs.iter().any(|job| match &job.stage {
+                Stage::Copying(_) | Stage::Reading(..) | Stage::Done(_) => true,
+                Stage::Ready(_) => free,
+                Stage::Running(_) => false,
+            })
     }
 
-    /// Whether a component is on its way.
+    /// Whether nobody waits for a component.
     pub(crate) fn is_empty(&self) -> bool {
         self.jobs.is_empty()
     }
 
     /// When the first compiler must have ended.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.running().map(|running| running.deadline).min()
+        self.running().map(Running::deadline).min()
     }
 
     /// What to wait for: ends of compilers, and their messages.
     pub(crate) fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.running().flat_map(|running| [running.child.pidfd.as_fd(), running.errors.as_fd()])
+        self.running().flat_map(Running::descriptors)
     }
 
     fn running(&self) -> impl Iterator<Item = &Running> {
@@ -130,22 +130,36 @@ impl Compilations {
         })
     }
 
-    /// One step of each component: a piece copied, a compiler started, its end noticed. Returns what is finished.
+    /// One step: a piece of the first that moves pieces, compilers started as far as there is room, the ends of others
+    /// noticed. Returns what is finished.
     pub(crate) fn step(&mut self) -> Vec<Finished> {
-        let mut free = CHILDREN.saturating_sub(self.running().count());
         let mut finished = Vec::new();
+        let mut may_move = true;
+        let mut free = CHILDREN.saturating_sub(self.running().count());
         for mut job in std::mem::take(&mut self.jobs) {
+            let moves = matches!(job.stage, Stage::Copying(_) | Stage::Reading(..));
+            if moves && std::mem::take(&mut may_move) {
+                job = job.moved(self.compiler.limits.output);
+            }
             job.stage = match job.stage {
-                Stage::Copying(copy) => match copy.step() {
-                    Ok(Ok(copied)) => Stage::Ready(copied),
-                    Ok(Err(copy)) => Stage::Copying(copy),
-                    Err(error) => Stage::Done(Err(format!("{}: {error}", job.name))),
-                },
                 Stage::Ready(copied) if free > 0 => {
                     free -= 1;
                     self.compiler.start(&copied).map_or_else(|error| Stage::Done(Err(error)), Stage::Running)
                 }
-                Stage::Running(running) => running.step(&job.name, &self.compiler.limits),
+                Stage::Running(running) => match running.step(&self.compiler.limits) {
+                    State::Running(running) => Stage::Running(running),
+                    State::Ended { digest, result } => {
+                        if let (Ok(code), Some(folder)) = (&result, &job.folder) {
+                            self.writings.extend(keep(folder, Key::new(&digest, &job.engine), code));
+                        }
+                        let name = &job.name;
+                        Stage::Done(
+                            result
+                                .map(|code| (Compiled { digest, cached: false }, code))
+                                .map_err(|why| format!("{name}: {why}")),
+                        )
+                    }
+                },
                 stage => stage,
             };
             match job.stage {
@@ -153,16 +167,36 @@ impl Compilations {
                 _ => self.jobs.push_back(job),
             }
         }
+        if may_move {
+            self.write();
+        }
         finished
+    }
+
+    /// Writes a piece of what goes into the cache.
+    fn write(&mut self) {
+        let Some(mut writing) = self.writings.pop_front() else { return };
+        match writing.step() {
+            Ok(false) => self.writings.push_front(writing),
+            Ok(true) => self.store.prune(),
+            Err(error) => tracing::warn!("keeping compiled code in {}: {error}", writing.path().display()),
+        }
     }
 
     /// Ends all compilers: nobody waits for their code any more.
     pub(crate) fn abandon(&mut self) {
         for job in self.jobs.drain(..) {
             if let Stage::Running(running) = job.stage {
-                let _ = pidfd_send_signal(&running.child.pidfd, Signal::KILL);
-                let _ = reap(&running.child.pidfd, true);
+                running.end();
             }
+        }
+    }
+
+    /// Writes the rest of what goes into the cache.
+    pub(crate) fn finish(&mut self) {
+        self.abandon();
+        while !self.writings.is_empty() {
+            self.write();
         }
     }
 }
@@ -173,126 +207,41 @@ impl Drop for Compilations {
     }
 }
 
-impl Compiler {
-    fn start(&self, component: &Copied) -> Result<Running, String> {
-        let failed = |what: &str, errno: Errno| format!("a compiler could not be started: {what}: {errno}");
-        let output = memfd_create("wca-code", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)
-            .map_err(|errno| failed("memfd_create", errno))?;
-        let (errors, child_errors) = pipe_with(PipeFlags::CLOEXEC).map_err(|errno| failed("pipe2", errno))?;
-        rustix::fs::fcntl_setfl(&errors, OFlags::NONBLOCK).map_err(|errno| failed("O_NONBLOCK", errno))?;
-        let seconds = self.limits.time.as_secs().max(1);
-        let child = start(&Launch {
-            what: "a compiler",
-            program: self.program.as_fd(),
-            arguments: &self.arguments,
-            environment: &self.environment,
-            descriptors: &[(component.memory.as_fd(), 0), (output.as_fd(), 1), (child_errors.as_fd(), 2)],
-            user: self.user,
-            limits: &[
-                (Resource::As, self.limits.memory),
-                (Resource::Cpu, seconds),
-                (Resource::Fsize, self.limits.output),
-                (Resource::Nofile, 64),
-                (Resource::Core, 0),
-            ],
-        })
-        .map_err(|error| error.to_string())?;
-        Ok(Running {
-            child,
-            digest: component.digest,
-            output,
-            errors,
-            text: Vec::new(),
-            deadline: Instant::now() + self.limits.time + Duration::from_millis(500),
-        })
-    }
-}
-
-impl Running {
-    fn step(mut self, name: &str, limits: &CompileLimits) -> Stage {
-        self.read_errors();
-        let late = Instant::now() >= self.deadline;
-        if late {
-            let _ = pidfd_send_signal(&self.child.pidfd, Signal::KILL);
-        }
-        let ended = match reap(&self.child.pidfd, late) {
-            Ok(None) => return Stage::Running(self),
-            Ok(Some(ended)) => ended,
-            Err(errno) => return Stage::Done(Err(format!("{name}: waiting for its compiler: {errno}"))),
+impl Job {
+    /// A piece further, from the file or from the cache.
+    fn moved(mut self, most: u64) -> Self {
+        self.stage = match self.stage {
+            Stage::Copying(copy) => match copy.step() {
+                Ok(Ok(copied)) => match &self.folder {
+                    Some(folder) => {
+                        let key = Key::new(&copied.digest, &self.engine);
+                        looked(copied, Reading::find(folder, key, most))
+                    }
+                    None => Stage::Ready(copied),
+                },
+                Ok(Err(copy)) => Stage::Copying(copy),
+                Err(error) => Stage::Done(Err(format!("{}: {error}", self.name))),
+            },
+            Stage::Reading(copied, reading) => looked(copied, reading.step()),
+            stage => stage,
         };
-        // What it wrote just before its end.
-        self.read_errors();
-        Stage::Done(self.result(ended, late, limits).map_err(|why| format!("{name}: {why}")))
-    }
-
-    /// Keeps the beginning of what the compiler says and takes the rest, so that it never waits for a reader.
-    fn read_errors(&mut self) {
-        let mut buffer = [0; TEXT];
-        // Bounded, since a compiler can write faster than this reads.
-        for _ in 0..16 {
-            match rustix::io::read(&self.errors, &mut buffer) {
-                Ok(0) | Err(_) => return,
-                Ok(read) => {
-                    let room = TEXT - self.text.len();
-                    self.text.extend_from_slice(&buffer[..read.min(room)]);
-                }
-            }
-        }
-    }
-
-    fn result(&self, ended: Ended, late: bool, limits: &CompileLimits) -> Result<(Compiled, OwnedFd), String> {
-        let text = readable(&self.text);
-        if let Some(limit) = exceeded(ended, late, &text, limits) {
-            return Err(limit);
-        }
-        match ended {
-            Ended::Exit(0) => {}
-            Ended::Exit(_) if !text.is_empty() => return Err(text),
-            ended if text.is_empty() => return Err(format!("the compiler has {ended} and said nothing")),
-            ended => return Err(format!("the compiler has {ended} and said: {text}")),
-        }
-        let failed = |what: &str, errno: Errno| format!("machine code from the compiler: {what}: {errno}");
-        let code = rustix::io::fcntl_dupfd_cloexec(&self.output, 3).map_err(|errno| failed("dup", errno))?;
-        fcntl_add_seals(&code, SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE | SealFlags::SEAL)
-            .map_err(|errno| failed("F_ADD_SEALS", errno))?;
-        let size = fstat(&code).map_err(|errno| failed("fstat", errno))?.st_size;
-        if size == 0 {
-            return Err("the compiler has ended without machine code".into());
-        }
-        Ok((Compiled { digest: self.digest, cached: false }, code))
+        self
     }
 }
 
-/// Which limit the compiler has exceeded, and how to raise it.
-fn exceeded(ended: Ended, late: bool, text: &str, limits: &CompileLimits) -> Option<String> {
-    let seconds = limits.time.as_secs();
-    let memory = limits.memory;
-    let output = limits.output;
-    let no_memory = ["memory allocation of", "Cannot allocate memory", "out of memory"];
-    if late || ended == Ended::Signal(Signal::XCPU.as_raw()) {
-        return Some(format!(
-            "compiling it takes more than {seconds} s, the limit (--limit compile-time={}s raises it)",
-            seconds.saturating_mul(4)
-        ));
+fn looked(copied: Copied, looked: Looked) -> Stage {
+    match looked {
+        Looked::Miss => Stage::Ready(copied),
+        Looked::Reading(reading) => Stage::Reading(copied, reading),
+        Looked::Hit(code) => Stage::Done(Ok((Compiled { digest: copied.digest, cached: true }, code))),
     }
-    let too_large = ended == Ended::Signal(Signal::XFSZ.as_raw()) || text.contains("File too large");
-    if ended != Ended::Exit(0) && too_large {
-        return Some(format!(
-            "it compiles to more than {output} bytes, the limit (--limit compile-output={} raises it)",
-            output.saturating_mul(4)
-        ));
-    }
-    if ended != Ended::Exit(0) && no_memory.iter().any(|said| text.contains(said)) {
-        return Some(format!(
-            "compiling it takes more than {memory} bytes of memory, the limit (--limit compile-memory={} raises it)",
-            memory.saturating_mul(4)
-        ));
-    }
-    None
 }
 
-/// The compiler's text for a log: it repeats names of a component that may hold anything.
-fn readable(text: &[u8]) -> String {
-    let text = String::from_utf8_lossy(text);
-    text.trim().chars().map(|c| if c.is_control() && c != '\n' { char::REPLACEMENT_CHARACTER } else { c }).collect()
+/// Begins to keep code. That it cannot be kept costs the next start some time.
+fn keep(folder: &Rc<Folder>, key: Key, code: &OwnedFd) -> Option<Writing> {
+    let writing = code
+        .try_clone()
+        .map_err(|error| error.to_string())
+        .and_then(|code| Writing::new(folder, key, code).map_err(|error| error.to_string()));
+    writing.map_err(|error| tracing::warn!("compiled code is not kept: {error}")).ok()
 }

@@ -6,6 +6,7 @@
 
 mod agent;
 mod backoff;
+mod cache;
 mod compile;
 mod config;
 mod copy;

@@ -12,6 +12,7 @@ use wca_messages::{Channel, Downward, Reply, Request};
 
 use crate::agent::Agent;
 use crate::backoff::Backoff;
+use crate::cache::Store;
 use crate::compile::{Compilations, Compiler};
 use crate::config::{Restart, Ticks, WardenConfig};
 use crate::ended::{Ended, reap};
@@ -106,7 +107,7 @@ impl Warden {
             Files::new(config.files),
             config.policies,
             Measure::new(&config.roots)?,
-            Compilations::new(compiler),
+            Compilations::new(compiler, Store::new(config.cache, config.compile.cache)),
         );
         let operator = operator(config.run_dir.as_deref())?;
         let nothing =
@@ -132,6 +133,13 @@ impl Warden {
 
     fn run(mut self) -> Result<u8, WardenError> {
         self.agent = Some(self.launcher.start()?);
+        let code = self.serve();
+        // What was compiled last may still be on its way into the cache.
+        self.service.compilations.finish();
+        code
+    }
+
+    fn serve(&mut self) -> Result<u8, WardenError> {
         loop {
             let ready = self.wait()?;
             if ready.contains(&Source::Signals) {
@@ -222,9 +230,6 @@ impl Warden {
 
     /// One step of each component that is on its way.
     fn compile(&mut self) {
-        if self.service.compilations.is_empty() {
-            return;
-        }
         for (number, result) in self.service.compilations.step() {
             let Some(agent) = &mut self.agent else { continue };
             // Silence while a component was compiled is nobody's fault.

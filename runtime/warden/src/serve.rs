@@ -10,8 +10,8 @@ use wca_messages::{
 };
 use wca_model::{Catalog, Request as Change, TaskKey};
 
-use crate::compile::Compilations;
-use crate::files::Files;
+use crate::compile::{Compilations, Wanted};
+use crate::files::{Files, Opened};
 use crate::judge::judge;
 use crate::keys::Keys;
 use crate::measure::Measure;
@@ -106,9 +106,9 @@ impl Service {
             }
             Request::Explain { task } => self.explain(task)?.into(),
             Request::Open { file } => self.open(file)?,
-            Request::Compile { file, .. } => {
-                let opened = self.files.open(file)?;
-                self.compilations.add(number, opened.name, opened.size, opened.file)?;
+            Request::Compile { file, engine, cache } => {
+                let Opened { name, size, file } = self.files.open(file)?;
+                self.compilations.add(Wanted { number, name, size, file, engine, cache })?;
                 return Ok(None);
             }
         };
