@@ -114,8 +114,10 @@ pub(crate) fn start(launch: &Launch<'_>) -> Result<Child, WardenError> {
         .iter()
         .map(|(fd, number)| Ok((aside(*fd)?, *number)))
         .collect::<Result<Vec<_>, WardenError>>()?;
-    let (report, failure) = pipe_with(PipeFlags::CLOEXEC).map_err(failed(Step::Prepare))?;
-    let failure = aside(failure.as_fd())?;
+    let (report, end) = pipe_with(PipeFlags::CLOEXEC).map_err(failed(Step::Prepare))?;
+    let failure = aside(end.as_fd())?;
+    // The pipe ends only when nobody has its other end any more.
+    drop(end);
     let prepared = Prepared {
         program: program.as_raw_fd(),
         descriptors: descriptors.iter().map(|(fd, number)| (fd.as_raw_fd(), *number)).collect(),
