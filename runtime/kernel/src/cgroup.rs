@@ -8,6 +8,7 @@ mod path;
 pub(crate) mod plan;
 mod scratch;
 mod tree;
+mod walk;
 
 pub use mounts::{Hierarchies, Hierarchy, Version};
 pub use path::relative_cgroup_path;

@@ -34,6 +34,8 @@ pub struct Sampler {
     opener: Opener,
     rows: Vec<Row>,
     budget: usize,
+    /// The limit on open files at which the process ran out of them.
+    starved_at: Option<u64>,
     buffer: Vec<u8>,
     sums: Vec<Sum>,
 }
@@ -70,6 +72,7 @@ impl Sampler {
             opener,
             rows: Vec::new(),
             budget,
+            starved_at: None,
             buffer: vec![0; BUFFER],
         };
         sampler.read_machine();
@@ -88,6 +91,7 @@ impl Sampler {
     pub fn set_descriptor_budget(&mut self, files: usize) {
         self.budget = files;
         self.opener.budget = files;
+        self.starved_at = None;
         let excess = self.opener.open.saturating_sub(files);
         self.park_oldest(excess);
     }
@@ -119,7 +123,11 @@ impl Sampler {
         // The descriptors of those that are gone are closed before new ones are opened.
         drop(old);
         self.opener.open = self.rows.iter().flat_map(|row| &row.cgroups).map(CgroupFiles::open_count).sum();
-        self.opener.budget = self.budget;
+        // After the process ran out once, only a higher limit promises that it will not again.
+        if self.starved_at.is_some_and(|limit| limit < descriptor_limit()) {
+            self.starved_at = None;
+            self.opener.budget = self.budget;
+        }
         for row in 0..self.rows.len() {
             for cgroup in 0..self.rows[row].cgroups.len() {
                 let files = &mut self.rows[row].cgroups[cgroup];
@@ -141,14 +149,10 @@ impl Sampler {
         let columns = self.plan.columns.len();
         values.clear();
         values.resize(columns * rows, f64::NAN);
-        for (at, row) in self.rows.iter_mut().enumerate() {
-            self.sums.fill(Sum::default());
-            let mut alive = true;
-            for cgroup in &mut row.cgroups {
-                if cgroup.is_due() {
-                    cgroup.open_missing(&self.plan, &mut self.opener);
-                }
-                alive &= cgroup.read(&self.plan, &mut self.opener, &mut self.buffer, &mut self.sums);
+        for at in 0..rows {
+            let mut alive = self.read_row(at);
+            if self.relieve() {
+                alive = self.read_row(at);
             }
             if alive {
                 for (column, sum) in self.sums.iter().enumerate() {
@@ -156,7 +160,6 @@ impl Sampler {
                 }
             }
         }
-        self.relieve();
         if self.read_machine() {
             self.renew_catalog();
         }
@@ -166,16 +169,33 @@ impl Sampler {
         std::mem::take(&mut self.opener.notices)
     }
 
+    /// Reads the files of one task into the sums; false where one of its cgroups was removed in the midst.
+    fn read_row(&mut self, at: usize) -> bool {
+        self.sums.fill(Sum::default());
+        let mut alive = true;
+        for cgroup in &mut self.rows[at].cgroups {
+            if cgroup.is_due() {
+                cgroup.open_missing(&self.plan, &mut self.opener);
+            }
+            alive &= cgroup.read(&self.plan, &mut self.opener, &mut self.buffer, &mut self.sums);
+        }
+        alive
+    }
+
     fn read_machine(&mut self) -> bool {
         self.machine.read(&mut self.buffer, &mut self.opener.said, &mut self.opener.notices)
     }
 
-    /// Closes some files where the process has run out of descriptors, so that it can open others for a moment.
-    fn relieve(&mut self) {
-        if std::mem::take(&mut self.opener.starved) {
-            self.park_oldest(SHED);
-            self.opener.budget = self.opener.budget.min(self.opener.open);
+    /// Closes some files where the process has run out of descriptors, so that it can open others for a moment; true where
+    /// that helped.
+    fn relieve(&mut self) -> bool {
+        if !std::mem::take(&mut self.opener.starved) || self.opener.open == 0 {
+            return false;
         }
+        self.park_oldest(SHED);
+        self.opener.budget = self.opener.budget.min(self.opener.open);
+        self.starved_at = Some(descriptor_limit());
+        true
     }
 
     fn park_oldest(&mut self, count: usize) {

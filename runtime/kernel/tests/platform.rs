@@ -1,4 +1,5 @@
 //! Facts about captured machines.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failure ends the test")]
 
 mod common;
 

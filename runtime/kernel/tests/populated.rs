@@ -1,4 +1,5 @@
 //! Finding the cgroups that hold processes.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failure ends the test")]
 
 mod common;
 
@@ -10,7 +11,7 @@ use std::os::unix::fs::PermissionsExt;
 use common::Machine;
 use rstest::rstest;
 use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
-use wca_kernel::{Limits, Tree, populated};
+use wca_kernel::{Limits, Tree, identity, populated};
 
 fn walk(machine: &Machine) -> Tree {
     populated(&machine.hierarchies(), &Limits::default())
@@ -58,19 +59,7 @@ fn hierarchies_are_merged_by_path_and_the_roots_are_none() {
     let tree = walk(&machine);
     assert_eq!(paths(&tree), ["/a/x", "/b", "/c"]);
     let hierarchies: Vec<&[usize]> = tree.cgroups.iter().map(|cgroup| cgroup.hierarchies.as_slice()).collect();
-    assert_eq!(hierarchies, [&[1][..], &[0, 1], &[2]]);
-}
-
-#[test]
-fn what_the_kernel_calls_empty_is_not_walked() {
-    let machine = small();
-    machine.write("/cg/v2/gone/cgroup.procs", "");
-    machine.write("/cg/v2/gone/cgroup.events", "populated 0\nfrozen 0\n");
-    machine.write("/cg/v2/gone/below/cgroup.procs", "9\n");
-    machine.write("/cg/v2/live/cgroup.procs", "");
-    machine.write("/cg/v2/live/cgroup.events", "populated 1\nfrozen 0\n");
-    machine.write("/cg/v2/live/below/cgroup.procs", "9\n");
-    assert_eq!(paths(&walk(&machine)), ["/live/below"]);
+    assert_eq!(hierarchies, [&[1][..], &[0, 1, 2], &[2]], "b is there in v2, and empty");
 }
 
 #[test]
@@ -82,11 +71,22 @@ fn an_identity_is_that_of_the_first_hierarchy_that_has_the_path() {
     // The process arrives in the hierarchies one after another.
     machine.write("/cg/cpu/a/cgroup.procs", "7\n");
     let tree = walk(&machine);
-    assert_eq!((tree.cgroups[0].identity, tree.cgroups[0].hierarchies.len()), (first, 2));
+    assert_eq!(tree.cgroups[0].identity, first);
+    assert_eq!(identity(&machine.hierarchies(), "/a"), Some(first));
     // Made again: the old directory still lies elsewhere, so its inode number is not given out again.
     fs::rename(machine.path("/cg/cpu/a"), machine.path("/old")).unwrap();
     machine.write("/cg/cpu/a/cgroup.procs", "7\n");
-    assert_ne!(walk(&machine).cgroups[0].identity, first);
+    let second = walk(&machine).cgroups[0].identity;
+    assert_ne!(second, first);
+    // The walk may not come to every hierarchy; the identity is the same all the same.
+    let shallow = Limits { visited: 0, ..Limits::default() };
+    assert_eq!(populated(&machine.hierarchies(), &shallow).cgroups, []);
+    machine.write("/cg/cpu/aa/cgroup.procs", "");
+    let one = populated(&machine.hierarchies(), &Limits { visited: 1, ..Limits::default() });
+    assert!(one.cgroups.iter().all(|cgroup| cgroup.identity == second));
+    for path in ["/", "/nowhere", "/a/cgroup.procs", "/../cg/cpu/a"] {
+        assert_eq!(identity(&machine.hierarchies(), path), None, "{path}");
+    }
 }
 
 #[test]

@@ -1,4 +1,5 @@
 //! The values of a tick, from captured machines.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failure ends the test")]
 
 mod common;
 

@@ -1,18 +1,12 @@
 //! Which cgroups hold processes.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::ffi::CStr;
-use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
-use std::path::PathBuf;
+use std::collections::HashMap;
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, open, openat, statat};
-use rustix::io::{Errno, read, retry_on_intr};
+use rustix::fs::{AtFlags, CWD, FileType, statat};
 
 use crate::Notice;
+use crate::cgroup::walk::walk;
 use crate::cgroup::{Hierarchies, Hierarchy, Version, relative_cgroup_path};
-use crate::files::open_below;
-use crate::text::number_of;
 
 /// How far a walk goes. Containers may be allowed to make cgroups of their own, as many as they like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,9 +20,9 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// 32 levels (a container in a container in a pod stands at about 15), 100,000 cgroups, 10,000 populated ones.
+    /// 32 levels (a container in a container in a pod stands at about 15), 20,000 cgroups, 10,000 populated ones.
     fn default() -> Self {
-        Self { depth: 32, visited: 100_000, populated: 10_000 }
+        Self { depth: 32, visited: 20_000, populated: 10_000 }
     }
 }
 
@@ -42,7 +36,8 @@ pub struct PopulatedCgroup {
     /// From the inode number in the first hierarchy that has this path, populated there or not: container runtimes make
     /// the directories of all hierarchies before they move a process into the first, so it does not change on the way.
     pub identity: u64,
-    /// The hierarchies in which it holds a process, as indices into [`Hierarchies::all`].
+    /// The hierarchies that have this path, as indices into [`Hierarchies::all`]. In one of them at least it holds a
+    /// process; asking all of them would make the walk several times as dear (cgroup.procs of v1 is sorted for each reader).
     pub hierarchies: Vec<usize>,
 }
 
@@ -60,59 +55,76 @@ pub struct Tree {
 /// What vanishes on the way costs only itself. Names that are not printable UTF-8 are left out, with all below them.
 #[must_use]
 pub fn populated(hierarchies: &Hierarchies, limits: &Limits) -> Tree {
-    let mut merged = BTreeMap::new();
+    let mut found = Found::default();
     let mut notices = Vec::new();
-    let mut dirs = Vec::with_capacity(hierarchies.all().len());
-    for (index, hierarchy) in hierarchies.all().iter().enumerate() {
-        let dir = match open(&hierarchy.dir, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()) {
-            Ok(dir) => dir,
-            Err(error) => {
-                notices.push(trouble(hierarchy.dir.clone(), error));
-                dirs.push(None);
-                continue;
-            }
-        };
-        let mut walk = Walk { hierarchy, dir: &dir, limits, notices: Vec::new(), denied: Vec::new() };
-        walk.run(|path, inode| {
-            if merged.len() >= limits.populated && !merged.contains_key(path) {
-                return false;
-            }
-            let found: &mut Found = merged.entry(path.to_owned()).or_default();
-            found.first.get_or_insert((index, inode));
-            found.hierarchies.push(index);
-            true
-        });
-        notices.append(&mut walk.notices);
-        dirs.push(Some(dir));
+    // v2 first, since there it costs least to learn that a cgroup holds a process, and one hierarchy that says so is enough.
+    let mut order: Vec<usize> = (0..hierarchies.all().len()).collect();
+    order.sort_by_key(|index| hierarchies.all()[*index].version != Version::V2);
+    for index in order {
+        walk(&hierarchies.all()[index], index, limits, &mut found, &mut notices);
     }
-    let cgroups = merged
+    if found.populated > limits.populated {
+        notices.push(Notice::TooManyTasks { limit: limits.populated });
+    }
+    let mut cgroups: Vec<PopulatedCgroup> = found
+        .cgroups
         .into_iter()
-        .map(|(path, found)| PopulatedCgroup {
-            identity: found.identity(&path, hierarchies, &dirs),
-            path: format!("/{path}"),
-            hierarchies: found.hierarchies,
-        })
+        .filter(|(_, cgroup)| cgroup.is_populated)
+        .map(|(path, cgroup)| cgroup.named(&path, hierarchies))
         .collect();
-    notices.dedup();
+    cgroups.sort_unstable_by(|one, other| one.path.cmp(&other.path));
     Tree { cgroups, notices }
 }
 
+/// What the walks through all hierarchies have found so far.
 #[derive(Default)]
-struct Found {
-    /// The first hierarchy in which it is populated, and its inode number there.
-    first: Option<(usize, u64)>,
-    hierarchies: Vec<usize>,
+pub(crate) struct Found {
+    cgroups: HashMap<String, FoundCgroup>,
+    /// How many were found populated, those beyond the limit included.
+    populated: usize,
+}
+
+#[derive(Default)]
+struct FoundCgroup {
+    is_populated: bool,
+    /// The hierarchies that have it and its inode numbers there.
+    lives: Vec<(usize, u64)>,
 }
 
 impl Found {
-    fn identity(&self, path: &str, hierarchies: &Hierarchies, dirs: &[Option<OwnedFd>]) -> u64 {
-        let Some((populated, inode)) = self.first else { return 0 };
-        let (index, inode) = dirs[..populated]
-            .iter()
-            .enumerate()
-            .find_map(|(index, dir)| Some((index, inode_of(dir.as_ref()?, path)?)))
-            .unwrap_or((populated, inode));
-        identity_in(&hierarchies.all()[index], inode)
+    /// Notes that a hierarchy has a cgroup; `holds_process` is asked where no other hierarchy said so before.
+    pub(crate) fn add(
+        &mut self,
+        path: &str,
+        hierarchy: usize,
+        inode: u64,
+        limits: &Limits,
+        holds_process: impl FnOnce() -> bool,
+    ) {
+        if !self.cgroups.contains_key(path) {
+            self.cgroups.insert(path.to_owned(), FoundCgroup::default());
+        }
+        let Some(cgroup) = self.cgroups.get_mut(path) else { return };
+        cgroup.lives.push((hierarchy, inode));
+        // Over the limit nobody needs to be asked any more.
+        if !cgroup.is_populated && self.populated <= limits.populated && holds_process() {
+            self.populated += 1;
+            cgroup.is_populated = self.populated <= limits.populated;
+        }
+    }
+}
+
+impl FoundCgroup {
+    fn named(mut self, path: &str, hierarchies: &Hierarchies) -> PopulatedCgroup {
+        self.lives.sort_unstable();
+        let (first, inode) = self.lives.first().copied().unwrap_or_default();
+        // A hierarchy before may have the path where the walk did not come to it, for its limits.
+        let before = hierarchies.all()[..first].iter().find_map(|hierarchy| identity_in(hierarchy, path));
+        PopulatedCgroup {
+            path: format!("/{path}"),
+            identity: before.unwrap_or_else(|| identity_of(&hierarchies.all()[first], inode)),
+            hierarchies: self.lives.into_iter().map(|(hierarchy, _)| hierarchy).collect(),
+        }
     }
 }
 
@@ -121,21 +133,19 @@ impl Found {
 #[must_use]
 pub fn identity(hierarchies: &Hierarchies, path: &str) -> Option<u64> {
     let path = relative_cgroup_path(path).ok().filter(|path| !path.is_empty())?;
-    hierarchies.all().iter().find_map(|hierarchy| {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let dir = open(&hierarchy.dir, flags, Mode::empty()).ok()?;
-        Some(identity_in(hierarchy, inode_of(&dir, path)?))
-    })
+    hierarchies.all().iter().find_map(|hierarchy| identity_in(hierarchy, path))
+}
+
+fn identity_in(hierarchy: &Hierarchy, path: &str) -> Option<u64> {
+    let found = statat(CWD, hierarchy.cgroup_dir(path), AtFlags::SYMLINK_NOFOLLOW).ok()?;
+    let is_cgroup = FileType::from_raw_mode(found.st_mode) == FileType::Directory;
+    is_cgroup.then(|| identity_of(hierarchy, found.st_ino))
 }
 
 /// Hierarchies count their inodes alike from 1, so the number alone would meet itself in another hierarchy.
-fn identity_in(hierarchy: &Hierarchy, inode: u64) -> u64 {
+fn identity_of(hierarchy: &Hierarchy, inode: u64) -> u64 {
     let (major, minor) = hierarchy.device;
     scramble(inode ^ scramble(u64::from(major) << 32 | u64::from(minor)))
-}
-
-fn inode_of(dir: impl AsFd, path: &str) -> Option<u64> {
-    statat(dir, path, AtFlags::SYMLINK_NOFOLLOW).ok().map(|found| found.st_ino)
 }
 
 /// A bijection that spreads neighbouring numbers over all 64 bits.
@@ -144,145 +154,4 @@ fn scramble(number: u64) -> u64 {
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     mixed ^ (mixed >> 31)
-}
-
-/// One walk through one hierarchy, level by level, so that a limit cuts off what is deepest.
-struct Walk<'a> {
-    hierarchy: &'a Hierarchy,
-    dir: &'a OwnedFd,
-    limits: &'a Limits,
-    notices: Vec<Notice>,
-    /// Directories that this user may not read; what is below is not reported again.
-    denied: Vec<String>,
-}
-
-impl Walk<'_> {
-    /// Hands every populated cgroup to `found` with its inode number; `found` says whether there was room for it.
-    fn run(&mut self, mut found: impl FnMut(&str, u64) -> bool) {
-        let mut queue = VecDeque::from([(String::new(), 0)]);
-        let mut visited = 0;
-        let mut told = false;
-        while let Some((path, depth)) = queue.pop_front() {
-            if visited > self.limits.visited {
-                let limit = self.limits.visited;
-                self.notices.push(Notice::TooManyCgroups { path: self.hierarchy.dir.clone(), limit });
-                return;
-            }
-            visited += 1;
-            let is_root = path.is_empty();
-            let at = if is_root { "." } else { &path };
-            let Ok(stat) = statat(self.dir, at, AtFlags::SYMLINK_NOFOLLOW) else { continue };
-            if !is_root && self.holds_process(&path) && !found(&path, stat.st_ino) && !told {
-                told = true;
-                self.notices.push(Notice::TooManyTasks { limit: self.limits.populated });
-            }
-            // A directory counts one link for each directory in it besides two of its own, on cgroup file systems and
-            // most others; listing the files of every leaf would double the price of the walk. A file system that does
-            // not count says 1.
-            if stat.st_nlink == 2 || (!is_root && self.is_empty_below(&path)) {
-                continue;
-            }
-            self.list(at, &path, depth, &mut queue);
-        }
-    }
-
-    /// Whether a process is in this cgroup itself. One byte of cgroup.procs is enough to know.
-    fn holds_process(&mut self, path: &str) -> bool {
-        let mut byte = [0u8; 1];
-        let name = format!("{path}/cgroup.procs");
-        match open_below(self.dir, &name).and_then(|file| retry_on_intr(|| read(&file, &mut byte))) {
-            Ok(count) => count > 0,
-            // The processes of a threaded cgroup are those of the cgroup above that began it (cgroup-v2.rst, Threads).
-            Err(Errno::OPNOTSUPP) => false,
-            Err(error) => {
-                self.trouble(path, &name, error);
-                false
-            }
-        }
-    }
-
-    /// Whether the kernel says that no cgroup below holds a process either: then nobody needs to look.
-    fn is_empty_below(&self, path: &str) -> bool {
-        if self.hierarchy.version == Version::V1 {
-            return false;
-        }
-        let mut text = [0u8; 128];
-        open_below(self.dir, format!("{path}/cgroup.events").as_str())
-            .and_then(|file| retry_on_intr(|| read(&file, &mut text)))
-            .is_ok_and(|count| number_of(&text[..count], b"populated") == Some(0))
-    }
-
-    /// Queues the cgroups directly below.
-    fn list(&mut self, at: &str, path: &str, depth: usize, queue: &mut VecDeque<(String, usize)>) {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let dir = match openat(self.dir, at, flags, Mode::empty()) {
-            Ok(dir) => dir,
-            Err(error) => return self.trouble(path, at, error),
-        };
-        let mut buffer = [MaybeUninit::uninit(); 8_192];
-        let mut entries = RawDir::new(&dir, &mut buffer);
-        while let Some(entry) = entries.next() {
-            let entry = match entry {
-                Ok(entry) => entry,
-                Err(error) => return self.trouble(path, at, error),
-            };
-            let name = entry.file_name();
-            if matches!(name.to_bytes(), b"." | b"..") || !is_directory(&dir, entry.file_type(), name) {
-                continue;
-            }
-            let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") };
-            match name.to_str() {
-                Ok(name) if !name.contains(char::is_control) => {
-                    if depth >= self.limits.depth {
-                        let path = self.hierarchy.cgroup_dir(path);
-                        return self.notices.push(Notice::TooDeep { path, limit: self.limits.depth });
-                    }
-                    // One more than may be visited, so that the walk knows that there were more.
-                    if queue.len() > self.limits.visited {
-                        return;
-                    }
-                    queue.push_back((below(name), depth + 1));
-                }
-                _ => {
-                    let path = self.hierarchy.cgroup_dir(&below(&name.to_string_lossy()));
-                    self.notices.push(Notice::NameSkipped { path });
-                }
-            }
-        }
-    }
-
-    fn trouble(&mut self, cgroup: &str, name: &str, error: Errno) {
-        match error {
-            Errno::NOENT | Errno::NODEV | Errno::NOTDIR => {}
-            Errno::ACCESS | Errno::PERM => {
-                let known = self.denied.iter().any(|denied| is_at_or_below(cgroup, denied));
-                if !known {
-                    self.denied.push(cgroup.to_owned());
-                    self.notices.push(Notice::Denied { path: self.hierarchy.cgroup_dir(name) });
-                }
-            }
-            error => self.notices.push(trouble(self.hierarchy.cgroup_dir(name), error)),
-        }
-    }
-}
-
-fn trouble(path: PathBuf, error: Errno) -> Notice {
-    match error {
-        Errno::ACCESS | Errno::PERM => Notice::Denied { path },
-        error => Notice::Unreadable { path, error: error.to_string() },
-    }
-}
-
-fn is_at_or_below(path: &str, prefix: &str) -> bool {
-    path.strip_prefix(prefix).is_some_and(|rest| prefix.is_empty() || rest.is_empty() || rest.starts_with('/'))
-}
-
-/// Some file systems do not say in a listing what is a directory.
-fn is_directory(dir: impl AsFd, listed: FileType, name: &CStr) -> bool {
-    match listed {
-        FileType::Directory => true,
-        FileType::Unknown => statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)
-            .is_ok_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::Directory),
-        _ => false,
-    }
 }

@@ -1,4 +1,5 @@
 //! Trees that stand in for machines, and what tests on the real one share.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failure ends the test")]
 #![allow(dead_code, unreachable_pub, reason = "each test file is a program that includes this and uses its part")]
 
 use std::fs;

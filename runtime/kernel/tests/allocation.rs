@@ -1,0 +1,55 @@
+//! A steady tick allocates nothing. One test in a process of its own, since the allocator counts for all of it.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failure ends the test")]
+
+mod common;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use common::Machine;
+use wca_kernel::{Sampler, TaskCgroups};
+use wca_model::TaskKey;
+
+struct Counting;
+
+static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: every call goes to the system's allocator as it is; counting touches no memory of its.
+#[allow(unsafe_code, reason = "the trait of an allocator is unsafe, and only an allocator can count")]
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.dealloc(memory, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+#[test]
+fn a_steady_tick_allocates_nothing() {
+    for name in ["v1-and-v2", "v2-numa-resctrl"] {
+        let machine = Machine::captured(name);
+        let mut sampler = Sampler::new(&machine.roots(), &machine.hierarchies());
+        let task =
+            |key: u64, cgroup: &str| TaskCgroups { key: TaskKey(key), cgroup: cgroup.into(), containers: vec![] };
+        sampler.set_tasks(&[task(1, "/demo/busy"), task(2, "/demo/empty"), task(3, "/nowhere")]);
+        let mut values = Vec::new();
+        for _ in 0..3 {
+            sampler.sample(&mut values);
+        }
+        let before = ALLOCATIONS.load(Ordering::Relaxed);
+        for _ in 0..200 {
+            assert!(sampler.sample(&mut values).is_empty());
+        }
+        let allocations = ALLOCATIONS.load(Ordering::Relaxed) - before;
+        // The test runner's own thread may allocate once or twice meanwhile; a tick that allocated would do so 200 times.
+        assert!(allocations < 20, "{allocations} allocations in 200 ticks of {name}");
+    }
+}
