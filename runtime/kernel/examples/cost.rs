@@ -8,24 +8,33 @@ use std::fs::File;
 use std::hint::black_box;
 use std::os::unix::fs::FileExt;
 use std::process::{Child, Command};
-use std::time::Instant;
 
+use rustix::time::{ClockId, clock_gettime};
 use wca_kernel::{Hierarchies, Limits, Roots, Sampler, Scratch, TaskCgroups, populated, raise_descriptor_limit};
 use wca_model::TaskKey;
 
 const ROUNDS: usize = 50;
 
-/// Median microseconds per task of several runs: others may be at work on the machine.
-fn per_task(tasks: usize, mut run: impl FnMut()) -> f64 {
-    let mut times: Vec<f64> = (0..ROUNDS)
-        .map(|_| {
-            let start = Instant::now();
+/// CPU time of this thread in seconds: others may be at work on the machine.
+fn cpu_time() -> f64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
+
+/// Median microseconds of CPU per task of several runs of each, in turns, so that what slows the machine slows both.
+fn per_task<const N: usize>(tasks: usize, mut runs: [&mut dyn FnMut(); N]) -> [f64; N] {
+    let mut times = [const { Vec::new() }; N];
+    for _ in 0..ROUNDS {
+        for (run, times) in runs.iter_mut().zip(&mut times) {
+            let start = cpu_time();
             run();
-            start.elapsed().as_secs_f64() * 1e6 / tasks as f64
-        })
-        .collect();
-    times.sort_by(f64::total_cmp);
-    times[ROUNDS / 2]
+            times.push((cpu_time() - start) * 1e6 / tasks as f64);
+        }
+    }
+    times.map(|mut times| {
+        times.sort_by(f64::total_cmp);
+        times[ROUNDS / 2]
+    })
 }
 
 fn main() {
@@ -49,9 +58,9 @@ fn main() {
         .collect();
 
     let mut sampler = Sampler::new(&roots, &hierarchies);
-    let start = Instant::now();
+    let start = cpu_time();
     sampler.set_tasks(&tasks);
-    println!("set_tasks, all new      {:8.2} us per task", start.elapsed().as_secs_f64() * 1e6 / count as f64);
+    println!("set_tasks, all new      {:8.2} us of CPU per task", (cpu_time() - start) * 1e6 / count as f64);
     let mut values = Vec::new();
     for notice in sampler.sample(&mut values) {
         println!("{notice}");
@@ -82,17 +91,13 @@ fn main() {
             black_box(file.read_at(&mut buffer, 0).unwrap());
         }
     };
-    let mut sample = || {
-        black_box(sampler.sample(&mut values));
-    };
-    per_task(count, &mut floor);
-    let (floor, sample) = (per_task(count, &mut floor), per_task(count, &mut sample));
-    println!("floor                   {floor:8.2} us per task");
-    println!("sample                  {sample:8.2} us per task, {:.2} of the floor", sample / floor);
-    let same = per_task(count, || sampler.set_tasks(&tasks));
-    println!("set_tasks, all known    {same:8.2} us per task");
-    let walk = per_task(count, || drop(black_box(populated(&hierarchies, &Limits::default()))));
-    println!("populated               {walk:8.2} us per task, over {} hierarchies", hierarchies.all().len());
+    let [floor, sample] = per_task(count, [&mut floor, &mut || drop(black_box(sampler.sample(&mut values)))]);
+    println!("floor                   {floor:8.2} us of CPU per task");
+    println!("sample                  {sample:8.2} us of CPU per task, {:.2} of the floor", sample / floor);
+    let [same] = per_task(count, [&mut || sampler.set_tasks(&tasks)]);
+    println!("set_tasks, all known    {same:8.2} us of CPU per task");
+    let [walk] = per_task(count, [&mut || drop(black_box(populated(&hierarchies, &Limits::default())))]);
+    println!("populated               {walk:8.2} us of CPU per task, over {} hierarchies", hierarchies.all().len());
 
     for mut process in processes {
         process.kill().unwrap();

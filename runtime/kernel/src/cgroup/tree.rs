@@ -84,46 +84,52 @@ pub(crate) struct Found {
     populated: usize,
 }
 
-#[derive(Default)]
 struct FoundCgroup {
     is_populated: bool,
-    /// The hierarchies that have it and its inode numbers there.
-    lives: Vec<(usize, u64)>,
+    /// The hierarchies that have it, as bits.
+    hierarchies: u64,
+    /// The first of them, and its inode number there.
+    first: (usize, u64),
 }
 
 impl Found {
-    /// Notes that a hierarchy has a cgroup; `holds_process` is asked where no other hierarchy said so before.
-    pub(crate) fn add(
-        &mut self,
-        path: &str,
-        hierarchy: usize,
-        inode: u64,
-        limits: &Limits,
-        holds_process: impl FnOnce() -> bool,
-    ) {
-        if !self.cgroups.contains_key(path) {
-            self.cgroups.insert(path.to_owned(), FoundCgroup::default());
-        }
-        let Some(cgroup) = self.cgroups.get_mut(path) else { return };
-        cgroup.lives.push((hierarchy, inode));
+    /// Notes that a hierarchy has a cgroup; true where it is still to be found out whether it holds a process.
+    pub(crate) fn is_to_be_asked(&mut self, path: &str, hierarchy: usize, inode: u64, limits: &Limits) -> bool {
+        // There are a dozen controllers; who mounts more than 64 hierarchies with names does without the others.
+        let bit = u32::try_from(hierarchy).ok().and_then(|index| 1u64.checked_shl(index)).unwrap_or(0);
+        let life = (hierarchy, inode);
+        let is_populated = if let Some(cgroup) = self.cgroups.get_mut(path) {
+            cgroup.hierarchies |= bit;
+            cgroup.first = cgroup.first.min(life);
+            cgroup.is_populated
+        } else {
+            let cgroup = FoundCgroup { is_populated: false, hierarchies: bit, first: life };
+            self.cgroups.insert(path.to_owned(), cgroup);
+            false
+        };
         // Over the limit nobody needs to be asked any more.
-        if !cgroup.is_populated && self.populated <= limits.populated && holds_process() {
-            self.populated += 1;
+        !is_populated && self.populated <= limits.populated
+    }
+
+    /// Notes that a cgroup holds a process.
+    pub(crate) fn set_populated(&mut self, path: &str, limits: &Limits) {
+        self.populated += 1;
+        if let Some(cgroup) = self.cgroups.get_mut(path) {
             cgroup.is_populated = self.populated <= limits.populated;
         }
     }
 }
 
 impl FoundCgroup {
-    fn named(mut self, path: &str, hierarchies: &Hierarchies) -> PopulatedCgroup {
-        self.lives.sort_unstable();
-        let (first, inode) = self.lives.first().copied().unwrap_or_default();
+    fn named(&self, path: &str, hierarchies: &Hierarchies) -> PopulatedCgroup {
+        let (first, inode) = self.first;
         // A hierarchy before may have the path where the walk did not come to it, for its limits.
         let before = hierarchies.all()[..first].iter().find_map(|hierarchy| identity_in(hierarchy, path));
+        let has = |index: &usize| self.hierarchies >> (index % 64) & 1 == 1;
         PopulatedCgroup {
             path: format!("/{path}"),
             identity: before.unwrap_or_else(|| identity_of(&hierarchies.all()[first], inode)),
-            hierarchies: self.lives.into_iter().map(|(hierarchy, _)| hierarchy).collect(),
+            hierarchies: (0..hierarchies.all().len().min(64)).filter(has).collect(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::ffi::CStr;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, open, openat, statat};
@@ -18,97 +18,125 @@ use crate::files::open_below;
 pub(crate) fn walk(hierarchy: &Hierarchy, index: usize, limits: &Limits, found: &mut Found, notices: &mut Vec<Notice>) {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     match open(&hierarchy.dir, flags, Mode::empty()) {
-        Ok(dir) => Walk { hierarchy, dir: &dir, limits, notices, denied: Vec::new() }.run(index, found),
+        Ok(dir) => {
+            let queue = VecDeque::from([(String::new(), 0)]);
+            let path = String::new();
+            Walk { hierarchy, index, limits, found, notices, queue, path, visited: 0, denied: Vec::new() }.run(&dir);
+        }
         Err(error) => notices.push(trouble(hierarchy.dir.clone(), error)),
     }
 }
 
-/// One walk through one hierarchy, level by level, so that a limit cuts off what is deepest.
+/// One walk, level by level, so that a limit cuts off what is deepest.
 struct Walk<'a> {
     hierarchy: &'a Hierarchy,
-    dir: &'a OwnedFd,
+    index: usize,
     limits: &'a Limits,
+    found: &'a mut Found,
     notices: &'a mut Vec<Notice>,
-    /// Directories that this user may not read; what is below is not reported again.
+    /// Cgroups that have others below them, and how deep they lie.
+    queue: VecDeque<(String, usize)>,
+    /// Reused for the path of the cgroup that is looked at.
+    path: String,
+    visited: usize,
+    /// Cgroups that this user may not read; what is below is not reported again.
     denied: Vec<String>,
 }
 
 impl Walk<'_> {
-    fn run(&mut self, index: usize, found: &mut Found) {
-        let mut queue = VecDeque::from([(String::new(), 0)]);
-        let mut visited = 0;
-        while let Some((path, depth)) = queue.pop_front() {
-            if visited > self.limits.visited {
-                let limit = self.limits.visited;
-                self.notices.push(Notice::TooManyCgroups { path: self.hierarchy.dir.clone(), limit });
+    fn run(&mut self, root: &OwnedFd) {
+        while let Some((above, depth)) = self.queue.pop_front() {
+            if !self.list(root, &above, depth) {
                 return;
             }
-            visited += 1;
-            let is_root = path.is_empty();
-            let at = if is_root { "." } else { &path };
-            let Ok(stat) = statat(self.dir, at, AtFlags::SYMLINK_NOFOLLOW) else { continue };
-            if !is_root {
-                found.add(&path, index, stat.st_ino, self.limits, || self.holds_process(&path));
-            }
-            // A directory counts one link for each directory in it besides two of its own, on cgroup file systems and
-            // most others; listing the files of every leaf would double the price of the walk. A file system that does
-            // not count says 1.
-            if stat.st_nlink != 2 {
-                self.list(at, &path, depth, &mut queue);
-            }
         }
     }
 
-    /// Whether a process is in this cgroup itself. One byte of cgroup.procs is enough to know.
-    fn holds_process(&mut self, path: &str) -> bool {
-        let mut byte = [0u8; 1];
-        let name = format!("{path}/cgroup.procs");
-        match open_below(self.dir, &name).and_then(|file| retry_on_intr(|| read(&file, &mut byte))) {
-            Ok(count) => count > 0,
-            // The processes of a threaded cgroup are those of the cgroup above that began it (cgroup-v2.rst, Threads).
-            Err(Errno::OPNOTSUPP) => false,
-            Err(error) => {
-                self.trouble(path, &name, error);
-                false
-            }
-        }
-    }
-
-    /// Queues the cgroups directly below.
-    fn list(&mut self, at: &str, path: &str, depth: usize, queue: &mut VecDeque<(String, usize)>) {
+    /// Looks at the cgroups directly below one; false where no more may be looked at.
+    fn list(&mut self, root: &OwnedFd, above: &str, depth: usize) -> bool {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let dir = match openat(self.dir, at, flags, Mode::empty()) {
+        let dir = match openat(root, if above.is_empty() { "." } else { above }, flags, Mode::empty()) {
             Ok(dir) => dir,
-            Err(error) => return self.trouble(path, at, error),
+            Err(error) => {
+                self.trouble(above, above, error);
+                return true;
+            }
         };
         let mut buffer = [MaybeUninit::uninit(); 8_192];
         let mut entries = RawDir::new(&dir, &mut buffer);
         while let Some(entry) = entries.next() {
             let entry = match entry {
                 Ok(entry) => entry,
-                Err(error) => return self.trouble(path, at, error),
+                Err(error) => {
+                    self.trouble(above, above, error);
+                    return true;
+                }
             };
             let name = entry.file_name();
-            if matches!(name.to_bytes(), b"." | b"..") || !is_directory(&dir, entry.file_type(), name) {
+            // Every file of a cgroup comes by here, so the cheap question is asked first.
+            if !matches!(entry.file_type(), FileType::Directory | FileType::Unknown)
+                || matches!(name.to_bytes(), b"." | b"..")
+            {
                 continue;
             }
-            let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") };
-            match name.to_str() {
-                Ok(name) if !name.contains(char::is_control) => {
-                    if depth >= self.limits.depth {
-                        let path = self.hierarchy.cgroup_dir(path);
-                        return self.notices.push(Notice::TooDeep { path, limit: self.limits.depth });
-                    }
-                    // One more than may be visited, so that the walk knows that there were more.
-                    if queue.len() > self.limits.visited {
-                        return;
-                    }
-                    queue.push_back((below(name), depth + 1));
-                }
-                _ => {
-                    let path = self.hierarchy.cgroup_dir(&below(&name.to_string_lossy()));
-                    self.notices.push(Notice::NameSkipped { path });
-                }
+            if self.visited >= self.limits.visited {
+                let limit = self.limits.visited;
+                self.notices.push(Notice::TooManyCgroups { path: self.hierarchy.dir.clone(), limit });
+                return false;
+            }
+            if depth >= self.limits.depth {
+                let path = self.hierarchy.cgroup_dir(above);
+                self.notices.push(Notice::TooDeep { path, limit: self.limits.depth });
+                return true;
+            }
+            self.look_at(&dir, above, name, depth + 1);
+        }
+        true
+    }
+
+    fn look_at(&mut self, dir: &OwnedFd, above: &str, name: &CStr, depth: usize) {
+        let Ok(stat) = statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) else { return };
+        // Some file systems do not say in a listing what is a directory.
+        if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
+            return;
+        }
+        self.visited += 1;
+        let Ok(name) = name.to_str().map_err(drop).and_then(printable) else {
+            let path = self.hierarchy.cgroup_dir(above).join(name.to_string_lossy().as_ref());
+            return self.notices.push(Notice::NameSkipped { path });
+        };
+        let mut path = std::mem::take(&mut self.path);
+        path.clear();
+        path.push_str(above);
+        if !above.is_empty() {
+            path.push('/');
+        }
+        path.push_str(name);
+        if self.found.is_to_be_asked(&path, self.index, stat.st_ino, self.limits)
+            && self.holds_process(dir, name, &path)
+        {
+            self.found.set_populated(&path, self.limits);
+        }
+        // A directory counts one link for each directory in it besides two of its own, on cgroup file systems and most
+        // others; listing the files of every leaf would double the price of the walk. A file system that does not count
+        // says 1.
+        if stat.st_nlink != 2 {
+            self.queue.push_back((path.clone(), depth));
+        }
+        self.path = path;
+    }
+
+    /// Whether a process is in a cgroup itself. One byte of cgroup.procs is enough to know.
+    fn holds_process(&mut self, dir: &OwnedFd, name: &str, path: &str) -> bool {
+        let mut byte = [0u8; 1];
+        let file = format!("{name}/cgroup.procs");
+        match open_below(dir, file.as_str()).and_then(|file| retry_on_intr(|| read(&file, &mut byte))) {
+            Ok(count) => count > 0,
+            // The processes of a threaded cgroup are those of the cgroup above that began it (cgroup-v2.rst, Threads).
+            Err(Errno::OPNOTSUPP) => false,
+            Err(error) => {
+                self.trouble(path, &format!("{path}/cgroup.procs"), error);
+                false
             }
         }
     }
@@ -139,12 +167,6 @@ fn is_at_or_below(path: &str, prefix: &str) -> bool {
     path.strip_prefix(prefix).is_some_and(|rest| prefix.is_empty() || rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Some file systems do not say in a listing what is a directory.
-fn is_directory(dir: impl AsFd, listed: FileType, name: &CStr) -> bool {
-    match listed {
-        FileType::Directory => true,
-        FileType::Unknown => statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)
-            .is_ok_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::Directory),
-        _ => false,
-    }
+fn printable(name: &str) -> Result<&str, ()> {
+    if name.contains(char::is_control) { Err(()) } else { Ok(name) }
 }
