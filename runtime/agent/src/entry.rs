@@ -71,7 +71,7 @@ async fn serve(client: Client) -> ExitCode {
 }
 
 #[derive(Debug, thiserror::Error)]
-enum GreetError {
+pub(crate) enum GreetError {
     #[error(transparent)]
     Client(#[from] ClientError),
     #[error(transparent)]
@@ -80,7 +80,7 @@ enum GreetError {
     Engine(#[from] wca_sandbox::EngineError),
 }
 
-async fn greet(client: Client) -> Result<(Agent, Job), GreetError> {
+pub(crate) async fn greet(client: Client) -> Result<(Agent, Job), GreetError> {
     let answer = client.ask(&Request::Hello { protocol: PROTOCOL }).await?;
     let Reply::Welcome { settings, platform, catalog, ticks } = answer.reply else {
         return Err(ClientError::Unexpected.into());

@@ -7,12 +7,15 @@ mod entry;
 mod inspect;
 mod load;
 mod log;
+#[doc(hidden)]
+pub mod measured;
 mod node;
 mod pace;
 mod policies;
 mod print;
 mod roster;
 mod run;
+mod sayings;
 pub mod settings;
 
 pub use embedded::embedded_names;

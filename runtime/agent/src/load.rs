@@ -29,7 +29,10 @@ pub(crate) enum ComponentError {
         #[source]
         source: ClientError,
     },
-    /// It was not compiled, or refused when loaded.
+    /// It was not compiled; the text names the file.
+    #[error("{0}")]
+    Compile(String),
+    /// It was refused when loaded.
     #[error("{path}: {why}")]
     Refused { path: String, why: String },
     /// Its parameters do not fit.
@@ -83,7 +86,7 @@ impl Agent {
         };
         let refused = |why: String| ComponentError::Refused { path: path.to_owned(), why };
         match (answer.reply, answer.descriptors.first()) {
-            (Reply::Compiled(Err(why)), _) => Err(refused(why)),
+            (Reply::Compiled(Err(why)), _) => Err(ComponentError::Compile(why)),
             (Reply::Compiled(Ok(_)), Some(code)) => {
                 read_sealed(code, MOST_CODE).map_err(|error| refused(error.to_string()))
             }

@@ -1,6 +1,6 @@
 //! The agent's log, on standard error.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::str::FromStr;
 
 use tracing::level_filters::LevelFilter;
@@ -9,8 +9,12 @@ use wca_sandbox::{LogLevel, LogLine, LogSink};
 /// Lines at `level` and above are written from now on; the level was checked by the program.
 pub(crate) fn start(level: &str) {
     let level = LevelFilter::from_str(level).unwrap_or(LevelFilter::INFO);
-    let subscriber =
-        tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_target(false).finish();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .finish();
     // It fails only where a subscriber is set already, which no second agent in one process does.
     let _ = tracing::subscriber::set_global_default(subscriber);
 }

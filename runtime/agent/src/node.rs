@@ -50,14 +50,15 @@ impl Node {
         Ok(())
     }
 
-    async fn measure_node(&mut self) -> Result<Arc<Snapshot>, TickError> {
+    pub(crate) async fn measure_node(&mut self) -> Result<Arc<Snapshot>, TickError> {
         self.known.discover(&self.client).await?;
-        let answer = self.client.ask(&Request::Sample).await?;
-        let (Reply::Sample { timestamp, notices }, Some(columns)) = (answer.reply, answer.descriptors.first()) else {
-            return Err(ClientError::Unexpected.into());
-        };
-        say(&notices);
-        let columns = MappedColumns::new(columns)?;
+        let (mut timestamp, mut columns) = sample(&self.client).await?;
+        if columns.header().catalog != self.known.catalog.version {
+            // Processors were plugged: what the columns mean comes with the answer to a roster.
+            self.known.forget_tasks();
+            self.known.discover(&self.client).await?;
+            (timestamp, columns) = sample(&self.client).await?;
+        }
         let known = &self.known;
         let snapshot = Arc::new(Snapshot::new(
             columns.header().tick,
@@ -113,7 +114,17 @@ impl Node {
     }
 }
 
-async fn apply(client: &Client, decision: &Decision) -> Result<Vec<Outcome>, TickError> {
+async fn sample(client: &Client) -> Result<(f64, MappedColumns), TickError> {
+    let answer = client.ask(&Request::Sample).await?;
+    let (Reply::Sample { timestamp, notices }, Some(columns)) = (answer.reply, answer.descriptors.first()) else {
+        return Err(ClientError::Unexpected.into());
+    };
+    say(&notices);
+    Ok((timestamp, MappedColumns::new(columns)?))
+}
+
+/// What became of a decision's requests, in their order.
+pub(crate) async fn apply(client: &Client, decision: &Decision) -> Result<Vec<Outcome>, TickError> {
     if decision.requests.is_empty() {
         return Ok(Vec::new());
     }

@@ -1,12 +1,14 @@
 //! The policies of the node, each called beside the others; a slow one keeps nobody waiting.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use wca_model::{Batch, Contention, MetricKind, Outcome, Request, Sample, Snapshot};
 use wca_sandbox::{Called, Policy, PolicyName, World};
+
+use crate::sayings::Sayings;
 
 /// How much longer than a policy's own deadline the tick waits for it.
 const GRACE: Duration = Duration::from_millis(50);
@@ -37,6 +39,9 @@ struct Member {
     slot: Slot,
     outcomes: Vec<Outcome>,
     counts: Counts,
+    sayings: Sayings,
+    /// What its last call took.
+    took: Duration,
 }
 
 /// What is counted of a policy.
@@ -54,7 +59,6 @@ struct Counts {
 #[derive(Default)]
 pub(crate) struct Policies {
     members: Vec<Member>,
-    said: HashMap<(PolicyName, String), u64>,
 }
 
 impl Policies {
@@ -66,6 +70,8 @@ impl Policies {
             slot: Slot::Idle(Box::new(policy)),
             outcomes: Vec::new(),
             counts: Counts::default(),
+            sayings: Sayings::default(),
+            took: Duration::ZERO,
         });
     }
 
@@ -77,7 +83,11 @@ impl Policies {
     /// Calls all detectors and allocators with the snapshot, at once, and takes what those say that end in time.
     pub(crate) async fn decide(&mut self, snapshot: &Arc<Snapshot>, interval: Duration) -> Vec<Decision> {
         self.take_late_ones().await;
-        for member in self.members.iter_mut().filter(|member| member.world != World::Storage) {
+        let mut members: Vec<&mut Member> =
+            self.members.iter_mut().filter(|member| member.world != World::Storage).collect();
+        // Who was quick the last time goes first, so that the quick do not wait for the slow.
+        members.sort_by_key(|member| member.took);
+        for member in members {
             let outcomes = std::mem::take(&mut member.outcomes);
             let snapshot = Arc::clone(snapshot);
             member.begin(|mut policy| async move {
@@ -87,12 +97,12 @@ impl Policies {
             });
         }
         let mut decisions = Vec::new();
+        let until = end_of_wait(interval);
         for at in 0..self.members.len() {
             if self.members[at].world == World::Storage {
                 continue;
             }
-            let allowed = self.members[at].wait_at_most(interval);
-            if let Some(called) = self.members[at].end(allowed).await {
+            if let Some(called) = self.members[at].end(until).await {
                 decisions.extend(self.took(at, called));
             }
         }
@@ -114,9 +124,9 @@ impl Policies {
 
     /// Waits for storages that are still busy, as long as their deadlines let them.
     pub(crate) async fn flush(&mut self, interval: Duration) {
+        let until = end_of_wait(interval);
         for at in 0..self.members.len() {
-            let allowed = self.members[at].wait_at_most(interval);
-            if let Some(called) = self.members[at].end(allowed).await {
+            if let Some(called) = self.members[at].end(until).await {
                 self.took(at, called);
             }
         }
@@ -132,7 +142,7 @@ impl Policies {
     async fn take_late_ones(&mut self) {
         for at in 0..self.members.len() {
             if matches!(&self.members[at].slot, Slot::Busy(call) if call.is_finished())
-                && let Some(called) = self.members[at].end(Duration::from_secs(1)).await
+                && let Some(called) = self.members[at].end(Instant::now() + Duration::from_secs(1)).await
             {
                 // What it said belongs to a tick that is over.
                 self.took(at, called);
@@ -143,18 +153,24 @@ impl Policies {
     /// Counts a call that ended, says what is to be said, and gives what the policy decided.
     fn took(&mut self, at: usize, called: Called) -> Option<Decision> {
         let member = &mut self.members[at];
+        member.took = called.took;
         member.counts.calls += 1;
         member.counts.refused += called.said.refused;
+        if let Some(why) = &called.said.refusal {
+            member.sayings.say(&member.name, &format!("refused: {why}"));
+        }
         member.counts.anomalies += called.said.contentions.len() as u64;
         if let Err(failure) = &called.result {
             member.counts.failures += 1;
-            let name = member.name.clone();
-            self.say(&name, &failure.to_string());
+            member.sayings.say(&member.name, &failure.to_string());
         }
-        let member = &mut self.members[at];
-        if called.quarantined {
+        if let Some(failures) = called.quarantined {
             member.counts.quarantined = true;
-            tracing::error!("[{}] quarantined: it failed too often in a row and is not called any more", member.name);
+            tracing::error!(
+                "[{}] quarantined: it failed {failures} times in a row and is not called any more (--limit \
+                 quarantine-after raises it)",
+                member.name
+            );
         }
         Some(Decision {
             policy: member.name.clone(),
@@ -163,17 +179,6 @@ impl Policies {
             metrics: called.said.metrics,
             requests: called.said.requests,
         })
-    }
-
-    /// Says a failure once, and again when it has doubled in number.
-    fn say(&mut self, policy: &PolicyName, failure: &str) {
-        let count = self.said.entry((policy.clone(), failure.to_owned())).or_default();
-        *count += 1;
-        match *count {
-            1 => tracing::warn!("[{policy}] {failure}"),
-            times if times.is_power_of_two() => tracing::warn!("[{policy}] {failure} ({times} times)"),
-            _ => {}
-        }
     }
 
     /// What is counted of each policy, as metrics.
@@ -225,10 +230,10 @@ impl Member {
         }
     }
 
-    /// Waits for the call that is under way, at most so long.
-    async fn end(&mut self, at_most: Duration) -> Option<Called> {
+    /// Waits for the call that is under way, until then.
+    async fn end(&mut self, until: Instant) -> Option<Called> {
         let Slot::Busy(call) = &mut self.slot else { return None };
-        match tokio::time::timeout(at_most, call).await {
+        match tokio::time::timeout_at(until, call).await {
             Err(_) => None,
             Ok(Ok((policy, called))) => {
                 self.slot = Slot::Idle(policy);
@@ -242,9 +247,9 @@ impl Member {
             }
         }
     }
+}
 
-    fn wait_at_most(&self, interval: Duration) -> Duration {
-        // A first call may take longer than a tick waits; it is then taken in the tick in which it ends.
-        (interval / 2).min(Duration::from_secs(1)) + GRACE
-    }
+/// Until when a tick waits for all calls together. A first call may take longer; it is then taken in the tick in which it ends.
+fn end_of_wait(interval: Duration) -> Instant {
+    Instant::now() + (interval / 2).min(Duration::from_secs(1)) + GRACE
 }

@@ -16,7 +16,9 @@ pub(crate) struct Known {
     pub(crate) platform: Arc<Platform>,
     pub(crate) labels: Arc<LabelSets>,
     pub(crate) common: Vec<Label>,
-    discovered: Option<Vec<Discovered>>,
+    discovered: Vec<Discovered>,
+    /// Whether the warden knows the tasks that were discovered.
+    is_told: bool,
     changes: u64,
 }
 
@@ -25,7 +27,12 @@ impl Known {
         let common = vec![("host".into(), platform.host.clone())];
         let roster = Arc::<Roster>::default();
         let labels = Arc::new(LabelSets::new(0, &roster, &catalog, &common));
-        Self { roster, catalog, platform, labels, common, discovered: None, changes: 0 }
+        Self { roster, catalog, platform, labels, common, discovered: Vec::new(), is_told: false, changes: 0 }
+    }
+
+    /// Lets the next discovery tell the warden all tasks again.
+    pub(crate) fn forget_tasks(&mut self) {
+        self.is_told = false;
     }
 
     /// Finds the tasks; the warden is told where they changed.
@@ -34,10 +41,14 @@ impl Known {
             return Err(ClientError::Unexpected);
         };
         say(&notices);
-        let found = tasks_of(&cgroups);
-        if self.discovered.as_ref() == Some(&found) {
+        if let Some(cgroups) = cgroups {
+            self.discovered = tasks_of(&cgroups);
+            self.is_told = false;
+        }
+        if self.is_told {
             return Ok(());
         }
+        let found = &self.discovered;
         let tasks = found.iter().map(|task| task.entry.clone()).collect();
         let Reply::Roster { version, keys, catalog, platform, notices } =
             client.ask(&Request::Roster { tasks }).await?.reply
@@ -55,7 +66,7 @@ impl Known {
         }
         self.changes += 1;
         self.labels = Arc::new(LabelSets::new(self.changes, &self.roster, &self.catalog, &self.common));
-        self.discovered = Some(found);
+        self.is_told = true;
         Ok(())
     }
 }

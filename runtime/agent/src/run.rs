@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use wca_sandbox::{Policy, World};
+use wca_sandbox::{Failure, Policy, World};
 
 use crate::entry::Agent;
 use crate::load::{ComponentError, Loaded, parameters};
@@ -39,7 +39,7 @@ pub(crate) async fn run(agent: Agent, run: Run) -> ExitCode {
 }
 
 /// Every component that could be made a policy, with its number, and why the others could not.
-async fn make_policies(agent: &Agent, run: &Run) -> (Vec<(u32, Policy)>, Vec<ComponentError>) {
+pub(crate) async fn make_policies(agent: &Agent, run: &Run) -> (Vec<(u32, Policy)>, Vec<ComponentError>) {
     let mut refused = Vec::new();
     let mut loaded: Vec<(u32, Loaded)> = Vec::new();
     for (number, source) in (0..).zip(&run.components) {
@@ -48,6 +48,7 @@ async fn make_policies(agent: &Agent, run: &Run) -> (Vec<(u32, Policy)>, Vec<Com
             Err(error) => refused.push(error),
         }
     }
+    name_apart(&mut loaded);
     let names: Vec<&str> = loaded.iter().map(|(_, loaded)| loaded.name.as_str()).collect();
     let parameters = match parameters(&names, &run.set) {
         Ok(parameters) => parameters,
@@ -59,7 +60,8 @@ async fn make_policies(agent: &Agent, run: &Run) -> (Vec<(u32, Policy)>, Vec<Com
     let seed = run.seed.unwrap_or_else(|| getrandom::u64().unwrap_or_default());
     let mut policies = Vec::new();
     for ((number, loaded), parameters) in loaded.into_iter().zip(&parameters) {
-        match agent.policy(loaded, parameters, run, seed ^ u64::from(number) << 32) {
+        let made = agent.policy(loaded, parameters, run, seed ^ (u64::from(number) << 32));
+        match started(made).await {
             Ok(policy) => policies.push((number, policy)),
             Err(error) => refused.push(error),
         }
@@ -67,7 +69,40 @@ async fn make_policies(agent: &Agent, run: &Run) -> (Vec<(u32, Policy)>, Vec<Com
     (policies, refused)
 }
 
-fn make_node(agent: &Agent, run: &Run, policies: Vec<(u32, Policy)>, prints: bool) -> Node {
+/// Gives each component a name of its own: what is counted of one must not be taken for another's.
+fn name_apart(loaded: &mut [(u32, Loaded)]) {
+    for at in 1..loaded.len() {
+        let (before, rest) = loaded.split_at_mut(at);
+        let Some((_, own)) = rest.first_mut() else { return };
+        let taken = |name: &str| before.iter().any(|(_, other)| other.name == name);
+        if !taken(&own.name) {
+            continue;
+        }
+        if let Some(name) = (2..).map(|number| format!("{}-{number}", own.name)).find(|name| !taken(name)) {
+            tracing::warn!("{}: the name {} is taken, here it goes by {name}", own.path, own.name);
+            own.name = name;
+        }
+    }
+}
+
+/// Starts a policy, so that what its `configure` refuses is said before the first tick. One that fails otherwise is tried
+/// again in the ticks.
+async fn started(made: Result<Policy, ComponentError>) -> Result<Policy, ComponentError> {
+    let mut policy = made?;
+    match policy.start().await {
+        Err(Failure::Said(why)) => Err(ComponentError::Refused {
+            path: policy.name().to_string(),
+            why: format!("its configuration is refused: {why}"),
+        }),
+        Err(failure) => {
+            tracing::warn!("[{}] it does not start: {failure}", policy.name());
+            Ok(policy)
+        }
+        Ok(()) => Ok(policy),
+    }
+}
+
+pub(crate) fn make_node(agent: &Agent, run: &Run, policies: Vec<(u32, Policy)>, prints: bool) -> Node {
     let mut members = Policies::default();
     for (number, policy) in policies {
         members.add(policy, number);

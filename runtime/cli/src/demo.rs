@@ -11,11 +11,10 @@ use wca_warden::CompileLimits;
 use crate::arguments::DemoArguments;
 use crate::{report, start};
 
-/// What a task of the demonstration does.
-///
-/// Both end by themselves when the program that started them is killed: the busy one asks each 10^5 rounds.
+/// What the busy task does: the processor is its own until the program that started it has ended.
 const BUSY: &str = "while kill -0 $PPID 2>/dev/null; do i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done; done";
-const IDLE: &str = "while kill -0 $PPID 2>/dev/null; do sleep 1; done";
+/// What the idle task does: it waits on a pipe, which closes when the program that started it has ended.
+const IDLE: &str = "read -r nothing";
 
 /// `wca demo`.
 ///
@@ -25,7 +24,7 @@ pub(crate) fn demo(arguments: DemoArguments) -> Result<u8> {
     let _tasks = Tasks::start();
     let job = Job::Run(Run {
         components: vec![ComponentSource::Embedded { name: "BusyTask".into() }],
-        set: vec![("threshold".into(), "0.5".into()), ("ticks".into(), "2".into())],
+        set: vec![("threshold".into(), "0.2".into()), ("ticks".into(), "2".into())],
         limits: Limits::default(),
         grants: Grants::default(),
         interval: arguments.pace.interval,
@@ -64,7 +63,7 @@ fn start_task(path: &str, script: &str) -> Result<(Child, Scratch)> {
     let cgroup = Scratch::create(&hierarchies, path)?;
     let child = Command::new("sh")
         .args(["-c", script])
-        .stdin(Stdio::null())
+        .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()

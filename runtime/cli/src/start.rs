@@ -1,6 +1,7 @@
 //! Starting the warden with what the command line asks for.
 
 use std::fs::File;
+use std::io::IsTerminal;
 
 use anyhow::{Context, Result, bail};
 use wca_agent::settings::{ComponentSource, Job, Run, Settings};
@@ -102,8 +103,12 @@ fn not_found(name: &str) -> String {
 /// The warden's own log, on standard error like the agent's.
 fn log(level: &str) {
     let level = level.parse().unwrap_or(tracing::level_filters::LevelFilter::INFO);
-    let subscriber =
-        tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_target(false).finish();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .finish();
     // It fails only where a subscriber is set already.
     let _ = tracing::subscriber::set_global_default(subscriber);
 }

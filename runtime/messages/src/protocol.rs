@@ -123,8 +123,8 @@ pub enum Reply {
     },
     /// To `Tree`.
     Tree {
-        /// The populated cgroups, sorted by path.
-        cgroups: Vec<Cgroup>,
+        /// The populated cgroups, sorted by path; none: they are those of the answer before.
+        cgroups: Option<Vec<Cgroup>>,
         /// What could not be read, each said once.
         notices: Vec<String>,
     },

@@ -46,6 +46,8 @@ pub(crate) struct Session {
     pub(crate) has_sampled: bool,
     /// Version of the catalogue that it has heard of.
     catalog: Option<u64>,
+    /// The populated cgroups that it has heard of.
+    tree: Option<Vec<Cgroup>>,
 }
 
 /// A reply, with the descriptor beside it.
@@ -96,7 +98,7 @@ impl Service {
         }
         let answer = match request {
             Request::Hello { protocol } => self.hello(session, protocol)?.into(),
-            Request::Tree => self.tree().into(),
+            Request::Tree => self.tree(session).into(),
             Request::Roster { tasks } => self.roster(session, &tasks)?.into(),
             Request::Sample => self.sample(session)?,
             Request::Apply { policy, requests } => self.apply(policy, &requests)?.into(),
@@ -138,9 +140,12 @@ impl Service {
         })
     }
 
-    fn tree(&mut self) -> Reply {
+    fn tree(&mut self, session: &mut Session) -> Reply {
         let (cgroups, notices): (Vec<Cgroup>, _) = self.measure.tree();
-        Reply::Tree { cgroups, notices }
+        if session.tree.as_ref() == Some(&cgroups) {
+            return Reply::Tree { cgroups: None, notices };
+        }
+        Reply::Tree { cgroups: Some(session.tree.insert(cgroups).clone()), notices }
     }
 
     fn roster(&mut self, session: &mut Session, tasks: &[RosterEntry]) -> Result<Reply, Refused> {

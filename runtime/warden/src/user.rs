@@ -1,8 +1,7 @@
 //! Which user the agent becomes.
 
-use std::path::PathBuf;
-
 use nix::unistd::{Group, User};
+use rustix::io::Errno;
 use rustix::process::{Gid, Uid};
 
 /// The system user that the agent becomes where the operator names none.
@@ -38,14 +37,6 @@ pub enum UserError {
         /// What the system said.
         source: nix::errno::Errno,
     },
-    /// The list of processes cannot be read.
-    #[error("looking for an unused user number in {path}: {source}")]
-    Processes {
-        /// Where processes are listed.
-        path: PathBuf,
-        /// What the kernel said.
-        source: std::io::Error,
-    },
     /// No number is unused.
     #[error("all user numbers from {first} to {last} are in use; name a user with --user")]
     NoneLeft {
@@ -74,7 +65,7 @@ pub(crate) fn agent_user(named: Option<&str>) -> Result<Option<(Uid, Gid)>, User
             None => unused()?,
         },
     };
-    if found.0.is_root() || found.0.as_raw() == NOBODY || named == Some("nobody") {
+    if found.0.is_root() || found.1.is_root() || found.0.as_raw() == NOBODY || named == Some("nobody") {
         return Err(UserError::Shared(named.unwrap_or(DEFAULT).into()));
     }
     Ok(Some(found))
@@ -101,13 +92,12 @@ fn lookup(name: &str) -> Result<Option<(Uid, Gid)>, UserError> {
 /// A number of the range that no user, group or process has. Where the search begins differs from warden to warden, so that
 /// two that start at once rarely meet.
 fn unused() -> Result<(Uid, Gid), UserError> {
-    let running = uids_of_processes()?;
     let (first, last) = (*UNUSED.start(), *UNUSED.end());
     let count = last - first + 1;
     let begin = std::process::id() % count;
     for number in (0..count).map(|step| first + (begin + step) % count) {
         let failed = |source| UserError::Lookup { name: number.to_string(), source };
-        let taken = running.contains(&number)
+        let taken = is_running(number)
             || User::from_uid(nix::unistd::Uid::from_raw(number)).map_err(failed)?.is_some()
             || Group::from_gid(nix::unistd::Gid::from_raw(number)).map_err(failed)?.is_some();
         if !taken {
@@ -117,23 +107,9 @@ fn unused() -> Result<(Uid, Gid), UserError> {
     Err(UserError::NoneLeft { first, last })
 }
 
-/// All user numbers, real, effective, saved and of the file system, of all processes. A process that ends meanwhile has none.
-fn uids_of_processes() -> Result<Vec<u32>, UserError> {
-    let path = PathBuf::from("/proc");
-    let entries = std::fs::read_dir(&path).map_err(|source| UserError::Processes { path: path.clone(), source })?;
-    let mut uids = Vec::new();
-    for entry in entries.flatten() {
-        let is_process = entry.file_name().to_string_lossy().bytes().all(|byte| byte.is_ascii_digit());
-        if let (true, Ok(status)) = (is_process, std::fs::read_to_string(entry.path().join("status"))) {
-            uids.extend(uids_of_status(&status));
-        }
-    }
-    Ok(uids)
-}
-
-fn uids_of_status(status: &str) -> impl Iterator<Item = u32> {
-    let line = status.lines().find_map(|line| line.strip_prefix("Uid:")).unwrap_or_default();
-    line.split_ascii_whitespace().filter_map(|word| word.parse().ok())
+/// Whether a process runs under this number: asking for the priority of a user without one fails.
+fn is_running(uid: u32) -> bool {
+    rustix::process::getpriority_user(Uid::from_raw(uid)) != Err(Errno::SRCH)
 }
 
 #[cfg(test)]
@@ -141,15 +117,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_user_numbers_of_a_process_count() {
-        let status = "Name:\tsh\nUid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\n";
-        assert_eq!(uids_of_status(status).collect::<Vec<_>>(), [1, 2, 3, 4]);
-        assert_eq!(uids_of_status("").count(), 0);
-    }
-
-    #[test]
-    fn this_process_is_among_those_that_run() {
-        assert!(uids_of_processes().unwrap().contains(&rustix::process::getuid().as_raw()));
+    fn this_process_runs_under_its_number() {
+        assert!(is_running(rustix::process::getuid().as_raw()));
+        assert!(!is_running(54_322));
     }
 
     #[test]

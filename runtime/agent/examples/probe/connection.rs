@@ -1,0 +1,78 @@
+//! The connection to the warden.
+
+use std::os::fd::{BorrowedFd, FromRawFd as _, OwnedFd};
+
+use wca_messages::{Cgroup, Channel, Downward, Event, Incoming, PROTOCOL, Reply, Request, RosterEntry};
+use wca_model::TaskKey;
+
+/// Asks, and waits for the answer.
+pub(crate) struct Connection {
+    pub(crate) channel: Channel<Request, Downward>,
+    number: u64,
+    /// The warden wants an end.
+    pub(crate) stop: bool,
+    /// The populated cgroups, as the warden has told them last.
+    cgroups: Vec<Cgroup>,
+}
+
+impl Connection {
+    /// Takes over the descriptor that the warden has placed.
+    #[allow(unsafe_code, reason = "the descriptor comes by number")]
+    pub(crate) fn take() -> Self {
+        // SAFETY: the warden places the connection on descriptor 3, and this is called once.
+        let socket = unsafe { OwnedFd::from_raw_fd(3) };
+        Self { channel: Channel::new(socket), number: 0, stop: false, cgroups: vec![] }
+    }
+
+    /// Says hello; the number of samples of earlier agents.
+    pub(crate) fn greet(&mut self) -> u64 {
+        match self.ask(&Request::Hello { protocol: PROTOCOL }).message {
+            Reply::Welcome { settings, ticks, .. } => {
+                assert_eq!(settings, b"settings");
+                ticks
+            }
+            other => panic!("no welcome: {other:?}"),
+        }
+    }
+
+    pub(crate) fn ask(&mut self, request: &Request) -> Incoming<Reply> {
+        self.number += 1;
+        self.channel.send(self.number, request, &[]).expect("sending");
+        self.answer()
+    }
+
+    /// Sends bytes that need be no message.
+    pub(crate) fn send_bytes(&mut self, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> Incoming<Reply> {
+        self.channel.send_bytes(bytes, descriptors).expect("sending");
+        self.answer()
+    }
+
+    pub(crate) fn answer(&mut self) -> Incoming<Reply> {
+        loop {
+            let Incoming { number, message, descriptors } = self.channel.receive().expect("receiving");
+            match message {
+                Downward::Reply(message) => return Incoming { number, message, descriptors },
+                Downward::Event(Event::Stop) => self.stop = true,
+            }
+        }
+    }
+
+    /// All populated cgroups become tasks; their paths and keys.
+    pub(crate) fn roster(&mut self) -> Vec<(String, TaskKey)> {
+        let Reply::Tree { cgroups, .. } = self.ask(&Request::Tree).message else { panic!("no tree") };
+        self.cgroups = cgroups.unwrap_or_else(|| std::mem::take(&mut self.cgroups));
+        let tasks: Vec<RosterEntry> = self
+            .cgroups
+            .iter()
+            .map(|cgroup| RosterEntry {
+                cgroup: cgroup.path.clone(),
+                identity: cgroup.identity,
+                containers: vec![],
+                labels: vec![],
+            })
+            .collect();
+        let paths: Vec<String> = tasks.iter().map(|task| task.cgroup.clone()).collect();
+        let Reply::Roster { keys, .. } = self.ask(&Request::Roster { tasks }).message else { panic!("no roster") };
+        paths.into_iter().zip(keys).filter_map(|(path, key)| Some((path, key?))).collect()
+    }
+}
