@@ -150,6 +150,15 @@ fn names_that_lead_elsewhere_are_refused() {
 }
 
 #[test]
+fn where_nothing_can_be_made_the_reason_is_said_once() {
+    let machine = Machine::captured("v1-and-v2");
+    let hierarchies = machine.hierarchies();
+    machine.remove("/sys/fs/cgroup");
+    let error = Scratch::create(&hierarchies, "a").unwrap_err().to_string();
+    assert!(error.ends_with("/sys/fs/cgroup/cpu/a: No such file or directory (os error 2), and 9 alike"), "{error}");
+}
+
+#[test]
 fn a_cpuset_gets_the_processors_of_the_one_above() {
     let Some((hierarchies, scratch)) = real_cgroup("a_cpuset", "cpuset/below") else { return };
     let cpuset = hierarchies.with("cpuset").filter(|one| one.version == wca_kernel::Version::V1);

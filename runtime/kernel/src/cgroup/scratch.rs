@@ -47,12 +47,11 @@ impl Scratch {
             match scratch.create_in(hierarchy, relative) {
                 Ok(()) => {}
                 Err(error @ KernelError::Make { .. }) if exists_already(&error) => return Err(error),
-                Err(error) => reasons.push(error.to_string()),
+                Err(error) => reasons.push(error),
             }
         }
         if scratch.dirs.is_empty() {
-            let reasons = if reasons.is_empty() { "none is mounted".to_owned() } else { reasons.join("; ") };
-            return Err(KernelError::NowhereToMake { path: path.into(), reasons });
+            return Err(KernelError::NowhereToMake { path: path.into(), reasons: summary(&reasons) });
         }
         Ok(scratch)
     }
@@ -124,6 +123,23 @@ impl Drop for Scratch {
         // Nobody is left to tell; `remove` is for those who want to know.
         let _ = self.remove_all();
     }
+}
+
+/// What the hierarchies said: all of them usually say the same, and then one is quoted.
+fn summary(errors: &[KernelError]) -> String {
+    let said = |error: &KernelError| std::error::Error::source(error).map(ToString::to_string);
+    let mut distinct: Vec<(&KernelError, usize)> = Vec::new();
+    for error in errors {
+        match distinct.iter_mut().find(|(other, _)| said(other) == said(error)) {
+            Some((_, more)) => *more += 1,
+            None => distinct.push((error, 0)),
+        }
+    }
+    let texts: Vec<String> = distinct
+        .into_iter()
+        .map(|(error, more)| if more == 0 { error.to_string() } else { format!("{error}, and {more} alike") })
+        .collect();
+    if texts.is_empty() { "none is mounted".to_owned() } else { texts.join("; ") }
 }
 
 fn exists_already(error: &KernelError) -> bool {
