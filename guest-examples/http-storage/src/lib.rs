@@ -20,14 +20,14 @@ mod http_storage {
         let body = object(batch::families());
         match http::post(&config.http_endpoint, "application/json", body.as_bytes(), Duration::from_secs(1)) {
             Ok(200..400) => Ok(()),
-            Ok(status @ 400..500) => Err(StoreError::Rejected(format!("the service answered {status}"))),
-            Ok(status) => Err(StoreError::Unavailable(format!("the service answered {status}"))),
+            Ok(status @ 400..500) => Err(StoreError::Rejected(format!("{} answered {status}", config.http_endpoint))),
+            Ok(status) => Err(StoreError::Unavailable(format!("{} answered {status}", config.http_endpoint))),
             // The service is slow, not wrong: these metrics are given up, and the next may arrive.
             Err(http::Error::Timeout) => {
                 log::warn!("timeout!");
                 Ok(())
             }
-            Err(why) => Err(StoreError::Unavailable(why.to_string())),
+            Err(why) => Err(StoreError::Unavailable(format!("{}: {why}", config.http_endpoint))),
         }
     }
 

@@ -8,7 +8,7 @@ use std::fmt::Write;
 use std::path::{Component, Path, PathBuf};
 
 /// What no guest is made of: products, tests and words for people.
-const LEFT_OUT: [&str; 5] = ["target", "tests", "node_modules", "README.md", "build"];
+const LEFT_OUT: [&str; 6] = ["target", "tests", "build", "node_modules", "__pycache__", "README.md"];
 
 /// SHA-256 of names and contents of everything of which the guest is made: its folder, the folders that its `Cargo.toml`
 /// names as `path = "…"` and theirs, and the contract.

@@ -76,8 +76,22 @@ fn failed(code: ErrorCode) -> Error {
         | ErrorCode::ConnectionWriteTimeout
         | ErrorCode::DnsTimeout
         | ErrorCode::HttpResponseTimeout => Error::Timeout,
-        other => Error::Failed(other.to_string()),
+        other => Error::Failed(words(&format!("{other:?}"))),
     }
+}
+
+/// `ErrorCode::ConnectionRefused` as `connection refused`.
+fn words(code: &str) -> String {
+    let code = code.rsplit_once("ErrorCode::").map_or(code, |(_, name)| name);
+    let (name, details) = code.split_at(code.find('(').unwrap_or(code.len()));
+    let mut text = String::new();
+    for c in name.chars() {
+        if c.is_ascii_uppercase() && !text.is_empty() {
+            text.push(' ');
+        }
+        text.push(c.to_ascii_lowercase());
+    }
+    text + details
 }
 
 fn malformed(url: &str) -> Error {
@@ -119,6 +133,12 @@ pub fn check(url: &str) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_name_of_an_error_is_read_as_words() {
+        assert_eq!(words("ErrorCode::ConnectionRefused"), "connection refused");
+        assert_eq!(words("ErrorCode::InternalError(Some(\"x\"))"), "internal error(Some(\"x\"))");
+    }
 
     #[test]
     fn an_address_is_taken_apart() {
