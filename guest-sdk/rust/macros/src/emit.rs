@@ -51,7 +51,6 @@ fn bindings(policy: &Policy) -> syn::Result<TokenStream> {
         let module = Ident::new(module, Span::call_site());
         quote!(#id: ::wca_guest::#module)
     });
-    // The contract's `store-error` belongs to `batch` there, and to `types` here.
     Ok(quote! {
         #[doc(hidden)]
         #[allow(missing_docs, unsafe_code, unused_qualifications, clippy::all, clippy::pedantic, clippy::restriction)]
@@ -137,7 +136,6 @@ fn exports(policy: &Policy) -> TokenStream {
     };
     let call = call(&policy.main, &quote!(config), &quote!(state));
     let span = policy.main.name.span();
-    // At the author's function, so that a wrong result is pointed out there.
     let outcome = quote_spanned!(span=> ::wca_guest::run::Outcome::<#error>::outcome(#call));
     let configure = policy.config.as_deref().map(|fields| configure(policy, fields));
     let may_recycle = policy.may_recycle.as_ref().map(|recycle| {
@@ -195,7 +193,8 @@ fn call(call: &Call, config: &TokenStream, state: &TokenStream) -> TokenStream {
         Argument::Config => config,
         Argument::State | Argument::StateMut => state,
     });
-    quote!(#name(#(#arguments),*))
+    // At the author's function, so that what is wrong with it is pointed out there.
+    quote_spanned!(name.span()=> #name(#(#arguments),*))
 }
 
 /// The custom section with the help. The linker copies it into the module as it stands.
