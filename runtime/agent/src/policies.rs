@@ -10,6 +10,9 @@ use wca_sandbox::{Called, Policy, PolicyName, World};
 
 use crate::sayings::Sayings;
 
+/// How long storages that are still busy are waited for at the end; their own deadlines are usually shorter.
+const FLUSH: Duration = Duration::from_secs(5);
+
 /// How much longer than a policy's own deadline the tick waits for it.
 const GRACE: Duration = Duration::from_millis(50);
 
@@ -123,8 +126,8 @@ impl Policies {
     }
 
     /// Waits for storages that are still busy, as long as their deadlines let them.
-    pub(crate) async fn flush(&mut self, interval: Duration) {
-        let until = end_of_wait(interval);
+    pub(crate) async fn flush(&mut self) {
+        let until = Instant::now() + FLUSH;
         for at in 0..self.members.len() {
             if let Some(called) = self.members[at].end(until).await {
                 self.took(at, called);
@@ -166,9 +169,10 @@ impl Policies {
         }
         if let Some(failures) = called.quarantined {
             member.counts.quarantined = true;
+            let calls =
+                if failures == 1 { "a failed call".into() } else { format!("{failures} failed calls in a row") };
             tracing::error!(
-                "[{}] quarantined: it failed {failures} times in a row and is not called any more (--limit \
-                 quarantine-after raises it)",
+                "[{}] quarantined after {calls}: it is not called any more (--limit quarantine-after raises it)",
                 member.name
             );
         }

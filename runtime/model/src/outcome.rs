@@ -54,9 +54,9 @@ pub enum Refusal {
     /// The task has ended.
     #[error("the task has ended")]
     Gone,
-    /// More than the policy may add in one call.
-    #[error("more than may be added in one call")]
-    TooMany,
+    /// More than the policy may add in one call; the text names the limit.
+    #[error("too many: {0}")]
+    TooMany(String),
     /// Not granted to this policy; the text names the rule.
     #[error("not granted: {0}")]
     NotGranted(String),

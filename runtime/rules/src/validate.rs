@@ -80,6 +80,9 @@ fn cpuset_cpus(cpus: &[u32], platform: &Platform) -> Result<(), Refusal> {
     if cpus.is_empty() {
         return invalid(format!("cpuset_cpus without a processor: at least one of {} is taken", online()));
     }
+    if cpus.len() > platform.cpus.len() {
+        return invalid(format!("cpuset_cpus names {} processors: online here are {}", cpus.len(), online()));
+    }
     let offline = cpus.iter().find(|id| platform.cpus.binary_search_by_key(*id, |cpu| cpu.id).is_err());
     match offline {
         Some(id) => invalid(format!("cpuset_cpus names processor {id}: online here are {}", online())),
@@ -91,6 +94,10 @@ fn cpuset_mems(nodes: &[u32], platform: &Platform) -> Result<(), Refusal> {
     if nodes.is_empty() {
         let there = with_memory(platform);
         return invalid(format!("cpuset_mems without a NUMA node: at least one of {there} is taken"));
+    }
+    if nodes.len() > platform.nodes.len() {
+        let there = with_memory(platform);
+        return invalid(format!("cpuset_mems names {} NUMA nodes: with memory here are {there}", nodes.len()));
     }
     nodes.iter().try_for_each(|node| has_memory("cpuset_mems", *node, platform))
 }
@@ -168,6 +175,8 @@ mod tests {
     #[case(Change::IoWeight(10_000), OK)]
     #[case(Change::IoWeight(10_001), "io_weight 10001: a number from 1 to 10000 is taken")]
     #[case(Change::CpusetCpus(vec![0, 3, 3]), OK)]
+    #[case(Change::CpusetCpus(vec![0; 6]), "cpuset_cpus names 6 processors: online here are 0-3,6")]
+    #[case(Change::CpusetMems(vec![0; 99]), "cpuset_mems names 99 NUMA nodes: with memory here are 0,2")]
     #[case(Change::CpusetCpus(vec![]), "cpuset_cpus without a processor: at least one of 0-3,6 is taken")]
     #[case(Change::CpusetCpus(vec![1, 4]), "cpuset_cpus names processor 4: online here are 0-3,6")]
     #[case(Change::CpusetMems(vec![0, 2]), OK)]

@@ -95,12 +95,10 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn invalid_or_failed(error: wasmtime::Error) -> CompileError {
-    if error.is::<wasmparser::BinaryReaderError>()
-        || error.chain().any(|cause| cause.is::<wasmparser::BinaryReaderError>())
-    {
-        return CompileError::Invalid(format!("{error:#}"));
+    match error.chain().find_map(|cause| cause.downcast_ref::<wasmparser::BinaryReaderError>()) {
+        Some(invalid) => CompileError::Invalid(invalid.to_string()),
+        None => CompileError::Compile(format!("{error:#}")),
     }
-    CompileError::Compile(format!("{error:#}"))
 }
 
 /// The documentation that the component carries, wherever its toolchain put the section; none is as good.

@@ -115,7 +115,7 @@ impl Component {
     pub(crate) fn link(&self, sandbox: &Sandbox, grants: &Grants) -> Result<Linked, LoadError> {
         let missing = contract::missing_imports(&self.imports, self.world, !grants.http.is_empty());
         if !missing.is_empty() {
-            return Err(LoadError::Imports(missing.iter().map(|missing| missing.explain(self.world)).collect()));
+            return Err(LoadError::Imports(missing));
         }
         let linker = if grants.http.is_empty() { &sandbox.linker } else { &sandbox.linker_with_http };
         let pre = linker.instantiate_pre(&self.code).map_err(|error| self.link_error(&error))?;

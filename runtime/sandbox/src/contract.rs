@@ -4,6 +4,8 @@ use semver::Version;
 use wasmtime::component::types::{ComponentFunc, ComponentItem, Type};
 use wasmtime::{Engine, component};
 
+use crate::text::{listed, shown};
+
 /// Version of the contract that this runtime speaks.
 pub const CONTRACT_VERSION: Version = Version::new(0, 1, 0);
 
@@ -81,7 +83,7 @@ pub(crate) fn world_of(engine: &Engine, ty: &component::types::Component) -> Res
             Err(format!(
                 "it is of no world: it exports {}; a policy exports one of `detect`, `allocate`, `store`, `run` or \
                  `wasi:cli/run`",
-                if names.is_empty() { "nothing".into() } else { names.join(", ") }
+                if names.is_empty() { "nothing".into() } else { listed(names.into_iter()) }
             ))
         }
         _ => Err(format!(
@@ -122,43 +124,49 @@ fn is_error_of(world: World, error: Option<Type>) -> bool {
     }
 }
 
-/// One thing that a component imports and that it does not get.
+/// Why a component does not get what it imports.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Missing {
+enum Missing {
     /// Built for another version of the contract.
-    Version { import: String, built_for: Version },
+    Version(Version),
     /// Another world's interface.
-    OtherWorld { import: String },
+    OtherWorld,
     /// Needs a grant.
-    Grant { import: String },
+    Grant,
     /// Nobody provides it.
-    Unknown { import: String },
+    Unknown,
 }
 
-/// What the component imports and does not get, in its own order.
-pub(crate) fn missing_imports(imports: &[String], world: World, http_granted: bool) -> Vec<Missing> {
-    imports.iter().filter_map(|import| missing(import, world, http_granted)).collect()
+/// What the component imports and does not get, and what it would take: one text for each reason.
+pub(crate) fn missing_imports(imports: &[String], world: World, http_granted: bool) -> Vec<String> {
+    let mut missing: Vec<(Missing, Vec<&str>)> = Vec::new();
+    for import in imports {
+        let Some(why) = self::missing(import, world, http_granted) else { continue };
+        match missing.iter_mut().find(|(known, _)| *known == why) {
+            Some((_, imports)) => imports.push(import),
+            None => missing.push((why, vec![import])),
+        }
+    }
+    missing.iter().map(|(why, imports)| why.explain(imports, world)).collect()
 }
 
 fn missing(import: &str, world: World, http_granted: bool) -> Option<Missing> {
-    let owned = || import.to_owned();
-    let unknown = || Some(Missing::Unknown { import: owned() });
     let (name, version) = import.split_once('@').unwrap_or((import, ""));
     let (package, interface) = name.split_once('/').unwrap_or((name, ""));
-    let Ok(version) = Version::parse(version) else { return unknown() };
+    let Ok(version) = Version::parse(version) else { return Some(Missing::Unknown) };
     match package {
-        "wca:policy" if !speaks(&version) => Some(Missing::Version { import: owned(), built_for: version }),
+        "wca:policy" if !speaks(&version) => Some(Missing::Version(version)),
         "wca:policy" if world.interfaces().contains(&interface) => None,
-        "wca:policy" => Some(Missing::OtherWorld { import: owned() }),
+        "wca:policy" => Some(Missing::OtherWorld),
         "wasi:http" if matches!(interface, "types" | "outgoing-handler") && is_wasi_0_2(&version) => {
-            (!http_granted).then(|| Missing::Grant { import: owned() })
+            (!http_granted).then_some(Missing::Grant)
         }
         "wasi:io" | "wasi:clocks" | "wasi:random" | "wasi:cli" | "wasi:filesystem" | "wasi:sockets"
             if is_wasi_0_2(&version) =>
         {
             None
         }
-        _ => unknown(),
+        _ => Some(Missing::Unknown),
     }
 }
 
@@ -182,17 +190,21 @@ pub(crate) fn contract_version(imports: &[String]) -> Option<Version> {
 
 impl Missing {
     /// What it is, and what it would take.
-    pub(crate) fn explain(&self, world: World) -> String {
+    fn explain(&self, imports: &[&str], world: World) -> String {
+        let all = listed(imports.iter().copied());
         match self {
-            Self::Version { import, built_for } => {
-                format!("built for wca:policy {built_for} (it imports {import}); this agent speaks {CONTRACT_VERSION}")
-            }
-            Self::OtherWorld { import } => format!("it imports {import}, which a {} does not get", world.as_str()),
-            Self::Grant { import } => format!(
-                "it imports {import}, which needs a grant: name the origins that it may send requests to with \
+            Self::Version(built_for) => format!(
+                "built for wca:policy {} (it imports {all}); this agent speaks {CONTRACT_VERSION}: run {}, or build the \
+                 component against wit/policy.wit of this one",
+                shown(&built_for.to_string()),
+                if *built_for > CONTRACT_VERSION { "a newer agent" } else { "an older agent" },
+            ),
+            Self::OtherWorld => format!("it imports {all}, which a {} does not get", world.as_str()),
+            Self::Grant => format!(
+                "it imports {all}, for which it needs a grant: name the origins that it may send requests to with \
                  `--allow-http ORIGIN`, such as `--allow-http http://127.0.0.1:8000`"
             ),
-            Self::Unknown { import } => format!("it imports {import}, which nothing here provides"),
+            Self::Unknown => format!("it imports {all}, which nothing here provides"),
         }
     }
 }
@@ -208,7 +220,10 @@ mod tests {
     #[case("wca:policy/now@0.1.7", None)]
     #[case(
         "wca:policy/now@0.2.0",
-        Some("built for wca:policy 0.2.0 (it imports wca:policy/now@0.2.0); this agent speaks 0.1.0")
+        Some(
+            "built for wca:policy 0.2.0 (it imports wca:policy/now@0.2.0); this agent speaks 0.1.0: run a newer agent, or \
+             build the component against wit/policy.wit of this one"
+        )
     )]
     #[case("wca:policy/plan@0.1.0", Some("it imports wca:policy/plan@0.1.0, which a detector does not get"))]
     #[case("wca:policy/now", Some("it imports wca:policy/now, which nothing here provides"))]
@@ -218,14 +233,14 @@ mod tests {
     #[case("env", Some("it imports env, which nothing here provides"))]
     fn imports_of_a_detector(#[case] import: &str, #[case] expected: Option<&str>) {
         let missing = missing_imports(&[import.to_owned()], World::Detector, false);
-        assert_eq!(missing.first().map(|missing| missing.explain(World::Detector)).as_deref(), expected);
+        assert_eq!(missing.first().map(String::as_str), expected);
     }
 
     #[test]
     fn http_needs_a_grant() {
         let import = ["wasi:http/outgoing-handler@0.2.4".to_owned()];
-        assert_eq!(missing_imports(&import, World::Storage, true), []);
-        let text = missing_imports(&import, World::Storage, false)[0].explain(World::Storage);
+        assert_eq!(missing_imports(&import, World::Storage, true), Vec::<String>::new());
+        let text = &missing_imports(&import, World::Storage, false)[0];
         assert!(text.contains("--allow-http http://127.0.0.1:8000"), "{text}");
     }
 }

@@ -1,46 +1,51 @@
 //! Wall-clock time of a call.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use wasmtime::{Engine, EngineWeak, Store, Trap, UpdateDeadline};
 
 use crate::engine::EPOCH;
 use crate::state::State;
 
-/// Until when the guest may run.
+/// What a call may take, and by which limit.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Deadline {
-    pub(crate) until: Instant,
-    pub(crate) allowed: Duration,
+pub(crate) struct Allowed {
+    /// What is left for this call.
+    pub(crate) time: Duration,
+    /// The limit as it was set.
+    pub(crate) limit: Duration,
+    /// Its name.
+    pub(crate) name: &'static str,
+}
+
+impl Allowed {
+    /// A call that is not the first.
+    pub(crate) fn call(limit: Duration) -> Self {
+        Self { time: limit, limit, name: "deadline" }
+    }
+
+    /// A start of which this much is left.
+    pub(crate) fn start(limit: Duration, time: Duration) -> Self {
+        Self { time, limit, name: "start-deadline" }
+    }
 }
 
 /// The guest ran longer than it may.
 #[derive(Debug, thiserror::Error)]
-#[error("ran longer than {allowed:?}")]
-pub(crate) struct DeadlineExceeded {
-    pub(crate) allowed: Duration,
-}
-
-impl Deadline {
-    pub(crate) fn after(allowed: Duration) -> Self {
-        Self { until: Instant::now() + allowed, allowed }
-    }
-
-    fn exceeded(&self) -> Option<DeadlineExceeded> {
-        (Instant::now() >= self.until).then_some(DeadlineExceeded { allowed: self.allowed })
-    }
-}
+#[error("ran longer than {:?}", .0.limit)]
+pub(crate) struct DeadlineExceeded(pub(crate) Allowed);
 
 /// Lets the guest yield at every epoch, so that it shares its worker thread, and traps it after its deadline.
 pub(crate) fn watch(store: &mut Store<State>) {
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(|mut context| {
-        if let Some(exceeded) = context.data().deadline.exceeded() {
+        if let Some(exceeded) = context.data().meter.exceeded() {
             return Err(exceeded.into());
         }
         let left = context.get_fuel()?;
         watch_runner(context.data_mut(), left)?;
+        context.data().meter.give_way();
         Ok(UpdateDeadline::Yield(1))
     });
 }

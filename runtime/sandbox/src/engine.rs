@@ -14,6 +14,7 @@ use wasmtime::{Config, Engine, OptLevel};
 use crate::bindings;
 use crate::deadline::EpochClock;
 use crate::state::State;
+use crate::turns::Turns;
 use crate::wasi;
 
 /// How often a running guest is looked at: the resolution of deadlines.
@@ -60,6 +61,7 @@ pub struct Sandbox {
     pub(crate) linker: Arc<Linker<State>>,
     pub(crate) linker_with_http: Arc<Linker<State>>,
     pub(crate) clock: Arc<EpochClock>,
+    pub(crate) turns: Turns,
 }
 
 impl Sandbox {
@@ -79,6 +81,7 @@ impl Sandbox {
             linker: Arc::new(linker),
             linker_with_http: Arc::new(linker_with_http),
             clock: Arc::new(clock),
+            turns: Turns::default(),
         })
     }
 

@@ -6,6 +6,7 @@ use wasmtime_wasi::I32Exit;
 use crate::deadline::DeadlineExceeded;
 use crate::limiter::Limiter;
 use crate::limits::{Limits, bytes};
+use crate::text::printable;
 
 /// Why a call did not end as it should. All but [`Failure::Said`] cost the instance.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,25 +21,25 @@ pub enum Failure {
     #[error("the storage rejected the batch: {0}")]
     Rejected(String),
     /// The fuel of the call is used up.
-    #[error("out of fuel: it used {0} instructions (limit {1})")]
+    #[error("out of fuel: it used {0} instructions (--limit {1} raises it)")]
     Fuel(u64, &'static str),
     /// The time of the call is used up.
-    #[error("it ran longer than {0} (limit {1})")]
+    #[error("it ran longer than {0} (--limit {1} raises it)")]
     Deadline(String, &'static str),
     /// Its memory reached the ceiling, and it could not go on.
-    #[error("out of memory: {0} (limit memory)")]
+    #[error("out of memory: {0} (--limit memory raises it)")]
     Memory(String),
-    /// It handed the host too much at once.
-    #[error("it handed the host more than {0} at once (limit hostcall)")]
+    /// It handed the host too much at once, or asked it for too much.
+    #[error("it moved more than {0} between itself and the host at once (--limit hostcall raises it)")]
     Hostcall(String),
     /// It kept too many handles.
-    #[error("it kept more than {0} handles (limit handles)")]
+    #[error("it kept more than {0} handles (--limit handles raises it)")]
     Handles(u64),
     /// It is made of too many instances, memories or tables.
-    #[error("it is made of more than {0} instances, memories or tables (limit instances)")]
+    #[error("it is made of more than {0} instances, memories or tables (--limit instances raises it)")]
     Instances(u64),
     /// Its stack overflowed.
-    #[error("stack overflow: it calls itself without end")]
+    #[error("stack overflow: it calls itself without end, or deeper than 512 KiB of stack")]
     Stack,
     /// It ended itself.
     #[error("it called exit({0}); a policy returns")]
@@ -61,7 +62,7 @@ impl Failure {
             return Self::Exit(exit.0);
         }
         if let Some(exceeded) = error.downcast_ref::<DeadlineExceeded>() {
-            return Self::deadline(exceeded.allowed, starting);
+            return Self::deadline(exceeded);
         }
         let trap = error.downcast_ref::<Trap>();
         match trap {
@@ -71,7 +72,8 @@ impl Failure {
             _ => {}
         }
         let text = format!("{error:#}");
-        if text.contains("fuel allocated for hostcalls has been exhausted") {
+        let random = text.contains("requested len ") && text.contains(" exceeds limit ");
+        if random || text.contains("fuel allocated for hostcalls has been exhausted") {
             return Self::Hostcall(bytes(limits.hostcall));
         }
         if text.contains("handle limit exceeded") {
@@ -86,8 +88,21 @@ impl Failure {
         Self::Trap(trap_text(error, trap))
     }
 
-    pub(crate) fn deadline(allowed: std::time::Duration, starting: bool) -> Self {
-        Self::Deadline(format!("{allowed:?}"), if starting { "start-deadline" } else { "deadline" })
+    /// The same with what the guest itself wrote on one line and no longer than a line of its log.
+    pub(crate) fn printable(self, limits: &Limits) -> Self {
+        let longest = usize::try_from(limits.log_line).unwrap_or(usize::MAX);
+        let cut = |text: String| printable(&text, longest);
+        match self {
+            Self::Said(text) => Self::Said(cut(text)),
+            Self::Unavailable(text) => Self::Unavailable(cut(text)),
+            Self::Rejected(text) => Self::Rejected(cut(text)),
+            Self::Trap(text) => Self::Trap(cut(text)),
+            other => other,
+        }
+    }
+
+    pub(crate) fn deadline(exceeded: &DeadlineExceeded) -> Self {
+        Self::Deadline(format!("{:?}", exceeded.0.limit), exceeded.0.name)
     }
 }
 

@@ -1,7 +1,7 @@
 //! One instance of a component: instantiated, configured, called, thrown away.
 
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rand_core::SeedableRng;
 use rand_pcg::Pcg64Mcg;
@@ -11,12 +11,13 @@ use wasmtime_wasi_http::WasiHttpCtx;
 
 use crate::component::{Component, Linked};
 use crate::contract::World;
-use crate::deadline::{self, Deadline};
+use crate::deadline::{self, Allowed};
 use crate::failure::Failure;
 use crate::grants::GrantedHttp;
 use crate::limiter::Limiter;
 use crate::policy::Surroundings;
 use crate::state::{Given, Lines, Said, State, locked};
+use crate::turns::{Meter, metered};
 use crate::wasi::{self, GuestTime};
 
 /// What a call of the world's export returns.
@@ -57,11 +58,10 @@ impl Instance {
         around: &Surroundings,
         arguments: Option<&[Val]>,
     ) -> Result<Self, Failure> {
-        let allowed = around.limits.start_deadline;
-        let begun = Instant::now();
         let mut store = new_store(component, linked, around);
         set_fuel(&mut store, around.limits.start_fuel);
         let _ticking = around.sandbox.clock.tick();
+        let meter = Arc::clone(&store.data().meter);
         let work = async {
             let exports = linked.pre.instantiate_async(&mut store).await?;
             let export = find_export(component.world, &exports, &mut store)?;
@@ -70,29 +70,36 @@ impl Instance {
             }
             wasmtime::Result::Ok((exports, export))
         };
-        let outcome: Result<wasmtime::Result<(Exports, Export)>, _> = tokio::time::timeout(allowed, work).await;
+        let outcome: Result<wasmtime::Result<(Exports, Export)>, _> =
+            metered(&meter, &around.sandbox.turns, work).await;
         locked(&store.data().lines).end();
+        let state = store.data();
         let started = match outcome {
             Ok(Ok(started)) => Ok(started),
             Ok(Err(error)) => Err(match error.downcast_ref::<RefusedConfiguration>() {
                 Some(refused) => Failure::Said(refused.0.clone()),
-                None => Failure::of(&error, &store.data().limits, &store.data().limiter, true),
+                None => Failure::of(&error, &state.limits, &state.limiter, true),
             }),
-            Err(_) => Err(Failure::deadline(allowed, true)),
+            Err(exceeded) => Err(Failure::deadline(&exceeded)),
         };
-        let (exports, export) = started?;
-        let start_left = allowed.saturating_sub(begun.elapsed());
+        let (exports, export) = started.map_err(|failure| failure.printable(&state.limits))?;
+        let start_left = meter.left();
         Ok(Self { store, exports, export, started: false, start_left })
     }
 
     /// Calls the world's export with what it may read, within `allowed`.
     pub(crate) async fn call(&mut self, given: Given, allowed: Duration) -> (Result<(), Failure>, Said) {
         let starting = !self.started;
-        let allowed = if starting { self.start_left.max(allowed) } else { allowed };
+        let allowed = if starting && self.start_left > allowed {
+            Allowed::start(self.store.data().limits.start_deadline, self.start_left)
+        } else {
+            Allowed::call(allowed)
+        };
         self.begin(given, allowed, starting);
+        let (meter, turns) = (Arc::clone(&self.store.data().meter), self.store.data().turns.clone());
         let outcome = {
             let _ticking = self.store.data().ticking();
-            tokio::time::timeout(allowed + GRACE, call(self.export, &mut self.store)).await
+            metered(&meter, &turns, call(self.export, &mut self.store)).await
         };
         self.started = true;
         let state = self.store.data_mut();
@@ -102,19 +109,20 @@ impl Instance {
         let result = match outcome {
             Ok(Ok(result)) => result,
             Ok(Err(error)) => Err(Failure::of(&error, &state.limits, &state.limiter, starting)),
-            Err(_) => Err(Failure::deadline(allowed, starting)),
+            Err(exceeded) => Err(Failure::deadline(&exceeded)),
         };
-        (result, std::mem::take(&mut state.said))
+        (result.map_err(|failure| failure.printable(&state.limits)), std::mem::take(&mut state.said))
     }
 
-    fn begin(&mut self, given: Given, allowed: Duration, starting: bool) {
+    fn begin(&mut self, given: Given, allowed: Allowed, starting: bool) {
         if !starting {
             let fuel = self.store.data().limits.fuel;
             set_fuel(&mut self.store, fuel);
         }
         self.store.set_epoch_deadline(1);
         let state = self.store.data_mut();
-        state.deadline = Deadline::after(allowed);
+        state.meter.begin(allowed);
+        state.limiter.begin();
         if let Some(snapshot) = &given.snapshot {
             state.time.set(snapshot.timestamp);
             state.platform = Arc::clone(&snapshot.platform);
@@ -132,9 +140,11 @@ impl Instance {
         let Ok(asked) = self.exports.get_typed_func::<(), (bool,)>(&mut self.store, "may-recycle") else {
             return false;
         };
-        self.begin(Given::default(), allowed, false);
+        self.begin(Given::default(), Allowed::call(allowed), false);
+        let (meter, turns) = (Arc::clone(&self.store.data().meter), self.store.data().turns.clone());
         let _ticking = self.store.data().ticking();
-        let answer = tokio::time::timeout(allowed + GRACE, asked.call_async(&mut self.store, ())).await;
+        let answer = metered(&meter, &turns, asked.call_async(&mut self.store, ())).await;
+        locked(&self.store.data().lines).end();
         matches!(answer, Ok(Ok((true,))))
     }
 
@@ -143,10 +153,6 @@ impl Instance {
         self.store.data().limiter.used()
     }
 }
-
-/// How much later than the guest's own deadline a call that waits in the host is dropped, so that a running guest is told
-/// from a waiting one.
-const GRACE: Duration = Duration::from_millis(20);
 
 async fn call(export: Export, store: &mut Store<State>) -> wasmtime::Result<Result<(), Failure>> {
     Ok(match export {
@@ -215,7 +221,8 @@ fn new_store(component: &Component, linked: &Linked, around: &Surroundings) -> S
     let is_runner = matches!(component.world, World::Runner | World::Command);
     let state = State {
         limiter: Limiter::new(limits.memory, limits.instances),
-        deadline: Deadline::after(limits.start_deadline),
+        meter: Arc::new(Meter::new(Allowed::start(limits.start_deadline, limits.start_deadline))),
+        turns: around.sandbox.turns.clone(),
         clock: Arc::clone(&around.sandbox.clock),
         platform: Arc::clone(&around.platform),
         given: Given::default(),
@@ -223,7 +230,7 @@ fn new_store(component: &Component, linked: &Linked, around: &Surroundings) -> S
         said_not_measured: std::collections::BTreeSet::new(),
         random: Pcg64Mcg::seed_from_u64(around.seed),
         node: None,
-        wasi: wasi::context(&time, around.seed, &lines, is_runner),
+        wasi: wasi::context(&time, around.seed, &lines, limits.hostcall, is_runner),
         http: WasiHttpCtx::new(),
         granted_http: GrantedHttp::new(&around.grants, Arc::clone(&lines)),
         table: ResourceTable::new(),
@@ -244,15 +251,19 @@ fn new_store(component: &Component, linked: &Linked, around: &Surroundings) -> S
 impl Instance {
     /// Runs a runner to its end: its time and fuel are those of the stretch between two calls to its node.
     pub(crate) async fn run(&mut self, node: Option<Box<dyn crate::host::node::NodeAccess>>) -> Result<(), Failure> {
-        let allowed = self.store.data().limits.deadline.unwrap_or(self.store.data().limits.start_deadline);
+        let limits = &self.store.data().limits;
+        let start = Allowed::start(limits.start_deadline, limits.start_deadline);
+        let allowed = limits.deadline.map_or(start, Allowed::call);
         self.begin(Given::default(), allowed, false);
         self.store.data_mut().node = node;
         set_fuel(&mut self.store, u64::MAX);
         self.store.data_mut().fuel_before = u64::MAX;
+        self.store.data().meter.run_on();
         let _ticking = self.store.data().ticking();
         let outcome = call(self.export, &mut self.store).await;
         let state = self.store.data_mut();
         locked(&state.lines).end();
-        outcome.unwrap_or_else(|error| Err(Failure::of(&error, &state.limits, &state.limiter, false)))
+        let ended = outcome.unwrap_or_else(|error| Err(Failure::of(&error, &state.limits, &state.limiter, false)));
+        ended.map_err(|failure| failure.printable(&state.limits))
     }
 }

@@ -20,6 +20,8 @@ mod machine_code;
 mod policy;
 mod signature;
 mod state;
+mod text;
+mod turns;
 mod wasi;
 
 pub mod compile;

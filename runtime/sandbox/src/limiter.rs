@@ -5,7 +5,7 @@ use wasmtime::ResourceLimiter;
 /// Bytes that a table element costs the host.
 const ELEMENT: u64 = 16;
 
-/// Counts what the memories and tables of one instance hold, and remembers that it said no.
+/// Counts what the memories and tables of one instance hold, and remembers whether it said no in this call.
 #[derive(Debug)]
 pub(crate) struct Limiter {
     ceiling: u64,
@@ -19,7 +19,12 @@ impl Limiter {
         Self { ceiling, used: 0, parts: usize::try_from(parts).unwrap_or(usize::MAX), denied: false }
     }
 
-    /// Whether growth was denied since the instance was made.
+    /// Begins a call. What was denied in an earlier one, and got over, is no reason for what happens in this one.
+    pub(crate) fn begin(&mut self) {
+        self.denied = false;
+    }
+
+    /// Whether growth was denied in this call.
     pub(crate) fn denied(&self) -> bool {
         self.denied
     }
@@ -87,6 +92,8 @@ mod tests {
         assert!(!limiter.is_nearly_full());
         assert!(!limiter.memory_growing(0, 512 << 10, None).unwrap());
         assert!(limiter.denied());
+        limiter.begin();
+        assert!(!limiter.denied());
         assert!(limiter.memory_growing(0, 128 << 10, None).unwrap(), "what fits is given after a denial");
         assert!(limiter.is_nearly_full());
     }

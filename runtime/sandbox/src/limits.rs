@@ -12,22 +12,24 @@ pub struct Limits {
     pub fuel: u64,
     /// Fuel from instantiation to the end of the first call.
     pub start_fuel: u64,
-    /// Wall-clock time of a call; none: the smaller of 1 s and half the interval.
+    /// Wall-clock time of a call; none: the smaller of 1 s and half the interval, of a storage 2 s.
     pub deadline: Option<Duration>,
     /// Wall-clock time to instantiate and configure, and again for the first call.
     pub start_deadline: Duration,
     /// Bytes of all memories and tables together.
     pub memory: u64,
-    /// Bytes that one call to the host may make the host allocate.
+    /// Bytes that one call to the host may make the host allocate, random numbers that it asks for included.
     pub hostcall: u64,
     /// Handles of resources at once.
     pub handles: u64,
     /// Core instances, memories and tables, each.
     pub instances: u64,
-    /// Metrics, and contentions, that a call may report.
+    /// Metrics, and contentions, that a call may report; evidence and culprits count as metrics.
     pub metrics: u64,
-    /// Bytes of the labels of one metric, names and values together.
+    /// Bytes of name, labels and help of one metric.
     pub label_bytes: u64,
+    /// Bytes of all that a call reports.
+    pub report_bytes: u64,
     /// Requests that a call may make, for each task of the node.
     pub requests_per_task: u64,
     /// Lines that a call may log.
@@ -51,6 +53,7 @@ impl Default for Limits {
             instances: 64,
             metrics: 10_000,
             label_bytes: 16 << 10,
+            report_bytes: 16 << 20,
             requests_per_task: 64,
             log_lines: 100,
             log_line: 4 << 10,
@@ -123,7 +126,9 @@ pub const LIMITS: &[LimitInfo] = &[
         help: "time of a call",
         set: |limits, text| parse_duration(text).map(|duration| limits.deadline = Some(duration)),
         show: |limits| {
-            limits.deadline.map_or("half the interval, at most 1s".into(), |deadline| format!("{deadline:?}"))
+            limits
+                .deadline
+                .map_or("half the interval, at most 1s; 2s of a storage".into(), |deadline| format!("{deadline:?}"))
         },
     },
     LimitInfo {
@@ -133,11 +138,12 @@ pub const LIMITS: &[LimitInfo] = &[
         show: |limits| format!("{:?}", limits.start_deadline),
     },
     limit!("memory", "bytes of all memories and tables", memory, bytes),
-    limit!("hostcall", "bytes handed to the host at once", hostcall, bytes),
+    limit!("hostcall", "bytes handed to the host, or asked of it, at once", hostcall, bytes),
     limit!("handles", "handles of resources at once", handles, count),
     limit!("instances", "core instances, memories and tables, each", instances, count),
     limit!("metrics", "metrics, and contentions, reported in a call", metrics, count),
-    limit!("label-bytes", "bytes of the labels of one metric", label_bytes, bytes),
+    limit!("label-bytes", "bytes of name, labels and help of one metric", label_bytes, bytes),
+    limit!("report-bytes", "bytes of all metrics and contentions that a call reports", report_bytes, bytes),
     limit!("requests-per-task", "requests of a call for each task of the node", requests_per_task, count),
     limit!("log-lines", "lines logged in a call", log_lines, count),
     limit!("log-line", "bytes of a logged line", log_line, bytes),

@@ -89,8 +89,8 @@ pub struct Called {
     pub said: Said,
     /// Wall-clock time that it took.
     pub took: Duration,
-    /// Set when this failure was one too many: the policy is not called any more.
-    pub quarantined: bool,
+    /// Set when this failure was one too many, to their number in a row: the policy is not called any more.
+    pub quarantined: Option<u64>,
 }
 
 /// A configured component.
@@ -104,6 +104,9 @@ pub struct Policy {
     failures: u64,
     not_before: Option<Instant>,
 }
+
+/// Wall-clock time of a storage's call where the operator names none.
+const STORAGE_DEADLINE: Duration = Duration::from_secs(2);
 
 /// Longest wait between two starts of a policy that fails.
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(30);
@@ -139,10 +142,14 @@ impl Policy {
         self.component.world
     }
 
-    /// Wall-clock time that a call may take at this interval.
+    /// Wall-clock time that a call may take at this interval. The tick does not wait for a storage, which may need to hear from
+    /// a server.
     #[must_use]
     pub fn deadline_at(&self, interval: Duration) -> Duration {
-        self.around.limits.deadline_at(interval)
+        match (self.component.world, self.around.limits.deadline) {
+            (World::Storage, None) => STORAGE_DEADLINE,
+            _ => self.around.limits.deadline_at(interval),
+        }
     }
 
     /// Bytes of its instance's memories and tables; 0 without an instance.
@@ -228,12 +235,11 @@ impl Policy {
         if usable && !instance.may_be_recycled(&self.component, allowed).await {
             self.instance = Some(instance);
         }
-        // What a call that was stopped said may be half of what it meant.
-        if usable { (result, said) } else { (result, Said::default()) }
+        if usable { (result, said) } else { (result, said.of_stopped()) }
     }
 
-    /// Counts failures that cost the instance; whether this one was one too many.
-    fn count(&mut self, result: &Result<(), Failure>) -> bool {
+    /// Counts failures that cost the instance; their number where this one was one too many.
+    fn count(&mut self, result: &Result<(), Failure>) -> Option<u64> {
         match result {
             Err(failure) if !failure.spares_instance() => {
                 self.failures += 1;
@@ -241,12 +247,12 @@ impl Policy {
                 let wait = Duration::from_millis(100).saturating_mul(1 << doublings).min(LONGEST_BACK_OFF);
                 // The first failure may be an accident: the next tick tries again.
                 self.not_before = (self.failures > 1).then(|| Instant::now() + wait);
-                self.failures == self.around.limits.quarantine_after
+                (self.failures == self.around.limits.quarantine_after).then_some(self.failures)
             }
             _ => {
                 self.failures = 0;
                 self.not_before = None;
-                false
+                None
             }
         }
     }

@@ -3,6 +3,10 @@
 use wasmtime::component::types::{ComponentFunc, Type};
 
 use crate::description::Docs;
+use crate::text::shown;
+
+/// Most bytes of a parameter, name and type, written down.
+const LONGEST: usize = 16 << 10;
 
 /// `Name(endpoint: string = http://127.0.0.1:8000, timeout: f64?)`.
 pub(crate) fn constructor(name: &str, function: Option<&ComponentFunc>, docs: &Docs) -> String {
@@ -90,9 +94,11 @@ pub(crate) fn mapping_value(item: &Type) -> Option<Type> {
 /// Whether YAML can express every parameter, and whether the result is one that can be understood.
 pub(crate) fn check_constructor(function: &ComponentFunc) -> Result<(), String> {
     for (name, ty) in function.params() {
-        if let Some(wrong) = inexpressible(&ty, 0) {
+        let mut room = LONGEST.checked_sub(name.len());
+        if let Some(wrong) = inexpressible(&ty, 0, &mut room) {
             return Err(format!(
-                "its `configure` has the parameter `{name}` with a {wrong}, which no configuration can express"
+                "its `configure` has the parameter `{}` with a {wrong}, which no configuration can express",
+                shown(name)
             ));
         }
     }
@@ -105,9 +111,14 @@ pub(crate) fn check_constructor(function: &ComponentFunc) -> Result<(), String> 
     if understood { Ok(()) } else { Err("its `configure` must return nothing or `result<_, string>`".into()) }
 }
 
-fn inexpressible(ty: &Type, depth: usize) -> Option<String> {
+/// `room` is what the text of the whole type may still take: a type of a few bytes can name another twice, and so on.
+fn inexpressible(ty: &Type, depth: usize, room: &mut Option<usize>) -> Option<String> {
     if depth > 32 {
         return Some("type nested more than 32 deep".into());
+    }
+    *room = room.and_then(|room| room.checked_sub(own_text(ty)));
+    if room.is_none() {
+        return Some(format!("type that takes more than {LONGEST} bytes to write down"));
     }
     let mut inner: Vec<Type> = Vec::new();
     match ty {
@@ -126,5 +137,17 @@ fn inexpressible(ty: &Type, depth: usize) -> Option<String> {
         Type::Variant(variant) => inner.extend(variant.cases().filter_map(|case| case.ty)),
         _ => {}
     }
-    inner.iter().find_map(|ty| inexpressible(ty, depth + 1))
+    inner.iter().find_map(|ty| inexpressible(ty, depth + 1, room))
+}
+
+/// Bytes of a type's text without the types in it, about.
+fn own_text(ty: &Type) -> usize {
+    let names: usize = match ty {
+        Type::Record(record) => record.fields().map(|field| field.name.len()).sum(),
+        Type::Variant(variant) => variant.cases().map(|case| case.name.len()).sum(),
+        Type::Enum(names) => names.names().map(str::len).sum(),
+        Type::Flags(flags) => flags.names().map(str::len).sum(),
+        _ => 0,
+    };
+    names + 4
 }

@@ -8,12 +8,14 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use wca_model::{Batch, Contention, Outcome, Platform, Request, Roster, Sample, Snapshot};
 
-use crate::deadline::{Deadline, EpochClock, Ticking};
+use crate::deadline::{EpochClock, Ticking};
 use crate::grants::GrantedHttp;
 use crate::host::node::NodeAccess;
 use crate::limiter::Limiter;
 use crate::limits::Limits;
 use crate::policy::PolicyName;
+use crate::text::printable;
+use crate::turns::{Meter, Turns};
 use crate::wasi::GuestTime;
 
 /// How much a line of a policy matters.
@@ -81,28 +83,13 @@ impl Lines {
     /// Ends a call: says how many lines were not written.
     pub(crate) fn end(&mut self) {
         if self.dropped > 0 {
-            let text =
-                format!("{} more lines were not written: a call may log {} (limit log-lines)", self.dropped, self.most);
+            let text = format!(
+                "{} more lines were not written: a call may log {} (--limit log-lines raises it)",
+                self.dropped, self.most
+            );
             self.sink.write(LogLine { policy: self.policy.clone(), level: LogLevel::Warn, text });
         }
     }
-}
-
-/// The text on one line, without control characters that could forge another, cut at `longest` bytes.
-fn printable(text: &str, longest: usize) -> String {
-    let mut line = String::with_capacity(text.len().min(longest));
-    for character in text.trim_end_matches('\n').chars() {
-        if line.len() + character.len_utf8() > longest {
-            line.push('…');
-            break;
-        }
-        match character {
-            '\n' => line.push_str("\\n"),
-            control if control.is_control() && control != '\t' => line.extend(control.escape_default()),
-            other => line.push(other),
-        }
-    }
-    line
 }
 
 pub(crate) fn locked(lines: &Mutex<Lines>) -> std::sync::MutexGuard<'_, Lines> {
@@ -120,8 +107,19 @@ pub struct Said {
     pub requests: Vec<Request>,
     /// Requests, contentions and metrics that were refused.
     pub refused: u64,
-    /// Metrics that were taken, evidence included.
-    pub(crate) samples: u64,
+    /// Why the first of them was refused.
+    pub refusal: Option<String>,
+    /// Series that were taken: metrics, evidence and culprits.
+    pub(crate) series: u64,
+    /// Bytes of their texts.
+    pub(crate) bytes: u64,
+}
+
+impl Said {
+    /// What counts of a call that was stopped: what it said may be half of what it meant, but what was refused was refused.
+    pub(crate) fn of_stopped(self) -> Self {
+        Self { refused: self.refused, refusal: self.refusal, ..Self::default() }
+    }
 }
 
 /// What one call may read.
@@ -141,7 +139,10 @@ pub(crate) struct Given {
 pub(crate) struct State {
     pub(crate) limits: Limits,
     pub(crate) limiter: Limiter,
-    pub(crate) deadline: Deadline,
+    /// The time of the call.
+    pub(crate) meter: Arc<Meter>,
+    /// The turns that it waits for where its calls are long.
+    pub(crate) turns: Turns,
     pub(crate) platform: Arc<Platform>,
     pub(crate) given: Given,
     pub(crate) said: Said,
@@ -224,13 +225,7 @@ mod tests {
             lines.end();
         }
         let texts: Vec<String> = kept.0.lock().unwrap().iter().map(|line| line.text.clone()).collect();
-        let told = "3 more lines were not written: a call may log 2 (limit log-lines)";
+        let told = "3 more lines were not written: a call may log 2 (--limit log-lines raises it)";
         assert_eq!(texts, ["line 0", "line 1", told, "line 0", "line 1", told]);
-    }
-
-    #[test]
-    fn a_line_cannot_forge_another() {
-        assert_eq!(printable("one\n2026 ERROR two\u{1b}[2J\n", 100), "one\\n2026 ERROR two\\u{1b}[2J");
-        assert_eq!(printable("äöü", 4), "äö…");
     }
 }

@@ -122,7 +122,13 @@ impl Pollable for Due {
 }
 
 /// The WASI state of one instance. `real_output` is for runners, whose standard output is the agent's.
-pub(crate) fn context(time: &GuestTime, seed: u64, lines: &Arc<Mutex<Lines>>, real_output: bool) -> WasiCtx {
+pub(crate) fn context(
+    time: &GuestTime,
+    seed: u64,
+    lines: &Arc<Mutex<Lines>>,
+    most_random: u64,
+    real_output: bool,
+) -> WasiCtx {
     let mut builder = WasiCtx::builder();
     builder
         .wall_clock(time.clone())
@@ -130,6 +136,8 @@ pub(crate) fn context(time: &GuestTime, seed: u64, lines: &Arc<Mutex<Lines>>, re
         .secure_random(Pcg64Mcg::seed_from_u64(seed ^ 1))
         .insecure_random(Pcg64Mcg::seed_from_u64(seed ^ 2))
         .insecure_random_seed(u128::from(seed))
+        // The host makes these bytes before it hands them over: a ceiling as on what a guest hands to the host.
+        .max_random_size(most_random)
         .allow_tcp(false)
         .allow_udp(false)
         .allow_ip_name_lookup(false);

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use wca_model::{Sample, Snapshot};
 
 use crate::bindings::node::{Host, Sample as GuestSample};
-use crate::deadline::Deadline;
 use crate::state::{LogLevel, State};
 
 /// Why the node did not do what a runner asked.
@@ -80,6 +79,6 @@ impl State {
     /// The node again, and a new stretch of time for the guest: what the host needed is not the guest's time.
     fn give_back(&mut self, node: Box<dyn NodeAccess>) {
         self.node = Some(node);
-        self.deadline = Deadline::after(self.deadline.allowed);
+        self.meter.begin(self.meter.allowed());
     }
 }

@@ -138,7 +138,9 @@ impl State {
         let most = self.limits.requests_per_task.saturating_mul(self.now(function)?.rows().max(1) as u64);
         let taken = known.and_then(|task| {
             if self.said.requests.len() as u64 >= most {
-                return Err(Why::TooMany);
+                return Err(Why::TooMany(format!(
+                    "a call may make {most} requests here (--limit requests-per-task raises it)"
+                )));
             }
             wca_rules::validate(&change, &self.platform)?;
             self.said.requests.push(Request { task, change });

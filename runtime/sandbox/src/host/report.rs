@@ -5,10 +5,18 @@ use wca_model::metric::{is_label_name, is_metric_name};
 use wca_model::{Refusal as Why, TaskKey};
 
 use crate::bindings::report::{Contended, Host, Refusal, Sample};
+use crate::limits::bytes as in_units;
 use crate::state::State;
+use crate::text::{printable, shown};
 
 /// Labels of the node and of tasks, which the runtime sets.
 const RESERVED: [&str; 1] = ["host"];
+/// Metrics that the runtime makes of what policies do: nobody else can say them.
+const OWN: [&str; 2] = ["anomaly", "anomaly_count"];
+/// What the names of all its other metrics begin with.
+const OWN_PREFIX: &str = "wca_";
+/// Bytes that each metric and each label costs besides its text.
+const OVERHEAD: u64 = 64;
 
 impl Host for State {
     fn contention(
@@ -29,10 +37,12 @@ impl Host for State {
 }
 
 impl State {
-    /// Counts a refusal, and says it in the contract's words.
+    /// Counts a refusal, keeps the first for the operator, and says it in the contract's words.
     pub(crate) fn counted(&mut self, taken: Result<(), Why>) -> Result<(), Refusal> {
         taken.map_err(|why| {
             self.said.refused += 1;
+            let longest = usize::try_from(self.limits.log_line).unwrap_or(usize::MAX);
+            self.said.refusal.get_or_insert_with(|| printable(&why.to_string(), longest));
             why.into()
         })
     }
@@ -52,9 +62,11 @@ impl State {
         evidence: Vec<Sample>,
     ) -> Result<(), Why> {
         if self.said.contentions.len() as u64 >= self.limits.metrics {
-            return Err(Why::TooMany);
+            return Err(self.too_many());
         }
         let victim = self.present(victim)?;
+        // Each culprit becomes a series.
+        self.take(culprits.len() as u64, 0)?;
         let culprits = culprits.into_iter().map(|key| self.present(key)).collect::<Result<Vec<_>, _>>()?;
         let evidence = evidence.into_iter().map(|sample| self.checked(sample)).collect::<Result<Vec<_>, _>>()?;
         self.said.contentions.push(model::Contention { about, victim, culprits, evidence });
@@ -74,29 +86,71 @@ impl State {
     /// A sample whose name and labels can be stored, within the limits of the call.
     fn checked(&mut self, sample: Sample) -> Result<model::Sample, Why> {
         let sample = model::Sample::from(sample);
-        if self.said.samples >= self.limits.metrics {
-            return Err(Why::TooMany);
+        if self.said.series >= self.limits.metrics {
+            return Err(self.too_many());
         }
-        if !is_metric_name(&sample.name) {
-            return Err(Why::Invalid(format!(
-                "`{}` is no metric name: it takes [a-zA-Z_:][a-zA-Z0-9_:]*",
-                sample.name.escape_debug()
-            )));
-        }
+        check_name(&sample.name)?;
         let measured = |snapshot: &std::sync::Arc<model::Snapshot>| snapshot.catalog.metric(&sample.name).is_some();
         if self.given.snapshot.as_ref().is_some_and(measured) {
-            return Err(Why::Invalid(format!("`{}` is measured by the node: take another name", sample.name)));
+            return Err(Why::Invalid(format!("`{}` is measured by the node: take another name", shown(&sample.name))));
         }
-        check_labels(&sample, self.limits.label_bytes)?;
-        self.said.samples += 1;
+        let bytes = check_size(&sample, self.limits.label_bytes)?;
+        check_labels(&sample)?;
+        self.take(1, bytes + OVERHEAD * (1 + sample.labels.len() as u64))?;
         Ok(sample)
+    }
+
+    /// Counts what is about to be taken.
+    fn take(&mut self, series: u64, bytes: u64) -> Result<(), Why> {
+        if self.said.series.saturating_add(series) > self.limits.metrics {
+            return Err(self.too_many());
+        }
+        if self.said.bytes.saturating_add(bytes) > self.limits.report_bytes {
+            return Err(Why::TooMany(format!(
+                "a call may report {} (--limit report-bytes raises it)",
+                in_units(self.limits.report_bytes)
+            )));
+        }
+        self.said.series += series;
+        self.said.bytes += bytes;
+        Ok(())
+    }
+
+    fn too_many(&self) -> Why {
+        Why::TooMany(format!(
+            "a call may report {} metrics, evidence and culprits included (--limit metrics raises it)",
+            self.limits.metrics
+        ))
     }
 }
 
-fn check_labels(sample: &model::Sample, most_bytes: u64) -> Result<(), Why> {
+fn check_name(name: &str) -> Result<(), Why> {
+    if !is_metric_name(name) {
+        return Err(Why::Invalid(format!("`{}` is no metric name: it takes [a-zA-Z_:][a-zA-Z0-9_:]*", shown(name))));
+    }
+    if OWN.contains(&name) || name.starts_with(OWN_PREFIX) {
+        return Err(Why::Invalid(format!("`{}` is one of the agent's own metrics: take another name", shown(name))));
+    }
+    Ok(())
+}
+
+/// The bytes of all its texts.
+fn check_size(sample: &model::Sample, most: u64) -> Result<u64, Why> {
+    let labels: usize = sample.labels.iter().map(|(name, value)| name.len() + value.len()).sum();
+    let bytes = (sample.name.len() + labels + sample.help.len()) as u64;
+    if bytes > most {
+        return Err(Why::Invalid(format!(
+            "name, labels and help of metric `{}` have {bytes} bytes: {most} are taken (--limit label-bytes raises it)",
+            shown(&sample.name)
+        )));
+    }
+    Ok(bytes)
+}
+
+fn check_labels(sample: &model::Sample) -> Result<(), Why> {
     for (at, (name, _)) in sample.labels.iter().enumerate() {
         let wrong = |why: &str| {
-            Err(Why::Invalid(format!("label `{}` of metric `{}`: {why}", name.escape_debug(), sample.name)))
+            Err(Why::Invalid(format!("label `{}` of metric `{}`: {why}", shown(name), shown(&sample.name))))
         };
         if !is_label_name(name) {
             return wrong("it takes [a-zA-Z_][a-zA-Z0-9_]*, not starting with __");
@@ -107,14 +161,6 @@ fn check_labels(sample: &model::Sample, most_bytes: u64) -> Result<(), Why> {
         if sample.labels[..at].iter().any(|(before, _)| before == name) {
             return wrong("it stands there twice");
         }
-    }
-    let bytes: usize = sample.labels.iter().map(|(name, value)| name.len() + value.len()).sum();
-    let bytes = (bytes + sample.help.len()) as u64;
-    if bytes > most_bytes {
-        return Err(Why::Invalid(format!(
-            "labels and help of metric `{}` have {bytes} bytes, at most {most_bytes} are taken (limit label-bytes)",
-            sample.name
-        )));
     }
     Ok(())
 }

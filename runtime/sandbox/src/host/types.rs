@@ -11,7 +11,7 @@ impl From<model::Refusal> for Refusal {
     fn from(refusal: model::Refusal) -> Self {
         match refusal {
             model::Refusal::Gone => Self::Gone,
-            model::Refusal::TooMany => Self::TooMany,
+            model::Refusal::TooMany(_) => Self::TooMany,
             model::Refusal::NotGranted(why) => Self::NotGranted(why),
             model::Refusal::Invalid(why) => Self::Invalid(why),
             model::Refusal::Unsupported(why) => Self::Unsupported(why),

@@ -1,0 +1,192 @@
+//! Turns on the processor, and the time that a call has used.
+//!
+//! A guest gives way after each slice. One whose call takes long goes on only when it is its turn among all long calls, which
+//! together have one worker thread at a time, so that a short call beside any number of them is served at once. What a call
+//! waits for its turn is nobody's fault but the others', and does not count.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Semaphore;
+
+use crate::deadline::{Allowed, DeadlineExceeded};
+
+/// Running time after which a call is a long one.
+const SHORT: Duration = Duration::from_millis(20);
+
+/// The turns of long calls.
+#[derive(Clone, Debug)]
+pub(crate) struct Turns(Arc<Semaphore>);
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(1)))
+    }
+}
+
+/// The time of one call: what it ran, and what it waited in the host.
+#[derive(Debug)]
+pub(crate) struct Meter(Mutex<Time>);
+
+#[derive(Debug)]
+struct Time {
+    allowed: Allowed,
+    spent: Duration,
+    /// Since when it has been running.
+    since: Option<Instant>,
+    /// Whether it stopped running of its own, to let others run.
+    gave_way: bool,
+}
+
+impl Meter {
+    /// The meter of a call that has not begun.
+    pub(crate) fn new(allowed: Allowed) -> Self {
+        Self(Mutex::new(Time { allowed, spent: Duration::ZERO, since: None, gave_way: false }))
+    }
+
+    /// Begins a call, or a stretch of a runner, that may take so long.
+    pub(crate) fn begin(&self, allowed: Allowed) {
+        let mut time = self.time();
+        let since = time.since.map(|_| Instant::now());
+        *time = Time { allowed, spent: Duration::ZERO, since, gave_way: false };
+    }
+
+    /// Counts all time from now on: for a runner, whose one call lasts as long as the agent.
+    pub(crate) fn run_on(&self) {
+        self.time().since = Some(Instant::now());
+    }
+
+    /// What the call may take.
+    pub(crate) fn allowed(&self) -> Allowed {
+        self.time().allowed
+    }
+
+    /// What is left of that.
+    pub(crate) fn left(&self) -> Duration {
+        let time = self.time();
+        time.allowed.time.saturating_sub(time.spent + time.since.map_or(Duration::ZERO, |since| since.elapsed()))
+    }
+
+    pub(crate) fn exceeded(&self) -> Option<DeadlineExceeded> {
+        self.left().is_zero().then(|| DeadlineExceeded(self.allowed()))
+    }
+
+    /// The guest ends its slice.
+    pub(crate) fn give_way(&self) {
+        self.time().gave_way = true;
+    }
+
+    fn gave_way(&self) -> bool {
+        std::mem::take(&mut self.time().gave_way)
+    }
+
+    fn is_long(&self) -> bool {
+        self.time().spent >= SHORT
+    }
+
+    /// Counts what `work` takes.
+    fn running<R>(&self, work: impl FnOnce() -> R) -> R {
+        self.time().since = Some(Instant::now());
+        let result = work();
+        let mut time = self.time();
+        if let Some(since) = time.since.take() {
+            time.spent += since.elapsed();
+        }
+        result
+    }
+
+    fn time(&self) -> MutexGuard<'_, Time> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Runs a call to its end, turn by turn, within what its meter allows.
+///
+/// # Errors
+/// [`DeadlineExceeded`] where it waited in the host for too long; a guest that runs for too long is trapped by its engine.
+pub(crate) async fn metered<F: Future>(meter: &Meter, turns: &Turns, call: F) -> Result<F::Output, DeadlineExceeded> {
+    let mut call = pin!(call);
+    loop {
+        // It fails only where turns are closed, which they never are.
+        let turn = if meter.is_long() { turns.0.acquire().await.ok() } else { None };
+        let polled = poll_fn(|context| Poll::Ready(meter.running(|| call.as_mut().poll(context)))).await;
+        drop(turn);
+        match polled {
+            Poll::Ready(output) => return Ok(output),
+            Poll::Pending if meter.gave_way() => tokio::task::yield_now().await,
+            Poll::Pending => wait(meter).await?,
+        }
+    }
+}
+
+/// Waits until the call can go on, as long as it may.
+async fn wait(meter: &Meter) -> Result<(), DeadlineExceeded> {
+    let begun = Instant::now();
+    let mut asleep = true;
+    // Whatever wakes this task was left by the call when it was polled.
+    let woken = poll_fn(|_| if std::mem::take(&mut asleep) { Poll::Pending } else { Poll::Ready(()) });
+    let in_time = tokio::time::timeout(meter.left(), woken).await.is_ok();
+    meter.time().spent += begun.elapsed();
+    if in_time { Ok(()) } else { Err(DeadlineExceeded(meter.allowed())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A guest that runs for `slices` slices of 5 ms.
+    async fn guest(meter: &Meter, slices: u32) {
+        for _ in 0..slices {
+            std::thread::sleep(Duration::from_millis(5));
+            meter.give_way();
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn runtime() -> tokio::runtime::Runtime {
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+    }
+
+    #[test]
+    fn what_a_call_waits_for_others_is_not_its_own_time() {
+        let turns = Turns::default();
+        let spent: Vec<Duration> = runtime().block_on(async {
+            let calls: Vec<_> = (0..8)
+                .map(|_| {
+                    let turns = turns.clone();
+                    tokio::spawn(async move {
+                        let meter = Meter::new(Allowed::call(Duration::from_secs(60)));
+                        metered(&meter, &turns, guest(&meter, 10)).await.unwrap();
+                        meter.allowed().time - meter.left()
+                    })
+                })
+                .collect();
+            let mut spent = Vec::new();
+            for call in calls {
+                spent.push(call.await.unwrap());
+            }
+            spent
+        });
+        // Together they take 400 ms on at most two threads; each has 50 of them, and more only where the machine is slow.
+        assert!(spent.iter().min().is_some_and(|least| *least < Duration::from_millis(150)), "{spent:?}");
+    }
+
+    #[test]
+    fn a_call_that_waits_in_the_host_is_ended() {
+        let (meter, turns) = (Meter::new(Allowed::call(Duration::from_millis(30))), Turns::default());
+        let ended = runtime().block_on(metered(&meter, &turns, std::future::pending::<()>()));
+        assert_eq!(ended.unwrap_err().to_string(), "ran longer than 30ms");
+    }
+
+    #[test]
+    fn a_short_wait_in_the_host_is_counted_and_ends() {
+        let (meter, turns) = (Meter::new(Allowed::call(Duration::from_secs(60))), Turns::default());
+        runtime()
+            .block_on(async { metered(&meter, &turns, tokio::time::sleep(Duration::from_millis(30))).await })
+            .unwrap();
+        assert!(meter.left() <= Duration::from_secs(60) - Duration::from_millis(30));
+    }
+}
