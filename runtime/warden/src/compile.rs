@@ -144,7 +144,8 @@ impl Compilations {
             job.stage = match job.stage {
                 Stage::Ready(copied) if free > 0 => {
                     free -= 1;
-                    self.compiler.start(&copied).map_or_else(|error| Stage::Done(Err(error)), Stage::Running)
+                    let started = self.compiler.start(&copied);
+                    started.map_or_else(|error| Stage::Done(Err(format!("{}: {error}", job.name))), Stage::Running)
                 }
                 Stage::Running(running) => match running.step(&self.compiler.limits) {
                     State::Running(running) => Stage::Running(running),

@@ -13,7 +13,7 @@ use std::ptr;
 use nix::libc;
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{Gid, Pid, PidfdFlags, Resource, Rlimit, Signal, Uid, pidfd_open};
+use rustix::process::{Gid, Pid, PidfdFlags, Resource, Rlimit, Signal, Uid, getrlimit, pidfd_open, setrlimit};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
 use crate::error::WardenError;
@@ -214,8 +214,12 @@ impl Prepared<'_> {
         }
         self.close_the_rest().map_err(at(Step::Close))?;
         for (resource, limit) in self.limits {
-            let limit = Rlimit { current: Some(*limit), maximum: Some(*limit) };
-            rustix::process::setrlimit(*resource, limit).map_err(at(Step::Limits))?;
+            // Where both are the same the kernel kills without a word; below the second it says which limit it was.
+            let most = limit.saturating_add(u64::from(*resource == Resource::Cpu));
+            // Only root can raise the second one again.
+            let most = getrlimit(*resource).maximum.map_or(most, |maximum| maximum.min(most));
+            let limit = Rlimit { current: Some(*limit.min(&most)), maximum: Some(most) };
+            setrlimit(*resource, limit).map_err(at(Step::Limits))?;
         }
         let before = rustix::thread::capabilities(None).map_err(at(Step::Capabilities))?;
         if before.effective.contains(CapabilitySet::SETPCAP) {
