@@ -1,9 +1,9 @@
 //! The operator's socket.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
 
-use rustix::event::PollFlags;
-use rustix::fs::{AtFlags, Mode, OFlags, chmodat, fcntl_setfl, unlinkat};
+use rustix::fs::{AtFlags, Mode, chmodat, unlinkat};
 use rustix::io::Errno;
 use rustix::net::sockopt::socket_peercred;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, listen, socket_with};
@@ -21,6 +21,8 @@ const MOST: usize = 64 * 1024;
 pub(crate) struct Operator {
     socket: OwnedFd,
     connections: Vec<Channel<OperatorReply, OperatorRequest>>,
+    /// Until when nobody is accepted, since the kernel could not.
+    deaf_until: Option<Instant>,
     /// Removes the socket.
     _run_dir: RunDir,
 }
@@ -40,28 +42,46 @@ impl Operator {
         // Before it listens, so that nobody connects under another mode.
         chmodat(run_dir.folder(), SOCKET, Mode::RUSR | Mode::WUSR, AtFlags::empty()).map_err(failed)?;
         listen(&socket, 8).map_err(failed)?;
-        Ok(Self { socket, connections: Vec::new(), _run_dir: run_dir })
+        Ok(Self { socket, connections: Vec::new(), deaf_until: None, _run_dir: run_dir })
     }
 
     /// What to wait for.
-    pub(crate) fn descriptors(&self) -> impl Iterator<Item = (BorrowedFd<'_>, PollFlags)> {
-        std::iter::once(self.socket.as_fd())
-            .chain(self.connections.iter().map(AsFd::as_fd))
-            .map(|fd| (fd, PollFlags::IN))
+    pub(crate) fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        let socket = self.deaf_until.is_none().then(|| self.socket.as_fd());
+        socket.into_iter().chain(self.connections.iter().map(AsFd::as_fd))
+    }
+
+    /// When to listen again.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.deaf_until
     }
 
     /// Accepts who has come, and answers one message of each.
     pub(crate) fn serve(&mut self, service: &mut Service) {
         self.connections.retain(|connection| serve_one(connection, service));
-        if let Ok(connection) = accept_with(&self.socket, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)
-            && is_allowed(&connection)
-            && fcntl_setfl(&connection, OFlags::NONBLOCK).is_ok()
-        {
-            if self.connections.len() >= CONNECTIONS {
-                self.connections.remove(0);
-            }
-            self.connections.push(Channel::new(connection));
+        if self.deaf_until.is_some_and(|until| Instant::now() < until) {
+            return;
         }
+        self.deaf_until = None;
+        match accept_with(&self.socket, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
+            Ok(connection) => self.admit(connection),
+            Err(Errno::AGAIN | Errno::INTR | Errno::CONNABORTED) => {}
+            Err(errno) => {
+                // The connection waits, so that polling for it would not wait at all.
+                tracing::warn!("the operator's socket: accept: {errno}; tried again in a second");
+                self.deaf_until = Some(Instant::now() + Duration::from_secs(1));
+            }
+        }
+    }
+
+    fn admit(&mut self, connection: OwnedFd) {
+        if !is_allowed(&connection) {
+            return;
+        }
+        if self.connections.len() >= CONNECTIONS {
+            self.connections.remove(0);
+        }
+        self.connections.push(Channel::new(connection));
     }
 }
 

@@ -151,8 +151,8 @@ impl Warden {
             if ready.contains(&Source::AgentSocket) {
                 self.serve_agent();
             }
-            if ready.contains(&Source::Operator)
-                && let Some(operator) = &mut self.operator
+            if let Some(operator) = &mut self.operator
+                && (ready.contains(&Source::Operator) || operator.deadline().is_some())
             {
                 operator.serve(&mut self.service);
             }
@@ -179,7 +179,7 @@ impl Warden {
         }
         sources.extend(self.service.compilations.descriptors().map(|fd| (Source::Compilers, fd, PollFlags::IN)));
         if let Some(operator) = &self.operator {
-            sources.extend(operator.descriptors().map(|(fd, flags)| (Source::Operator, fd, flags)));
+            sources.extend(operator.descriptors().map(|fd| (Source::Operator, fd, PollFlags::IN)));
         }
         poll_sources(&sources, self.deadline())
     }
@@ -190,7 +190,9 @@ impl Warden {
             return Some(Instant::now());
         }
         let silence = self.agent.as_ref().and_then(|agent| self.silent_until(agent));
-        [self.start_at, self.end_by, self.service.compilations.deadline(), silence].into_iter().flatten().min()
+        let operator = self.operator.as_ref().and_then(Operator::deadline);
+        let compiler = self.service.compilations.deadline();
+        [self.start_at, self.end_by, compiler, operator, silence].into_iter().flatten().min()
     }
 
     fn take_signals(&mut self) {

@@ -46,6 +46,7 @@ pub(crate) fn run(warden: &mut Connection, files: &[&str]) {
     all.extend(on_the_warden(pid));
     // With the filter, so that nothing of this can pass and harm the machine of the tests.
     if rustix::thread::secure_computing_mode() == Ok(rustix::thread::SecureComputingMode::Filter) {
+        all.extend(new_files());
         all.extend(signals(pid));
         all.extend(processes());
         all.extend(sockets());
@@ -66,6 +67,7 @@ pub(crate) fn run(warden: &mut Connection, files: &[&str]) {
 pub(crate) fn of_compiler() -> Vec<Attack> {
     let pid = rustix::process::getppid().expect("a parent").as_raw_nonzero().get();
     let mut all = on_files(pid, &[]);
+    all.extend(new_files());
     all.extend([("read /etc/passwd".into(), open("/etc/passwd", libc::O_RDONLY))]);
     all.extend(on_the_warden(pid));
     all.extend(signals(pid));
@@ -90,11 +92,18 @@ fn on_files(warden: i32, files: &[&str]) -> Vec<Attack> {
         ("write /proc/sys/kernel/hostname".into(), open("/proc/sys/kernel/hostname", libc::O_WRONLY)),
         ("write /proc/self/exe".into(), open("/proc/self/exe", libc::O_WRONLY)),
         ("append /proc/self/exe".into(), open("/proc/self/exe", libc::O_RDWR | libc::O_APPEND)),
-        ("create /tmp/wca-probe".into(), open("/tmp/wca-probe", libc::O_WRONLY | libc::O_CREAT)),
-        ("create, reading".into(), open("/tmp/wca-probe", libc::O_RDONLY | libc::O_CREAT)),
         ("truncate, reading".into(), open("/proc/self/exe", libc::O_RDONLY | libc::O_TRUNC)),
     ]);
     all
+}
+
+/// In a folder where everybody may make files.
+fn new_files() -> Vec<Attack> {
+    vec![
+        ("create /tmp/wca-probe".into(), open("/tmp/wca-probe", libc::O_WRONLY | libc::O_CREAT)),
+        ("create, reading".into(), open("/tmp/wca-probe", libc::O_RDONLY | libc::O_CREAT)),
+        ("create without a name".into(), open("/tmp", libc::O_RDWR | libc::O_TMPFILE)),
+    ]
 }
 
 fn on_the_warden(warden: i32) -> Vec<Attack> {
@@ -292,7 +301,8 @@ fn harmless() -> Vec<Attack> {
         drop(unsafe { File::from_raw_fd(tcp) });
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let slept = runtime.map(|runtime| runtime.block_on(tokio::time::sleep(std::time::Duration::from_millis(5))));
+    let slept = runtime
+        .map(|runtime| runtime.block_on(async { tokio::time::sleep(std::time::Duration::from_millis(5)).await }));
     vec![
         ("may read a file".into(), code(std::fs::read("/etc/passwd").map(drop))),
         ("may start a thread".into(), code(joined)),

@@ -33,6 +33,10 @@ pub(crate) fn run(verb: &str, rest: &[&str]) -> ExitCode {
         "flood" => flood(&mut warden),
         "tick" => tick(&mut warden, Duration::from_millis(5)),
         "fall-silent" => fall_silent(&mut warden),
+        "look" => {
+            warden.greet();
+            look();
+        }
         "ignore-stop" => {
             warden.greet();
             say(&json!({"ready": true}));
@@ -43,6 +47,34 @@ pub(crate) fn run(verb: &str, rest: &[&str]) -> ExitCode {
         other => panic!("no verb {other}"),
     }
     ExitCode::SUCCESS
+}
+
+/// What was left to it.
+fn look() {
+    let status = std::fs::read_to_string("/proc/self/status").expect("a status");
+    let line = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).expect("a line");
+        line.split_ascii_whitespace().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let open = std::fs::read_dir("/proc/self/fd").expect("descriptors").flatten();
+    let mut descriptors: Vec<String> = open.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    descriptors.sort();
+    let stat = std::fs::read_to_string("/proc/self/stat").expect("a line");
+    // After the name: state, parent, group, session.
+    let session = stat.rsplit(')').next().and_then(|rest| rest.split_ascii_whitespace().nth(3)).expect("a session");
+    say(&json!({
+        // One more is the folder that is being read.
+        "descriptors": descriptors[..descriptors.len() - 1],
+        "environment": std::env::vars().map(|(name, _)| name).collect::<Vec<_>>(),
+        "groups": line("Groups"),
+        "users": line("Uid"),
+        "bounding": line("CapBnd"),
+        "name": line("Name"),
+        "folder": std::env::current_dir().expect("a folder"),
+        "leads its session": session == std::process::id().to_string(),
+        "core": rustix::process::getrlimit(rustix::process::Resource::Core).maximum,
+        "stdin": std::fs::read_link("/proc/self/fd/0").expect("a link"),
+    }));
 }
 
 /// Samples until the warden wants an end. Says the keys of its tasks first.

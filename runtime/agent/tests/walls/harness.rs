@@ -18,7 +18,7 @@ use tempfile::TempDir;
 /// An ordinary user that no machine has.
 pub(crate) const USER: u32 = 54_321;
 /// Longer than anything here takes on a machine that does ten other things.
-pub(crate) const LONG: Duration = Duration::from_secs(60);
+pub(crate) const LONG: Duration = Duration::from_secs(20);
 
 /// Whose warden it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +43,8 @@ pub(crate) struct Warden {
     process: Child,
     lines: Receiver<Value>,
     log: Arc<Mutex<String>>,
+    /// Gives way when nobody has the other end of the log any more.
+    log_end: Receiver<()>,
     pub(crate) folder: Arc<TempDir>,
 }
 
@@ -107,13 +109,15 @@ impl Warden {
         });
         let log = Arc::<Mutex<String>>::default();
         let (mut stderr, kept) = (process.stderr.take().unwrap(), Arc::clone(&log));
+        let (ended, log_end) = channel();
         std::thread::spawn(move || {
+            let _ended: std::sync::mpsc::Sender<()> = ended;
             let mut buffer = [0; 4096];
             while let Ok(read @ 1..) = stderr.read(&mut buffer) {
                 kept.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..read]));
             }
         });
-        Self { process, lines, log, folder: Arc::clone(folder) }
+        Self { process, lines, log, log_end, folder: Arc::clone(folder) }
     }
 
     /// The next line of the agent.
@@ -128,6 +132,7 @@ impl Warden {
         while let Ok(line) = self.lines.recv_timeout(Duration::from_secs(5)) {
             lines.push(line);
         }
+        let _ = self.log_end.recv_timeout(Duration::from_secs(5));
         (lines, status, self.log())
     }
 
