@@ -110,7 +110,7 @@ impl Node {
 
     /// Waits for what is under way.
     pub(crate) async fn flush(&mut self) {
-        self.policies.flush(self.pace.interval()).await;
+        self.policies.flush().await;
     }
 }
 

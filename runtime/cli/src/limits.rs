@@ -87,7 +87,7 @@ pub(crate) fn help() -> String {
     let of_compiler = COMPILE_LIMITS.iter().map(|limit| (limit.name, (limit.show)(&compile), limit.help));
     for (name, value, help) in Limits::default().show().chain(of_compiler) {
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "{name:<18} {value:<30} {help}");
+        let _ = writeln!(text, "{name:<18} {value:<46} {help}");
     }
     text
 }

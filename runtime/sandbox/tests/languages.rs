@@ -11,7 +11,7 @@ use wca_sandbox::{Component, Grants, Limits, LogLine, LogSink, Policy, Sandbox, 
 
 const TICKS: u64 = 10_000;
 const TASKS: u64 = 100;
-const THRESHOLD: f64 = 0.5;
+const THRESHOLD: f64 = 0.9;
 const IN_A_ROW: u32 = 3;
 
 /// Lines of the guests: none is expected.
