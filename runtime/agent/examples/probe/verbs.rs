@@ -43,6 +43,7 @@ pub(crate) fn run(verb: &str, rest: &[&str]) -> ExitCode {
             std::thread::sleep(Duration::from_secs(600));
         }
         "apply-until-frozen" => apply_until_frozen(&mut warden),
+        "hoard" => hoard(&mut warden),
         "compile" => compile(&mut warden, rest),
         other => panic!("no verb {other}"),
     }
@@ -133,6 +134,27 @@ fn flood(warden: &mut Connection) {
         warden.send_bytes(b"junk", &[]);
     }
     say(&json!({"survived": true}));
+}
+
+/// Asks and asks, and reads the answers much later.
+fn hoard(warden: &mut Connection) {
+    const REQUESTS: u64 = 20_000;
+    warden.greet();
+    let channel = &warden.channel;
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for number in 1..=REQUESTS {
+                channel.send(number, &Request::Open { file: 0 }, &[]).expect("sending");
+            }
+        });
+        std::thread::sleep(Duration::from_millis(300));
+        say(&json!({"hoarding": true}));
+        std::thread::sleep(Duration::from_millis(300));
+        for number in 1..=REQUESTS {
+            assert_eq!(channel.receive().expect("receiving").number, number);
+        }
+    });
+    say(&json!({"answers": REQUESTS}));
 }
 
 /// Asks for files as machine code, `number`, or `number!` without the cache, and for a tree meanwhile.

@@ -73,6 +73,20 @@ fn the_operator_is_answered_and_so_is_a_second_one_beside_the_first() {
 }
 
 #[test]
+fn an_agent_that_does_not_take_its_answers_keeps_nobody_waiting_and_loses_none() {
+    for who in everybody() {
+        let warden = Warden::start(who, &["hoard"], json!({"files": ["/etc/passwd"]}));
+        warden.line();
+        assert_eq!(warden.line(), json!({"hoarding": true}));
+        let operator = connected(&warden.folder.path().join("run/operator.sock"));
+        assert_eq!(ask(&operator, &OperatorRequest::Journal), "Journal([])", "{who:?}");
+        let (lines, status, log) = warden.rest();
+        assert!(status.success(), "{who:?}: {log}");
+        assert_eq!(lines, [json!({"answers": 20_000})], "{who:?}");
+    }
+}
+
+#[test]
 fn changes_fail_while_frozen() {
     for who in everybody() {
         let warden = Warden::start(who, &["apply-until-frozen"], json!({}));
