@@ -1,0 +1,151 @@
+//! What is refused before anything of it runs.
+
+use std::fs::File;
+
+use crate::common::{Finished, Wca, repository};
+use crate::guests::{Guests, detector, importing};
+use crate::told::{honest_did_not_notice, lines};
+
+/// The one line about a file, without its path.
+fn refusal(guests: &Guests, finished: &Finished, name: &str) -> String {
+    let before = format!("wca: {}", guests.path(name).display());
+    let about: Vec<String> = lines(finished)
+        .into_iter()
+        .filter_map(|line| Some(line.strip_prefix(&before)?.trim_start_matches([':', ' ']).to_owned()))
+        .collect();
+    assert_eq!(about.len(), 1, "{name}: {finished:#?}");
+    about[0].clone()
+}
+
+/// Bytes that look random and are the same in every run.
+fn noise(count: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()[0]
+    };
+    (0..count).map(|_| next()).collect()
+}
+
+#[test]
+fn what_is_no_component_of_this_contract_is_refused_with_its_reason() {
+    let import = |name: &str| importing(&format!("(import \"{name}\" (instance))"), "", "");
+    let mut guests = Guests::beside_honest();
+    guests.text("module", "(module)");
+    guests.text("newer", &import("wca:policy/now@0.2.0"));
+    guests.text("newest", &import("wca:policy/now@7.0.0"));
+    let weather = "(import \"wca:policy/now@0.1.9\" (instance (export \"weather\" (func (result f64)))))";
+    guests.text("patched", &importing(weather, "", ""));
+    let http = "(import \"wasi:http/types@0.2.4\" (instance)) (import \"wasi:http/outgoing-handler@0.2.4\" (instance))";
+    guests.text("grant", &importing(http, "", ""));
+    guests.text("world", &import("wca:policy/plan@0.1.0"));
+    guests.text("unknown", &import("wasi:nn/tensor@0.2.0"));
+    let hundred: String = (0..100).map(|at| format!("(import \"x:y/i{at:03}@1.0.0\" (instance))")).collect();
+    guests.text("hundred", &importing(&hundred, "", ""));
+    guests.text("nothing", "(component)");
+    guests.text("result", &detector("", "").replace("(result (result (error string)))", "(result u32)"));
+    guests.text("both", &detector("", "").replace("(func (export \"detect\") (result (result", "(func (export \"allocate\") (result (result (error string))) (canon lift (core func $instance \"detect\") (memory $memory))) (func (export \"detect\") (result (result"));
+    guests.bytes("empty", b"").bytes("random", &noise(100_000)).bytes("script", b"#!/bin/sh\n");
+    guests.bytes("preamble", &[&b"\0asm\x0d\0\x01\0"[..], &noise(100_000)].concat());
+    guests.bytes("encoding", b"\0asm\x0f\0\x01\0");
+    let honest = std::fs::read(repository("tests/guests/honest/honest.wasm")).unwrap();
+    guests.bytes("half", &honest[..honest.len() / 2]);
+
+    let finished =
+        Wca::new().run("run", &guests.arguments(&["--continue-on-errors", "--interval", "300ms", "--iterations", "2"]));
+    finished.ends_with(1);
+    honest_did_not_notice(&finished, 2);
+    let newer = |version: &str| {
+        format!(
+            "built for wca:policy {version} (it imports wca:policy/now@{version}); this agent speaks 0.1.0: run a newer \
+             agent, or build the component against wit/policy.wit of this one"
+        )
+    };
+    let (newer, newest) = (newer("0.2.0"), newer("7.0.0"));
+    let cases = [
+        (
+            "module",
+            "it is a core WebAssembly module, not a component: `wasm-tools component new` makes a component of it, as does \
+             a build for wasm32-wasip2",
+        ),
+        ("newer", newer.as_str()),
+        ("newest", newest.as_str()),
+        (
+            "grant",
+            "it imports wasi:http/outgoing-handler@0.2.4, wasi:http/types@0.2.4, for which it needs a grant: name the \
+             origins that it may send requests to with `--allow-http ORIGIN`, such as `--allow-http \
+             http://127.0.0.1:8000`",
+        ),
+        (
+            "patched",
+            "it cannot be linked: component imports instance `wca:policy/now@0.1.9`, but a matching implementation was not \
+             found in the linker: instance export `weather` has the wrong type: function implementation is missing; it \
+             needs wca:policy 0.1.9, this agent has 0.1.0",
+        ),
+        (
+            "random",
+            "it is no WebAssembly component: it starts with ad 76 36 74 ec 79 cf ea instead of 00 61 73 6d 0d 00 01 00",
+        ),
+        ("world", "it imports wca:policy/plan@0.1.0, which a detector does not get"),
+        ("unknown", "it imports wasi:nn/tensor@0.2.0, which nothing here provides"),
+        (
+            "hundred",
+            "it imports x:y/i000@1.0.0, x:y/i001@1.0.0, x:y/i002@1.0.0, x:y/i003@1.0.0, x:y/i004@1.0.0, x:y/i005@1.0.0, \
+             x:y/i006@1.0.0, x:y/i007@1.0.0, x:y/i008@1.0.0, x:y/i009@1.0.0 and 90 more, which nothing here provides",
+        ),
+        (
+            "nothing",
+            "it is of no world: it exports nothing; a policy exports one of `detect`, `allocate`, `store`, `run` or \
+             `wasi:cli/run`",
+        ),
+        (
+            "result",
+            "its export `detect` is not that of the world detector: it must be `detect: func() -> result<_, failure>`",
+        ),
+        ("both", "it is of several worlds: it exports allocate, detect; a component is one of them"),
+        ("empty", "it is no WebAssembly component: it starts with nothing instead of 00 61 73 6d 0d 00 01 00"),
+        (
+            "script",
+            "it is no WebAssembly component: it starts with 23 21 2f 62 69 6e 2f 73 instead of 00 61 73 6d 0d 00 01 00",
+        ),
+        ("encoding", "it is no valid component: its encoding is version 0f 00 01 00, the known one is 0d 00 01 00"),
+    ];
+    for (name, expected) in cases {
+        assert_eq!(refusal(&guests, &finished, name), expected, "{name}");
+    }
+    // Where in the file depends on who wrote it.
+    for (name, expected) in [
+        ("preamble", "it is no valid component: malformed section id (at offset 0x"),
+        ("half", "it is no valid component: unexpected end-of-file (at offset 0x"),
+    ] {
+        let told = refusal(&guests, &finished, name);
+        assert!(told.starts_with(expected), "{name}: {told}");
+    }
+}
+
+#[test]
+fn one_refused_component_keeps_the_others_from_running_unless_asked() {
+    let mut guests = Guests::beside_honest();
+    guests.text("module", "(module)");
+    let finished = Wca::new().run("run", &guests.arguments(&["--iterations", "1"]));
+    finished.ends_with(1);
+    assert_eq!(finished.stdout, "");
+    assert!(refusal(&guests, &finished, "module").starts_with("it is a core WebAssembly module"));
+}
+
+#[test]
+fn a_file_of_a_gigabyte_is_not_even_read() {
+    let mut guests = Guests::beside_honest();
+    guests.bytes("huge", b"");
+    File::create(guests.path("huge")).unwrap().set_len(1 << 30).unwrap();
+    let finished =
+        Wca::new().run("run", &guests.arguments(&["--continue-on-errors", "--interval", "300ms", "--iterations", "2"]));
+    finished.ends_with(1);
+    honest_did_not_notice(&finished, 2);
+    assert_eq!(
+        refusal(&guests, &finished, "huge"),
+        "has 1073741824 bytes: a component may have 268435456 (--limit component-size=1073741824 takes it)"
+    );
+}

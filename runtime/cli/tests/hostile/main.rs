@@ -1,0 +1,12 @@
+//! Hostile guests, in the real program: what stops them, that an honest one beside them notices nothing, and what the user is
+//! told, exactly.
+
+mod bombs;
+mod cache;
+mod calls;
+#[path = "../common/mod.rs"]
+mod common;
+mod guests;
+mod load;
+mod reports;
+mod told;
