@@ -5,6 +5,15 @@
 //!
 //! `cargo bench --bench crossing`
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    missing_docs,
+    reason = "a benchmark that cannot run shall say so at once"
+)]
+
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 

@@ -1,5 +1,13 @@
 //! A storage that sends what it gets to a real HTTP server, and to no other than the granted one.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test that cannot go on fails"
+)]
+
 mod common;
 
 use std::io::{BufRead, BufReader, Read, Write};

@@ -2,6 +2,15 @@
 //!
 //! `cargo bench --bench detector`
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    missing_docs,
+    reason = "a benchmark that cannot run shall say so at once"
+)]
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;

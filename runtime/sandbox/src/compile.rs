@@ -65,7 +65,7 @@ pub fn compile(bytes: &[u8], portable: bool) -> Result<Vec<u8>, CompileError> {
     let docs = docs_of(bytes)?;
     let failed = |error: wasmtime::Error| CompileError::Compile(format!("{error:#}"));
     let engine = engine::compiler(portable).map_err(failed)?;
-    let code = engine.precompile_component(bytes).map_err(invalid_or_failed)?;
+    let code = engine.precompile_component(bytes).map_err(|error| invalid_or_failed(&error))?;
     let description = Description { digest: Sha256::digest(bytes).into(), size: bytes.len() as u64, docs };
     let description =
         serde_json::to_vec(&description).map_err(|error| CompileError::Compile(format!("its description: {error}")))?;
@@ -94,7 +94,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
 }
 
-fn invalid_or_failed(error: wasmtime::Error) -> CompileError {
+fn invalid_or_failed(error: &wasmtime::Error) -> CompileError {
     match error.chain().find_map(|cause| cause.downcast_ref::<wasmparser::BinaryReaderError>()) {
         Some(invalid) => CompileError::Invalid(invalid.to_string()),
         None => CompileError::Compile(format!("{error:#}")),

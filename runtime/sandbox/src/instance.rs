@@ -185,7 +185,7 @@ fn find_export(world: World, exports: &Exports, store: &mut Store<State>) -> was
             let instance =
                 exports.get_export_index(&mut *store, None, &name.ok_or_else(missing)?).ok_or_else(missing)?;
             let run = exports.get_export_index(&mut *store, Some(&instance), "run").ok_or_else(missing)?;
-            Export::Command(exports.get_typed_func(store, &run)?)
+            Export::Command(exports.get_typed_func(store, run)?)
         }
     })
 }
