@@ -18,6 +18,7 @@ pub struct Settings {
 
 /// What the agent is to do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[allow(clippy::large_enum_variant, reason = "there is one job in a process")]
 pub enum Job {
     /// Run components.
     Run(Run),
