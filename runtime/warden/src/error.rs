@@ -10,10 +10,10 @@ use crate::start::Step;
 /// The warden cannot start or go on.
 #[derive(Debug, thiserror::Error)]
 pub enum WardenError {
-    /// The program that the agent runs cannot be opened.
-    #[error("opening the running program ({path}): {source}")]
-    Program {
-        /// Where it was looked for.
+    /// A file without which there is no agent cannot be opened.
+    #[error("opening {path}: {source}")]
+    Open {
+        /// The file.
         path: PathBuf,
         /// What the kernel said.
         source: io::Error,

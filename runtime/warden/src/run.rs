@@ -1,37 +1,29 @@
 //! The warden's loop.
 
-use std::ffi::CString;
-use std::fs::File;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{DumpableBehavior, Gid, Resource, Uid, set_dumpable_behavior};
-use wca_messages::{Channel, Downward, Reply, Request};
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+use wca_messages::Reply;
 
 use crate::agent::Agent;
 use crate::backoff::Backoff;
 use crate::cache::Store;
-use crate::compile::{Compilations, Compiler};
+use crate::compile::Compilations;
 use crate::config::{Restart, Ticks, WardenConfig};
 use crate::ended::{Ended, reap};
 use crate::error::{WardenError, system};
 use crate::files::Files;
+use crate::launch::Launcher;
 use crate::measure::Measure;
 use crate::notify::notify;
 use crate::operator::Operator;
 use crate::rundir::RunDir;
 use crate::serve::{Answer, Service};
 use crate::signals::Signals;
-use crate::start::{Launch, start};
 use crate::user::agent_user;
-
-/// Number under which the agent finds its end of the socket.
-const SOCKET: i32 = 3;
-/// What the unprivileged processes see of the warden's environment; anything else may be a secret.
-const ENVIRONMENT: [&str; 8] =
-    ["RUST_LOG", "RUST_BACKTRACE", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "TERM", "TZ", "LANG"];
 
 /// Runs the warden until its agent has ended for good, and returns the code with which the program should end: 0, or the 1
 /// or 2 with which the agent has reported an error that a new start would not mend.
@@ -64,15 +56,6 @@ struct Warden {
     ready: bool,
 }
 
-/// How every agent is started.
-struct Launcher {
-    program: OwnedFd,
-    nothing: OwnedFd,
-    arguments: Vec<CString>,
-    environment: Vec<CString>,
-    user: Option<(Uid, Gid)>,
-}
-
 /// What the loop waits for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Source {
@@ -89,19 +72,8 @@ impl Warden {
         set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(system("PR_SET_DUMPABLE"))?;
         let signals = Signals::new()?;
         let user = agent_user(config.user.as_deref())?;
-        let program = program(config.program)?;
-        let environment: Vec<CString> = ENVIRONMENT
-            .iter()
-            .filter_map(|name| Some(format!("{name}={}", std::env::var(name).ok()?)))
-            .map(argument)
-            .collect::<Result<_, _>>()?;
-        let compiler = Compiler {
-            program: rustix::io::fcntl_dupfd_cloexec(&program, SOCKET).map_err(system("F_DUPFD_CLOEXEC"))?,
-            arguments: arguments(config.compiler)?,
-            environment: environment.clone(),
-            user,
-            limits: config.compile,
-        };
+        let launcher = Launcher::new(config.program, config.agent, user)?;
+        let compiler = launcher.compiler(config.compiler, config.compile)?;
         let service = Service::new(
             config.settings,
             Files::new(config.files),
@@ -110,9 +82,6 @@ impl Warden {
             Compilations::new(compiler, Store::new(config.cache, config.compile.cache)),
         );
         let operator = operator(config.run_dir.as_deref())?;
-        let nothing =
-            File::open("/dev/null").map_err(|source| WardenError::Program { path: "/dev/null".into(), source })?.into();
-        let launcher = Launcher { program, nothing, arguments: arguments(config.agent)?, environment, user };
         Ok(Self {
             service,
             operator,
@@ -132,7 +101,7 @@ impl Warden {
     }
 
     fn run(mut self) -> Result<u8, WardenError> {
-        self.agent = Some(self.launcher.start()?);
+        self.agent = Some(self.launcher.agent()?);
         let code = self.serve();
         // What was compiled last may still be on its way into the cache.
         self.service.compilations.finish();
@@ -314,7 +283,7 @@ impl Warden {
         if self.stopping || self.agent.is_some() || self.start_at.is_none_or(|at| Instant::now() < at) {
             return;
         }
-        self.start_at = match self.launcher.start() {
+        self.start_at = match self.launcher.agent() {
             Ok(agent) => {
                 self.agent = Some(agent);
                 None
@@ -325,24 +294,6 @@ impl Warden {
                 Some(Instant::now() + wait)
             }
         };
-    }
-}
-
-impl Launcher {
-    fn start(&self) -> Result<Agent, WardenError> {
-        let (own, theirs) = Channel::<Downward, Request>::pair().map_err(system("socketpair"))?;
-        let child = start(&Launch {
-            what: "the agent",
-            program: self.program.as_fd(),
-            arguments: &self.arguments,
-            environment: &self.environment,
-            descriptors: &[(self.nothing.as_fd(), 0), (theirs.as_fd(), SOCKET)],
-            user: self.user,
-            // Tokens can stand in its memory.
-            limits: &[(Resource::Core, 0)],
-        })?;
-        tracing::debug!("started the agent as process {}", child.pid.as_raw_nonzero());
-        Agent::new(child, Channel::new(own))
     }
 }
 
@@ -374,22 +325,4 @@ fn operator(named: Option<&Path>) -> Result<Option<Operator>, WardenError> {
         }
         Err(error) => Err(error.into()),
     }
-}
-
-/// The program that the unprivileged processes run: the one that was named, else the running one.
-fn program(named: Option<File>) -> Result<OwnedFd, WardenError> {
-    let path = "/proc/self/exe";
-    match named {
-        Some(file) => Ok(file.into()),
-        None => File::open(path).map(Into::into).map_err(|source| WardenError::Program { path: path.into(), source }),
-    }
-}
-
-/// The program's name and its arguments.
-fn arguments(after: Vec<String>) -> Result<Vec<CString>, WardenError> {
-    std::iter::once("wca".to_owned()).chain(after).map(argument).collect()
-}
-
-fn argument(text: String) -> Result<CString, WardenError> {
-    CString::new(text).map_err(|error| WardenError::Argument(String::from_utf8_lossy(&error.into_vec()).into_owned()))
 }

@@ -3,10 +3,9 @@
 use std::collections::HashSet;
 use std::os::fd::OwnedFd;
 
-use wca_kernel::{TaskCgroups, relative_cgroup_path};
+use wca_kernel::TaskCgroups;
 use wca_messages::{
-    Cgroup, ColumnsHeader, MAX_LABELS, MAX_PATH, MAX_REQUESTS, MAX_TASKS, PROTOCOL, Refused, Reply, Request,
-    RosterEntry, write_columns,
+    Cgroup, ColumnsHeader, MAX_REQUESTS, PROTOCOL, Refused, Reply, Request, RosterEntry, write_columns,
 };
 use wca_model::{Catalog, Request as Change, TaskKey};
 
@@ -15,9 +14,7 @@ use crate::files::{Files, Opened};
 use crate::judge::judge;
 use crate::keys::Keys;
 use crate::measure::Measure;
-
-/// Most containers of a task.
-const MAX_CONTAINERS: usize = 1_024;
+use crate::roster::check_roster;
 
 /// What the warden knows, over all its agents.
 pub(crate) struct Service {
@@ -237,92 +234,8 @@ impl Service {
     }
 }
 
-fn check_roster(tasks: &[RosterEntry]) -> Result<(), Refused> {
-    let oversized = |what: &str, found: usize, most: usize| {
-        Err(Refused::Oversized(format!("{found} {what}, at most {most} are taken")))
-    };
-    if tasks.len() > MAX_TASKS {
-        return oversized("tasks in a roster", tasks.len(), MAX_TASKS);
-    }
-    let mut seen = HashSet::with_capacity(tasks.len());
-    for task in tasks {
-        if task.labels.len() > MAX_LABELS {
-            return oversized("labels of a task", task.labels.len(), MAX_LABELS);
-        }
-        if task.containers.len() > MAX_CONTAINERS {
-            return oversized("containers of a task", task.containers.len(), MAX_CONTAINERS);
-        }
-        for path in std::iter::once(&task.cgroup).chain(&task.containers) {
-            check_path(path)?;
-        }
-        if !seen.insert(task.cgroup.as_str()) {
-            return Err(Refused::Invalid(format!("two tasks of the roster have the cgroup {:?}", task.cgroup)));
-        }
-    }
-    Ok(())
-}
-
-fn check_path(path: &str) -> Result<(), Refused> {
-    if path.len() > MAX_PATH {
-        let found = path.len();
-        return Err(Refused::Oversized(format!("a cgroup path of {found} bytes, at most {MAX_PATH} are taken")));
-    }
-    let wrong = if !path.starts_with('/') {
-        Some("it does not begin with `/`")
-    } else if path == "/" {
-        Some("the root cgroup is no task")
-    } else {
-        relative_cgroup_path(path).err()
-    };
-    match wrong {
-        Some(wrong) => Err(Refused::Invalid(format!("{path:?} is no path of a cgroup: {wrong}"))),
-        None => Ok(()),
-    }
-}
-
 impl std::fmt::Debug for Service {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Service").field("roster", &self.roster).field("ticks", &self.ticks).finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn entry(cgroup: &str) -> RosterEntry {
-        RosterEntry { cgroup: cgroup.into(), identity: 0, containers: vec![], labels: vec![] }
-    }
-
-    #[test]
-    fn rosters_that_are_refused() {
-        let label = ("a".to_owned(), "b".to_owned());
-        let cases: [(Vec<RosterEntry>, &str); 9] = [
-            (vec![entry("a")], "\"a\" is no path of a cgroup: it does not begin with `/`"),
-            (vec![entry("/")], "\"/\" is no path of a cgroup: the root cgroup is no task"),
-            (vec![entry("/a/../b")], "\"/a/../b\" is no path of a cgroup: it leads elsewhere"),
-            (vec![entry("/a\nb")], "\"/a\\nb\" is no path of a cgroup: it holds a control character"),
-            (vec![entry("/a"), entry("/a")], "two tasks of the roster have the cgroup \"/a\""),
-            (
-                vec![RosterEntry { containers: vec!["x".into()], ..entry("/a") }],
-                "\"x\" is no path of a cgroup: it does not begin with `/`",
-            ),
-            (
-                vec![entry(&format!("/{}", "x".repeat(4096)))],
-                "oversized message: a cgroup path of 4097 bytes, at most 4096 are taken",
-            ),
-            (
-                vec![RosterEntry { labels: vec![label; 257], ..entry("/a") }],
-                "oversized message: 257 labels of a task, at most 256 are taken",
-            ),
-            (
-                (0..=MAX_TASKS).map(|n| entry(&format!("/{n}"))).collect(),
-                "oversized message: 65537 tasks in a roster, at most 65536 are taken",
-            ),
-        ];
-        for (tasks, expected) in cases {
-            assert_eq!(check_roster(&tasks).unwrap_err().to_string(), expected);
-        }
-        assert_eq!(check_roster(&[entry("/a"), entry("/a/b")]), Ok(()));
     }
 }
