@@ -4,7 +4,7 @@ use crate::common::{Finished, Wca};
 use crate::guests::{Guests, detector, storage};
 use crate::told::{about, exactly, honest_did_not_notice, value};
 
-const TICKS: usize = 8;
+const TICKS: usize = 24;
 /// Small limits, so that everything that is stopped is stopped soon. Failures cost a policy its instance, so that each of
 /// its calls is a first one: the limits are those of the start.
 const SMALL: &[&str] = &[
