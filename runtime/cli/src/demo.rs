@@ -20,7 +20,7 @@ const IDLE: &str = "read -r nothing";
 ///
 /// # Errors
 /// What cannot be started.
-pub(crate) fn demo(arguments: DemoArguments) -> Result<u8> {
+pub(crate) fn demo(arguments: &DemoArguments) -> Result<u8> {
     let _tasks = Tasks::start();
     let job = Job::Run(Run {
         components: vec![ComponentSource::Embedded { name: "BusyTask".into() }],

@@ -30,7 +30,7 @@ fn main() -> ExitCode {
         Verb::Agent => wca_agent::main(),
         Verb::Compile => compile::main(),
         Verb::Run(run) => report::ended(start::run(run)),
-        Verb::Inspect(inspect) => report::ended(start::inspect(inspect)),
-        Verb::Demo(demo) => report::ended(demo::demo(demo)),
+        Verb::Inspect(inspect) => report::ended(start::inspect(&inspect)),
+        Verb::Demo(demo) => report::ended(demo::demo(&demo)),
     }
 }

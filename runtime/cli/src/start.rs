@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: RunArguments) -> Result<u8> {
 ///
 /// # Errors
 /// What cannot be opened or started.
-pub(crate) fn inspect(arguments: InspectArguments) -> Result<u8> {
+pub(crate) fn inspect(arguments: &InspectArguments) -> Result<u8> {
     let mut files = Vec::new();
     let component = open(&arguments.component, &mut files)?;
     let job = Job::Inspect { component, json: arguments.json };

@@ -12,7 +12,7 @@ const SMALL: &[&str] = &[
     "--interval",
     "500ms",
     "--iterations",
-    "8",
+    "24",
     "--memory",
     "4Mi",
     "--limit",
@@ -128,7 +128,7 @@ fn what_runs_too_long_by_the_clock_is_stopped() {
         guests.that(name, does);
     }
     let small = ["--limit", "start-deadline=100ms", "--deadline", "50ms", "--limit", "quarantine-after=1"];
-    let paced = ["--continue-on-errors", "--interval", "500ms", "--iterations", "8"];
+    let paced = ["--continue-on-errors", "--interval", "500ms", "--iterations", "24"];
     let finished = run(&guests, &[&small[..], &paced].concat());
     finished.ends_with(0);
     honest_did_not_notice(&finished, TICKS);
