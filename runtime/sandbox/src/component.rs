@@ -35,7 +35,7 @@ pub enum LoadError {
     Constructor(String),
 }
 
-/// A component that was compiled and examined; [`Component::link`] makes it ready to run.
+/// A component that was compiled and examined; linking it makes it ready to run.
 #[derive(Clone)]
 pub struct Component {
     /// What the compile child told of it.
