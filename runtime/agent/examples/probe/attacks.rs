@@ -21,11 +21,11 @@ fn errno(result: c_long) -> i32 {
     if result == -1 { std::io::Error::last_os_error().raw_os_error().unwrap_or(-1) } else { 0 }
 }
 
-/// Makes a system call as it stands; the number of the error.
+/// Makes a system call as it stands; the number of the error. Each argument fills its register, as the kernel reads it.
 macro_rules! call {
     ($number:ident $(, $argument:expr)* $(,)?) => {{
         // SAFETY: the kernel checks what it is given, and each is chosen so that nothing of this process breaks.
-        errno(unsafe { libc::syscall(libc::$number $(, $argument)*) })
+        errno(unsafe { libc::syscall(libc::$number $(, ($argument) as c_long)*) })
     }};
 }
 
