@@ -1,0 +1,14 @@
+//! Policies as the agent makes and calls them: real components, most of them written as text.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test that cannot go on fails"
+)]
+
+mod configure;
+mod constructor;
+mod host;
+mod text;
