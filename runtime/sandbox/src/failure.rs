@@ -51,6 +51,9 @@ pub enum Failure {
     /// It trapped.
     #[error("it trapped: {0}")]
     Trap(String),
+    /// It was stopped between two calls, when it was asked whether it may be replaced.
+    #[error("asked for `may-recycle`: {0}")]
+    MayRecycle(#[source] Box<Failure>),
 }
 
 impl Failure {

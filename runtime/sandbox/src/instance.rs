@@ -133,19 +133,29 @@ impl Instance {
     }
 
     /// Whether it has grown to four fifths of its memory, and allows to be replaced.
-    pub(crate) async fn may_be_recycled(&mut self, component: &Component, allowed: Duration) -> bool {
+    ///
+    /// # Errors
+    /// [`Failure`] where it was stopped while it was asked; it cannot be called again.
+    pub(crate) async fn may_be_recycled(&mut self, component: &Component, allowed: Duration) -> Result<bool, Failure> {
         if !component.may_recycle || !self.store.data().limiter.is_nearly_full() {
-            return false;
+            return Ok(false);
         }
-        let Ok(asked) = self.exports.get_typed_func::<(), (bool,)>(&mut self.store, "may-recycle") else {
-            return false;
-        };
         self.begin(Given::default(), Allowed::call(allowed), false);
         let (meter, turns) = (Arc::clone(&self.store.data().meter), self.store.data().turns.clone());
         let _ticking = self.store.data().ticking();
-        let answer = metered(&meter, &turns, asked.call_async(&mut self.store, ())).await;
-        locked(&self.store.data().lines).end();
-        matches!(answer, Ok(Ok((true,))))
+        let asking = async {
+            let asked = self.exports.get_typed_func::<(), (bool,)>(&mut self.store, "may-recycle")?;
+            asked.call_async(&mut self.store, ()).await
+        };
+        let answer = metered(&meter, &turns, asking).await;
+        let state = self.store.data();
+        locked(&state.lines).end();
+        let failure = match answer {
+            Ok(Ok((answer,))) => return Ok(answer),
+            Ok(Err(error)) => Failure::of(&error, &state.limits, &state.limiter, false),
+            Err(exceeded) => Failure::deadline(&exceeded),
+        };
+        Err(Failure::MayRecycle(Box::new(failure.printable(&state.limits))))
     }
 
     /// Bytes of its memories and tables.

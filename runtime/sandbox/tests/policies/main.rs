@@ -11,4 +11,5 @@
 mod configure;
 mod constructor;
 mod host;
+mod recycle;
 mod text;
