@@ -244,8 +244,6 @@ fn new_store(component: &Component, linked: &Linked, around: &Surroundings) -> S
         http: WasiHttpCtx::new(),
         granted_http: GrantedHttp::new(&around.grants, Arc::clone(&lines)),
         table: ResourceTable::new(),
-        runner_fuel: is_runner.then_some(limits.fuel),
-        fuel_before: u64::MAX,
         time,
         lines,
         limits,
@@ -259,21 +257,24 @@ fn new_store(component: &Component, linked: &Linked, around: &Surroundings) -> S
 }
 
 impl Instance {
-    /// Runs a runner to its end: its time and fuel are those of the stretch between two calls to its node.
+    /// Runs a runner to its end: its time is that of the stretch between two calls to its node, its fuel that of a tick. What
+    /// it waits in the host counts too, so that a server that never answers does not keep the agent.
     pub(crate) async fn run(&mut self, node: Option<Box<dyn crate::host::node::NodeAccess>>) -> Result<(), Failure> {
         let limits = &self.store.data().limits;
         let start = Allowed::start(limits.start_deadline, limits.start_deadline);
         let allowed = limits.deadline.map_or(start, Allowed::call);
         self.begin(Given::default(), allowed, false);
         self.store.data_mut().node = node;
-        set_fuel(&mut self.store, u64::MAX);
-        self.store.data_mut().fuel_before = u64::MAX;
-        self.store.data().meter.run_on();
+        let (meter, turns) = (Arc::clone(&self.store.data().meter), self.store.data().turns.clone());
         let _ticking = self.store.data().ticking();
-        let outcome = call(self.export, &mut self.store).await;
+        let outcome = metered(&meter, &turns, call(self.export, &mut self.store)).await;
         let state = self.store.data_mut();
         locked(&state.lines).end();
-        let ended = outcome.unwrap_or_else(|error| Err(Failure::of(&error, &state.limits, &state.limiter, false)));
+        let ended = match outcome {
+            Ok(Ok(ended)) => ended,
+            Ok(Err(error)) => Err(Failure::of(&error, &state.limits, &state.limiter, false)),
+            Err(exceeded) => Err(Failure::deadline(&exceeded)),
+        };
         ended.map_err(|failure| failure.printable(&state.limits))
     }
 }

@@ -11,5 +11,7 @@
 mod configure;
 mod constructor;
 mod host;
+mod http;
 mod recycle;
+mod runner;
 mod text;
