@@ -8,6 +8,8 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod allocator;
+mod command;
 mod configure;
 mod constructor;
 mod host;
