@@ -52,6 +52,8 @@ fn what_is_no_component_of_this_contract_is_refused_with_its_reason() {
     guests.bytes("encoding", b"\0asm\x0f\0\x01\0");
     let honest = std::fs::read(repository("tests/guests/honest/honest.wasm")).unwrap();
     guests.bytes("half", &honest[..honest.len() / 2]);
+    let forged = "(func (export \"x\\n2026-01-01T00:00:00Z ERROR [Honest] forged\"))";
+    guests.text("forged", &detector(&forged.repeat(2), ""));
 
     let finished =
         Wca::new().run("run", &guests.arguments(&["--continue-on-errors", "--interval", "300ms", "--iterations", "2"]));
@@ -119,6 +121,11 @@ fn what_is_no_component_of_this_contract_is_refused_with_its_reason() {
     for (name, expected) in [
         ("preamble", "it is no valid component: malformed section id (at offset 0x"),
         ("half", "it is no valid component: unexpected end-of-file (at offset 0x"),
+        (
+            "forged",
+            "it is no valid component: duplicate export name `x\\n2026-01-01T00:00:00Z ERROR [Honest] forged` already \
+             defined (at offset 0x",
+        ),
     ] {
         let told = refusal(&guests, &finished, name);
         assert!(told.starts_with(expected), "{name}: {told}");
