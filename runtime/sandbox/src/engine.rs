@@ -12,6 +12,7 @@ use wasmtime::component::Linker;
 use wasmtime::{Config, Engine, OptLevel};
 
 use crate::bindings;
+use crate::compile::FORMAT;
 use crate::deadline::EpochClock;
 use crate::state::State;
 use crate::turns::Turns;
@@ -87,12 +88,14 @@ impl Sandbox {
         })
     }
 
-    /// What machine code depends on besides the component: version of the engine, its configuration, the processor.
+    /// What compiled code depends on besides the component: version of the engine, its configuration, the processor, and the
+    /// form in which this program writes it down.
     #[must_use]
     pub fn engine_id(&self) -> [u8; 32] {
         let mut hasher = Sha256Hasher(Sha256::new());
         self.engine.precompile_compatibility_hash().hash(&mut hasher);
         env!("CARGO_PKG_VERSION").hash(&mut hasher);
+        FORMAT.hash(&mut hasher);
         std::env::consts::ARCH.hash(&mut hasher);
         hasher.0.finalize().into()
     }
