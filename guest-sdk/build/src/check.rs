@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use std::path::Path;
 
 /// What to run where a component is not that of its sources.
-const REMEDY: &str = "cargo run --release -p wca-guest-build";
+const REMEDY: &str = "cargo run --release --bin wca-guest-build";
 
 /// Checks guests; with a folder, builds them afresh into it and compares.
 pub(crate) fn all(repository: &Repository, guests: &[Guest], built: Option<&Path>) -> Result<()> {
