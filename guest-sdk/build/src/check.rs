@@ -2,13 +2,15 @@
 
 use crate::guest::{Guest, How, Repository};
 use crate::lock::{Entry, Lock, State};
-use crate::toolchain::Toolchain;
+use crate::toolchain::{Toolchain, output};
 use crate::{compile, component, say};
 use anyhow::{Context, Result, bail};
+use serde_json::{Map, Value};
 use std::path::Path;
+use std::process::Command;
 
 /// What to run where a component is not that of its sources.
-const REMEDY: &str = "cargo run --release -p wca-guest-build";
+const REMEDY: &str = "cargo run --release --bin wca-guest-build";
 
 /// Checks guests; with a folder, builds them afresh into it and compares.
 pub(crate) fn all(repository: &Repository, guests: &[Guest], built: Option<&Path>) -> Result<()> {
@@ -73,12 +75,36 @@ fn rebuilt(
             difference(&theirs, &ours)
         );
     }
+    let (ours, theirs) = (described(repository, &path)?, described(repository, &path_delivered)?);
+    if ours != theirs {
+        bail!(
+            "{guest}: built anew by {}, it is not described as {} is:\n{}",
+            toolchain.name(),
+            path_delivered.display(),
+            difference(&theirs, &ours)
+        );
+    }
     Ok(format!(
-        "up to date; built anew by {} instead of {} ({}), imports and exports are the same",
+        "up to date; built anew by {} instead of {} ({}), it exports, imports and is described the same",
         toolchain.name(),
         entry.rustc,
         entry.route
     ))
+}
+
+/// What `wca inspect --json` says of a component, but for what differs between any two builds.
+fn described(repository: &Repository, component: &Path) -> Result<String> {
+    let mut cargo = Command::new("cargo");
+    cargo
+        .args(["run", "--quiet", "--release", "--locked", "--bin", "wca", "--"])
+        .args(["inspect", "--json", "--no-cache"])
+        .arg(component)
+        .current_dir(&repository.root);
+    let mut told: Map<String, Value> = serde_json::from_str(&output(&mut cargo)?).context("`wca inspect --json`")?;
+    for build in ["size", "sha256"] {
+        told.remove(build).with_context(|| format!("`wca inspect --json` tells no {build}"))?;
+    }
+    Ok(serde_json::to_string_pretty(&told)?)
 }
 
 /// Lines that only one of two texts has.

@@ -43,7 +43,7 @@ impl Lock {
 
     /// Writes the file without the guests that are gone.
     pub(crate) fn write(&mut self, repository: &Repository) -> Result<()> {
-        let present = repository.guests(&[])?;
+        let present = repository.guests()?;
         self.guests.retain(|path, _| present.iter().any(|guest| guest.path == *path));
         let path = path(repository);
         let mut text = serde_json::to_string_pretty(&self.guests)?;
@@ -132,7 +132,7 @@ mod tests {
     #[test]
     fn a_component_is_fresh_until_one_side_changes() {
         let (folder, repository) = project(&[("components/a/Cargo.toml", ""), ("components/a/src/lib.rs", "one")]);
-        let guest = &repository.guests(&[]).unwrap()[0];
+        let guest = &repository.guests().unwrap()[0];
         let state = || State::of(&repository, guest, &Lock::read(&repository).unwrap()).unwrap();
         assert_eq!(state(), State::Unlocked);
 
@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn a_guest_that_is_gone_leaves_the_file() {
         let (folder, repository) = project(&[("components/a/Cargo.toml", "")]);
-        let guest = &repository.guests(&[]).unwrap()[0];
+        let guest = &repository.guests().unwrap()[0];
         let mut lock = Lock::default();
         lock.set(&repository, guest, "rustup", "", b"").unwrap();
         std::fs::remove_dir_all(folder.path().join("components/a")).unwrap();

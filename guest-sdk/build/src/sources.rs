@@ -114,7 +114,7 @@ mod tests {
             ("guest-sdk/rust/macros/Cargo.toml", ""),
             ("guest-sdk/rust/macros/src/lib.rs", ""),
         ]);
-        let guest = &repository.guests(&[]).unwrap()[0];
+        let guest = &repository.guests().unwrap()[0];
         let change = |path: &str| {
             let before = digest(&repository, guest).unwrap();
             let path = folder.path().join(path);
@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn a_dependency_outside_is_refused_by_name() {
         let (_folder, repository) = project(&[("components/a/Cargo.toml", "x = { path = \"../../../x\" }")]);
-        let error = digest(&repository, &repository.guests(&[]).unwrap()[0]).unwrap_err().to_string();
+        let error = digest(&repository, &repository.guests().unwrap()[0]).unwrap_err().to_string();
         assert!(error.starts_with("components/a: ") && error.contains("names `../../../x`"), "{error}");
     }
 

@@ -1,8 +1,7 @@
-#!/bin/sh
-# Builds quickjs.wasm. Needs componentize-qjs (it comes with jco 1.35.0: `npm install @bytecodealliance/jco@1.35.0` in a folder
-# whose node_modules/.bin is on PATH) and cargo.
-set -eu
+#!/usr/bin/env bash
+# Builds quickjs.wasm. Needs cargo and componentize-qjs, which comes with jco 1.35.0: `../get-tools quickjs` gets it.
+set -euo pipefail
 cd "$(dirname "$0")"
 mkdir -p build
 componentize-qjs -w wit -n threshold -j threshold.js --sync --stub-wasi --opt-size -o build/made.wasm
-cargo run --quiet --release -p wca-guest-build -- finish guest-sdk/detectors/quickjs build/made.wasm
+cargo run --quiet --release --locked --bin wca-guest-build -- finish . build/made.wasm
