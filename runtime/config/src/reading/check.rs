@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use wca_model::metric::is_label_name;
+
 use super::address::{check_host_port, check_path, check_url};
 use super::component::Wanted;
 use super::environment::ENV;
@@ -42,8 +44,10 @@ impl Reader<'_> {
                     items.iter().enumerate().map(|(index, item)| self.check(item, kind, &spot.item(index))).collect();
                 items.into_iter().collect::<Option<_>>().map(Value::List)
             }
-            (Kind::Map(kind), Content::Map(entries)) => {
-                let pairs: Vec<_> = entries.iter().map(|entry| self.pair(entry, kind, spot)).collect();
+            (Kind::Map(value) | Kind::Labels(value), Content::Map(entries)) => {
+                let are_labels = matches!(kind, Kind::Labels(_));
+                let pairs: Vec<_> =
+                    entries.iter().map(|entry| self.pair(entry, value, spot).filter(|_| !are_labels || self.is_label(entry, spot))).collect();
                 pairs.into_iter().collect::<Option<_>>().map(Value::Map)
             }
             (_, Content::Scalar(scalar)) => match self.scalar(scalar, node, kind) {
@@ -55,6 +59,23 @@ impl Reader<'_> {
             },
             _ => None,
         }
+    }
+
+    /// Whether the key of an entry can be the name of a label; otherwise that has been reported.
+    fn is_label(&mut self, entry: &Entry, spot: &Spot) -> bool {
+        let name = &entry.key.text;
+        if is_label_name(name) {
+            return true;
+        }
+        let help = if name.starts_with("__") {
+            "names that begin with `__` are kept by Prometheus for itself".to_owned()
+        } else {
+            let usable = usable_label(name);
+            let rule = "a letter or `_`, then letters, digits and `_`";
+            usable.map_or_else(|| rule.to_owned(), |usable| format!("{rule}, for instance `{usable}`"))
+        };
+        self.report(&entry.place, format!("keys of {spot} must be names of labels, but this is {}", entry.key.describe()), Some(help));
+        false
     }
 
     fn pair(&mut self, entry: &Entry, kind: &Kind, spot: &Spot) -> Option<(String, Value)> {
@@ -111,7 +132,12 @@ impl Reader<'_> {
             }
             Kind::Text => Ok(text()),
             // Not scalars; `check` has led them elsewhere.
-            Kind::List(_) | Kind::Map(_) | Kind::Either(_) | Kind::Component(_) | Kind::Only(_) => Err(out_of_range()),
+            Kind::List(_)
+            | Kind::Map(_)
+            | Kind::Labels(_)
+            | Kind::Either(_)
+            | Kind::Component(_)
+            | Kind::Only(_) => Err(out_of_range()),
         }
     }
 
@@ -161,6 +187,16 @@ fn check_pattern(text: &str, groups: Option<usize>) -> Result<(), String> {
         }
         _ => Ok(()),
     }
+}
+
+/// A name that is like this one and can be a label's.
+fn usable_label(name: &str) -> Option<String> {
+    let usable = |character: char| if character.is_ascii_alphanumeric() { character } else { '_' };
+    let mut name: String = name.chars().map(usable).collect();
+    if name.starts_with(|first: char| first.is_ascii_digit()) {
+        name.insert(0, '_');
+    }
+    is_label_name(&name).then_some(name)
 }
 
 fn help_for_mismatch(node: &Node, kind: &Kind) -> Option<String> {

@@ -84,6 +84,11 @@ impl<'a> Reader<'a> {
         Made::Storage(StorageId(self.storages.len() - 1))
     }
 
+    /// The storages that were read so far.
+    pub(crate) fn storages(&self) -> impl Iterator<Item = &Storage> {
+        self.storages.iter()
+    }
+
     /// Gives a guest its number.
     fn invite(&mut self, guest: Guest) -> GuestId {
         self.guests.push(guest);
