@@ -119,12 +119,9 @@ impl Kind {
             Self::Text | Self::OneOf(..) | Self::Pattern(_) | Self::Url | Self::Path { .. } | Self::HostPort => {
                 is_text(scalar)
             }
-            Self::List(_)
-            | Self::Map(_)
-            | Self::Labels(_)
-            | Self::Either(_)
-            | Self::Component(_)
-            | Self::Only(_) => false,
+            Self::List(_) | Self::Map(_) | Self::Labels(_) | Self::Either(_) | Self::Component(_) | Self::Only(_) => {
+                false
+            }
         }
     }
 

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use wca_model::metric::is_label_name;
-
 use super::address::{check_host_port, check_path, check_url};
 use super::component::Wanted;
 use super::environment::ENV;
@@ -46,8 +44,10 @@ impl Reader<'_> {
             }
             (Kind::Map(value) | Kind::Labels(value), Content::Map(entries)) => {
                 let are_labels = matches!(kind, Kind::Labels(_));
-                let pairs: Vec<_> =
-                    entries.iter().map(|entry| self.pair(entry, value, spot).filter(|_| !are_labels || self.is_label(entry, spot))).collect();
+                let pairs: Vec<_> = entries
+                    .iter()
+                    .map(|entry| self.pair(entry, value, spot).filter(|_| !are_labels || self.is_label(entry, spot)))
+                    .collect();
                 pairs.into_iter().collect::<Option<_>>().map(Value::Map)
             }
             (_, Content::Scalar(scalar)) => match self.scalar(scalar, node, kind) {
@@ -59,23 +59,6 @@ impl Reader<'_> {
             },
             _ => None,
         }
-    }
-
-    /// Whether the key of an entry can be the name of a label; otherwise that has been reported.
-    fn is_label(&mut self, entry: &Entry, spot: &Spot) -> bool {
-        let name = &entry.key.text;
-        if is_label_name(name) {
-            return true;
-        }
-        let help = if name.starts_with("__") {
-            "names that begin with `__` are kept by Prometheus for itself".to_owned()
-        } else {
-            let usable = usable_label(name);
-            let rule = "a letter or `_`, then letters, digits and `_`";
-            usable.map_or_else(|| rule.to_owned(), |usable| format!("{rule}, for instance `{usable}`"))
-        };
-        self.report(&entry.place, format!("keys of {spot} must be names of labels, but this is {}", entry.key.describe()), Some(help));
-        false
     }
 
     fn pair(&mut self, entry: &Entry, kind: &Kind, spot: &Spot) -> Option<(String, Value)> {
@@ -132,12 +115,9 @@ impl Reader<'_> {
             }
             Kind::Text => Ok(text()),
             // Not scalars; `check` has led them elsewhere.
-            Kind::List(_)
-            | Kind::Map(_)
-            | Kind::Labels(_)
-            | Kind::Either(_)
-            | Kind::Component(_)
-            | Kind::Only(_) => Err(out_of_range()),
+            Kind::List(_) | Kind::Map(_) | Kind::Labels(_) | Kind::Either(_) | Kind::Component(_) | Kind::Only(_) => {
+                Err(out_of_range())
+            }
         }
     }
 
@@ -187,16 +167,6 @@ fn check_pattern(text: &str, groups: Option<usize>) -> Result<(), String> {
         }
         _ => Ok(()),
     }
-}
-
-/// A name that is like this one and can be a label's.
-fn usable_label(name: &str) -> Option<String> {
-    let usable = |character: char| if character.is_ascii_alphanumeric() { character } else { '_' };
-    let mut name: String = name.chars().map(usable).collect();
-    if name.starts_with(|first: char| first.is_ascii_digit()) {
-        name.insert(0, '_');
-    }
-    is_label_name(&name).then_some(name)
 }
 
 fn help_for_mismatch(node: &Node, kind: &Kind) -> Option<String> {
@@ -250,16 +220,24 @@ mod tests {
     const FILE: Kind = Kind::Path { absolute: true, readable: true };
 
     #[rstest]
-    #[case(Kind::Float, "1", "`x` must be a number with a decimal point, but this is the integer 1")]
-    #[case(Kind::Float, "True", "`x` must be a number with a decimal point, but this is the boolean True")]
-    #[case(NAMES, "3", "`x` must be one of 1, 2, but this is the integer 3")]
+    #[case::v113_integer_as_float(
+        Kind::Float,
+        "1",
+        "`x` must be a number with a decimal point, but this is the integer 1"
+    )]
+    #[case::v113_boolean_as_float(
+        Kind::Float,
+        "True",
+        "`x` must be a number with a decimal point, but this is the boolean True"
+    )]
+    #[case::v113_none_of_the_names(NAMES, "3", "`x` must be one of 1, 2, but this is the integer 3")]
     #[case(NAMES, "'3'", "`x` must be one of 1, 2, but this is the text \"3\"")]
-    #[case(FILE, "../some/path", "`x` must be a path without `..`")]
+    #[case::v113_path_upwards(FILE, "../some/path", "`x` must be a path without `..`")]
     #[case(FILE, "some/path", "`x` must be an absolute path, which begins with `/`")]
     #[case(FILE, "/not/there", "`x` must be a file that can be read: no such file")]
-    #[case(Kind::HostPort, "127.1:9876", "`x` has a wrong host: `127.1` is no IPv4 address")]
+    #[case::v113_address(Kind::HostPort, "127.1:9876", "`x` has a wrong host: `127.1` is no IPv4 address")]
     #[case(Kind::HostPort, "localhost", "`x` must be HOST:PORT; the colon and the port are missing")]
-    #[case(RANGE, "123", "`x` must be a number from 0 to 5, but this is the integer 123")]
+    #[case::v113_above_the_range(RANGE, "123", "`x` must be a number from 0 to 5, but this is the integer 123")]
     #[case(RANGE, "-0.1", "`x` must be a number from 0 to 5, but this is the number -0.1")]
     #[case(RANGE, ".nan", "`x` must be a number from 0 to 5, but this is the number .nan")]
     #[case(RANGE, "true", "`x` must be a number from 0 to 5, but this is the boolean true")]

@@ -10,6 +10,7 @@ mod environment;
 mod file;
 mod flat;
 mod guest;
+mod labels;
 mod spot;
 mod suggest;
 mod value;
