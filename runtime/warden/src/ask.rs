@@ -28,7 +28,7 @@ pub enum AskError {
     #[error("the warden's answer: {0}")]
     Receive(#[from] ReceiveError),
     /// It said no.
-    #[error("{0}")]
+    #[error(transparent)]
     Refused(#[from] Refused),
 }
 

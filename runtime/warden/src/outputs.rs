@@ -62,9 +62,11 @@ impl Output {
                 };
                 let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
                 let folder = open(folder, flags, Mode::empty()).map_err(failed)?;
-                // Said at the start, not at the first tick.
-                drop(begin(&folder, &beside(&name)).map_err(failed)?);
-                unlinkat(&folder, beside(&name), AtFlags::empty()).map_err(failed)?;
+                // Said at the start, not at the first tick. Under a name of its own: at a reload the agent may be writing
+                // what will take the file's place.
+                let trial = with_ending(&name, ".check");
+                drop(begin(&folder, &trial).map_err(failed)?);
+                unlinkat(&folder, trial, AtFlags::empty()).map_err(failed)?;
                 Place::Folder { folder, name }
             }
         };
@@ -101,9 +103,13 @@ impl Output {
 
 /// Name of the file that takes the place of `name`: no two names share it.
 fn beside(name: &OsStr) -> OsString {
-    let mut beside = name.to_owned();
-    beside.push(".tmp");
-    beside
+    with_ending(name, ".tmp")
+}
+
+fn with_ending(name: &OsStr, ending: &str) -> OsString {
+    let mut name = name.to_owned();
+    name.push(ending);
+    name
 }
 
 /// A new file of that name; what an earlier writer left is removed, so that a link which somebody else put there leads
@@ -154,6 +160,22 @@ mod tests {
         output.publish().unwrap();
         assert_eq!(read_to_string(&path).unwrap(), "new\n");
         assert!(!other.exists());
+    }
+
+    #[test]
+    fn opening_a_file_again_leaves_what_is_being_written_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("metrics.prom");
+        let before = output(path.clone(), Written::Replaced);
+        let mut writing = File::from(before.hand_over().unwrap());
+        let after = output(path.clone(), Written::Replaced);
+        writing.write_all(b"old\n").unwrap();
+        before.publish().unwrap();
+        assert_eq!(read_to_string(&path).unwrap(), "old\n");
+        File::from(after.hand_over().unwrap()).write_all(b"new\n").unwrap();
+        after.publish().unwrap();
+        assert_eq!(read_to_string(&path).unwrap(), "new\n");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]
