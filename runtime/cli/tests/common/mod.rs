@@ -15,11 +15,11 @@ pub(crate) fn repository(path: &str) -> PathBuf {
 
 /// A component of the repository, as an argument.
 pub(crate) fn component(path: &str) -> String {
-    repository(path).display().to_string()
+    repository(path).canonicalize().unwrap().display().to_string()
 }
 
 /// Compiled code is kept once for all tests of a file.
-fn cache() -> PathBuf {
+pub(crate) fn cache() -> PathBuf {
     static CACHE: OnceLock<TempDir> = OnceLock::new();
     // A folder of its own in it, which the program makes: others may look into the temporary one.
     CACHE.get_or_init(|| tempfile::tempdir().unwrap()).path().join("cache")
