@@ -90,7 +90,7 @@ impl Warden {
             compilations: Compilations::new(compiler, Store::new(config.cache, config.compile.cache)),
             reload: config.reload,
         });
-        let operator = operator(config.run_dir.as_deref())?;
+        let operator = if config.serves_operator { operator(config.run_dir.as_deref())? } else { None };
         Ok(Self {
             service,
             operator,

@@ -34,7 +34,7 @@ fn with_tasks_that_come_and_go_every_tick_is_stored_or_counted_and_nothing_grows
     println!("cgroups in {} hierarchies, cgroup v2 among them: {unified}", dirs.len());
     let setup = Setup::with(&format!(
         "runner: !DetectionRunner\n  measurement_runner: !MeasurementRunner\n    action_delay: 0.05\n    node: !CgroupNode {{paths: \
-         [/{group}/*]}}\n    metrics_storage: !FilterStorage\n      filter: [wca_up, wca_tasks, wca_ticks_overrun, task_up]\n      \
+         [/{group}/*]}}\n    metrics_storage: !FilterStorage\n      filter: [wca_up, wca_tasks, wca_ticks_overrun]\n      \
          storages: [!LogStorage {{output_filename: FOLDER/metrics.prom}}]\n  detector: !BusyTask \n  anomalies_storage: !LogStorage \
          {{output_filename: FOLDER/anomalies.prom, overwrite: true}}\n"
     ));
@@ -101,7 +101,7 @@ impl Size {
 }
 
 /// The child of the warden that is called so.
-fn agent_of(warden: u32) -> u32 {
+pub(crate) fn agent_of(warden: u32) -> u32 {
     let pids = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
     pids.into_iter()
         .find(|pid: &u32| {

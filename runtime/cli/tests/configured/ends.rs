@@ -141,3 +141,21 @@ fn a_signal_ends_after_the_tick_and_all_of_it_is_stored() {
         }
     }
 }
+
+#[test]
+fn a_check_is_no_second_agent() {
+    let setup = Setup::with(GOOD);
+    let mut started = setup.start(&[]);
+    started.until_ticks("metrics.prom", 1);
+    let second = setup.run(&["--iterations", "1"]);
+    assert_eq!(second.code, Some(1), "{second:#?}");
+    for (yaml, code, said) in [(GOOD, 0, ""), ("runner: 1\n", 1, "config.yaml:1:9")] {
+        setup.configure(yaml);
+        let finished = wca(&setup, "check -c FILE");
+        finished.ends_with(code).says(said);
+        let right = format!("{}: nothing is wrong\n", setup.path("config.yaml").display());
+        assert_eq!(finished.stdout, if code == 0 { right.as_str() } else { "" });
+        assert_eq!(finished.stderr.is_empty(), code == 0, "{finished:#?}");
+    }
+    started.stop().ends_with(0);
+}

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 
-use crate::churn::check_grid;
+use crate::churn::{agent_of, check_grid};
 use crate::setup::{Setup, Started};
 use crate::text::Line;
 
@@ -41,14 +41,17 @@ fn last<'l>(lines: &'l [Line], name: &str) -> &'l Line {
     lines.iter().rfind(|line| line.name == name).unwrap()
 }
 
-/// The last whole tick, after one that begins from now on.
-fn next_tick(started: &mut Started<'_>, setup: &Setup) -> Vec<Line> {
-    let ticks = |setup: &Setup| setup.read("metrics.prom").matches("\nwca_up{").count();
-    let before = ticks(setup);
-    // The first of these may have begun before.
-    started.until("the next ticks", |setup| ticks(setup) >= before + 3);
-    let text = setup.read("metrics.prom");
-    crate::text::lines(&text[text.len().saturating_sub(64 << 10)..].split_once('\n').unwrap().1)
+/// The samples at the end of what was stored, after ticks that begin from now on.
+fn next_ticks(started: &mut Started<'_>, setup: &Setup) -> Vec<Line> {
+    let begun = |lines: &[Line]| -> Vec<f64> {
+        lines.iter().filter(|line| line.name == "wca_up").map(|line| line.value).collect()
+    };
+    let before = begun(&setup.last_lines("metrics.prom")).last().copied().unwrap_or(0.0);
+    // The first of three may have begun before.
+    started.until("the next ticks", |setup| {
+        begun(&setup.last_lines("metrics.prom")).iter().filter(|begun| **begun > before).count() >= 3
+    });
+    setup.last_lines("metrics.prom")
 }
 
 #[test]
@@ -57,7 +60,7 @@ fn good_and_bad_files_by_turns_cost_no_tick_and_no_state() {
     let mut started = setup.start(&[]);
     started.until_ticks("metrics.prom", 5);
     let mut hashes = BTreeSet::new();
-    let mut hash = last(&next_tick(&mut started, &setup), "wca_config_hash").value;
+    let mut hash = last(&next_ticks(&mut started, &setup), "wca_config_hash").value;
     let mut generation = 0;
     for number in 1..=reloads() {
         let by_signal = number % 10 > 7;
@@ -84,7 +87,7 @@ fn good_and_bad_files_by_turns_cost_no_tick_and_no_state() {
                 assert_eq!(finished.stderr, "");
             }
         }
-        let lines = next_tick(&mut started, &setup);
+        let lines = next_ticks(&mut started, &setup);
         let now = last(&lines, "wca_config_hash");
         assert_eq!(now.label("generation"), generation.to_string(), "reload {number}");
         let success = last(&lines, "wca_config_last_reload_success").value;
@@ -160,4 +163,51 @@ fn what_takes_a_new_start_is_said() {
     setup.configure(&good(3));
     setup.reload().ends_with(0);
     started.stop().ends_with(0);
+}
+
+#[test]
+fn an_agent_that_is_killed_begins_with_what_was_read_last() {
+    let setup = Setup::with(&good(1));
+    let mut started = setup.start(&[]);
+    started.until_ticks("metrics.prom", 3);
+    setup.configure(&good(2));
+    setup.reload().ends_with(0);
+    let is_stored = |setup: &Setup, generation: &str, agents: usize| {
+        let lines = setup.lines("metrics.prom");
+        // Each agent counts from the beginning.
+        let calls: Vec<f64> =
+            lines.iter().filter(|line| line.name == "wca_policy_calls").map(|line| line.value).collect();
+        let begun = calls.windows(2).filter(|pair| pair[1] < pair[0]).count();
+        begun == agents && last(&lines, "wca_up").label("generation") == generation
+    };
+    let kill = |started: &Started<'_>| {
+        let agent = i32::try_from(agent_of(started.pid())).unwrap();
+        kill_process(Pid::from_raw(agent).unwrap(), Signal::KILL).unwrap();
+    };
+    started.until("a tick of the second file", |setup| is_stored(setup, "2", 0));
+    kill(&started);
+    started.until("a tick of the next agent", |setup| is_stored(setup, "2", 1));
+    // Asked for while there is no agent, it is read when there is one.
+    kill(&started);
+    setup.configure(&good(3));
+    started.signal(Signal::HUP);
+    started.until("a tick of the third file", |setup| is_stored(setup, "3", 2));
+    let finished = started.stop();
+    finished.ends_with(0).says("it is started again in");
+}
+
+#[test]
+fn two_signals_at_once_leave_the_last_file_in_force() {
+    let setup = Setup::with(&good(1));
+    let mut started = setup.start(&[]);
+    started.until_ticks("metrics.prom", 3);
+    for generation in 2..12 {
+        setup.configure(&good(generation));
+        started.signal(Signal::HUP);
+    }
+    let is_last = |setup: &Setup| last(&setup.last_lines("metrics.prom"), "wca_up").label("generation") == "11";
+    started.until("a tick of the last file", is_last);
+    let finished = started.stop();
+    finished.ends_with(0);
+    assert!(!finished.stderr.contains("stays as it was"), "{finished:#?}");
 }

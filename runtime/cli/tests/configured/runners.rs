@@ -92,6 +92,22 @@ fn a_runner_that_is_a_component_ends_when_it_is_told_to() {
 }
 
 #[test]
+fn what_is_around_a_runner_that_is_a_component_can_change_and_it_goes_on() {
+    let setup = measurer("");
+    let mut started = setup.start(&[]);
+    started.until_ticks("metrics.prom", 3);
+    let yaml = setup.read("config.yaml");
+    setup.configure(&yaml.replace("action_delay: 0.05", "action_delay: 0.04\n    extra_labels: {again: 'yes'}"));
+    setup.reload().ends_with(0);
+    started.until("the new label", |setup| setup.lines("metrics.prom").iter().any(|line| line.label("again") == "yes"));
+    setup.configure(&format!("{yaml}  ticks: 7\n"));
+    setup.reload().ends_with(1).says("another one, or other arguments, take a new start");
+    started.stop().ends_with(0);
+    let ticks = values(&setup.lines("metrics.prom"), "measurer_tick");
+    assert!(ticks.windows(2).all(|pair| pair[1] > pair[0]), "{ticks:?}");
+}
+
+#[test]
 fn a_runner_that_fails_ends_the_program_with_its_words() {
     measurer("  hasty: true\n")
         .run(&[])

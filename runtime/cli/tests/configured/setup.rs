@@ -1,6 +1,7 @@
 //! A folder with a configuration, and the program that runs it.
 
 use std::fs::{self, File, Permissions};
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -81,6 +82,18 @@ impl Setup {
     /// The samples in a file of the folder.
     pub(crate) fn lines(&self, name: &str) -> Vec<Line> {
         lines(&self.read(name))
+    }
+
+    /// The samples at the end of a file that may be large.
+    pub(crate) fn last_lines(&self, name: &str) -> Vec<Line> {
+        let mut file = File::open(self.path(name)).unwrap();
+        let length = file.metadata().unwrap().len();
+        let from = length.saturating_sub(64 << 10);
+        file.seek(SeekFrom::Start(from)).unwrap();
+        let mut text = String::new();
+        file.read_to_string(&mut text).unwrap();
+        let whole = if from == 0 { &text } else { text.split_once('\n').map_or("", |(_, whole)| whole) };
+        lines(whole)
     }
 
     /// `wca reload`.
