@@ -3,18 +3,18 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-/// Name of each built-in component and the file that it was built to.
-const COMPONENTS: [(&str, &str); 3] = [
-    ("NOPAnomalyDetector", "components/nop-detector/nop-detector.wasm"),
-    ("NOPAllocator", "components/nop-allocator/nop-allocator.wasm"),
-    ("BusyTask", "guest-examples/busy-task/busy-task.wasm"),
+/// Name of each built-in component, what it is used as, and the file that it was built to.
+const COMPONENTS: [(&str, &str, &str); 3] = [
+    ("NOPAnomalyDetector", "Detector", "components/nop-detector/nop-detector.wasm"),
+    ("NOPAllocator", "Allocator", "components/nop-allocator/nop-allocator.wasm"),
+    ("BusyTask", "Detector", "guest-examples/busy-task/busy-task.wasm"),
 ];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     let root = Path::new(&std::env::var("CARGO_MANIFEST_DIR")?).join("../..");
     let mut table = String::from("&[\n");
-    for (name, path) in COMPONENTS {
+    for (name, role, path) in COMPONENTS {
         let source = root.join(path);
         println!("cargo::rerun-if-changed={}", source.display());
         let bytes = std::fs::read(&source).map_err(|error| format!("{}: {error}", source.display()))?;
@@ -22,7 +22,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             wca_sandbox::compile::compile(&bytes, true).map_err(|error| format!("{}: {error}", source.display()))?;
         let file = out.join(format!("{name}.code"));
         std::fs::write(&file, code)?;
-        writeln!(table, "    ({name:?}, include_bytes!({:?})),", file.display().to_string())?;
+        let file = file.display().to_string();
+        writeln!(
+            table,
+            "    EmbeddedComponent {{ name: {name:?}, role: Role::{role}, code: include_bytes!({file:?}) }},"
+        )?;
     }
     table.push(']');
     std::fs::write(out.join("embedded.rs"), table)?;

@@ -20,7 +20,7 @@ use std::time::Duration;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use wca_agent::measured::MeasuredNode;
 use wca_agent::settings::{ComponentSource, Job, Run, Settings};
-use wca_messages::{Cgroup, Channel, ColumnsHeader, Downward, Reply, Request, write_columns};
+use wca_messages::{Cgroup, Channel, ColumnsHeader, Cost, Downward, Reply, Request, write_columns};
 use wca_model::{Catalog, Fate, MetricInfo, MetricKind, Outcome, Platform, Series, TaskKey};
 use wca_sandbox::{Grants, Limits};
 
@@ -37,7 +37,7 @@ fn settings() -> Settings {
         continue_on_errors: false,
         seed: Some(1),
     };
-    Settings { log_level: "error".into(), cache: false, job: Job::Run(run) }
+    Settings { levels: wca_log::Levels::default(), form: wca_log::Form::Plain, cache: false, job: Job::Run(run) }
 }
 
 fn catalog() -> Catalog {
@@ -96,7 +96,7 @@ fn warden(socket: OwnedFd, tasks: u32) {
                     platform: 0,
                 };
                 columns = Some(write_columns(header, &values).unwrap());
-                Reply::Sample { timestamp, notices: vec![] }
+                Reply::Sample { timestamp, notices: vec![], cost: Cost::default() }
             }
             Request::Apply { requests, .. } => {
                 let judge = |request: wca_model::Request| {

@@ -41,6 +41,7 @@ pub(crate) struct Client {
     waiting: Arc<Waiting>,
     next: Arc<AtomicU64>,
     stop: watch::Receiver<bool>,
+    reloads: watch::Receiver<u64>,
 }
 
 impl Client {
@@ -49,9 +50,10 @@ impl Client {
         let channel = Arc::new(Channel::new(socket));
         let waiting = Arc::<Waiting>::default();
         let (stopping, stop) = watch::channel(false);
+        let (reloading, reloads) = watch::channel(0);
         let (receiving, askers) = (Arc::clone(&channel), Arc::clone(&waiting));
-        std::thread::spawn(move || receive_all(&receiving, &askers, &stopping));
-        Self { channel, waiting, next: Arc::new(AtomicU64::new(1)), stop }
+        std::thread::spawn(move || receive_all(&receiving, &askers, &stopping, &reloading));
+        Self { channel, waiting, next: Arc::new(AtomicU64::new(1)), stop, reloads }
     }
 
     /// Asks, and waits for the answer.
@@ -74,15 +76,26 @@ impl Client {
     pub(crate) fn stop(&self) -> watch::Receiver<bool> {
         self.stop.clone()
     }
+
+    /// Changes when the operator has changed the configuration.
+    pub(crate) fn reloads(&self) -> watch::Receiver<u64> {
+        self.reloads.clone()
+    }
 }
 
-fn receive_all(channel: &Channel<Request, Downward>, waiting: &Waiting, stopping: &watch::Sender<bool>) {
+fn receive_all(
+    channel: &Channel<Request, Downward>,
+    waiting: &Waiting,
+    stopping: &watch::Sender<bool>,
+    reloading: &watch::Sender<u64>,
+) {
     loop {
         match channel.receive() {
             Ok(incoming) => match incoming.message {
                 Downward::Event(Event::Stop) => {
                     stopping.send_replace(true);
                 }
+                Downward::Event(Event::Reload) => reloading.send_modify(|reloads| *reloads += 1),
                 Downward::Reply(reply) => {
                     if let Some(asker) = locked(waiting).remove(&incoming.number) {
                         // Who asked may have given up meanwhile.

@@ -1,9 +1,10 @@
 //! `wca agent`: how the unprivileged process begins and ends.
 
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use wca_log::Log;
 use wca_messages::{PROTOCOL, Reply, Request};
 use wca_model::{Catalog, Platform};
 use wca_sandbox::Sandbox;
@@ -11,14 +12,13 @@ use wca_sandbox::Sandbox;
 use crate::client::{Client, ClientError};
 use crate::confine::confine_agent;
 use crate::settings::{Job, Settings};
-use crate::{inspect, log, run};
-
-/// Descriptor on which the warden hands over the connection.
-const SOCKET: i32 = 3;
+use crate::{configured, describe, inspect, log, run};
 
 /// What everything in the agent needs.
+#[derive(Clone)]
 pub(crate) struct Agent {
     pub(crate) client: Client,
+    pub(crate) log: Log,
     pub(crate) sandbox: Sandbox,
     pub(crate) cache: bool,
     pub(crate) platform: Arc<Platform>,
@@ -35,7 +35,14 @@ pub fn main() -> ExitCode {
         log::plain(&format!("the agent does not start: {error}"));
         return ExitCode::FAILURE;
     }
-    let socket = take_socket();
+    // The warden hands over the connection as standard input.
+    let socket = match std::io::stdin().as_fd().try_clone_to_owned() {
+        Ok(socket) => socket,
+        Err(error) => {
+            log::plain(&format!("the agent does not start: its connection to the warden: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -49,13 +56,6 @@ pub fn main() -> ExitCode {
     code
 }
 
-#[allow(unsafe_code, reason = "the descriptor comes from the warden, by number")]
-fn take_socket() -> OwnedFd {
-    // SAFETY: the warden places the connection on this descriptor before it starts the program, nothing else in this process
-    // knows the number, and `main` runs once.
-    unsafe { OwnedFd::from_raw_fd(SOCKET) }
-}
-
 async fn serve(client: Client) -> ExitCode {
     let (agent, job) = match greet(client).await {
         Ok(greeted) => greeted,
@@ -66,7 +66,9 @@ async fn serve(client: Client) -> ExitCode {
     };
     match job {
         Job::Run(settings) => run::run(agent, settings).await,
+        Job::Configured(settings) => configured::run(agent, settings).await,
         Job::Inspect { component, json } => inspect::inspect(agent, component, json).await,
+        Job::Components { registered } => describe::components(agent, registered).await,
     }
 }
 
@@ -86,9 +88,9 @@ pub(crate) async fn greet(client: Client) -> Result<(Agent, Job), GreetError> {
         return Err(ClientError::Unexpected.into());
     };
     let settings = Settings::decode(&settings)?;
-    log::start(&settings.log_level);
     let agent = Agent {
         client,
+        log: wca_log::start(settings.levels, settings.form),
         sandbox: Sandbox::new()?,
         cache: settings.cache,
         platform: Arc::new(platform),

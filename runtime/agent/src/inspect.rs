@@ -10,11 +10,12 @@ use crate::load::Loaded;
 use crate::settings::ComponentSource;
 use crate::{log, print};
 
-/// Prints what the component is.
+/// Prints what the component is, and why it would be refused where nothing is granted.
 pub(crate) async fn inspect(agent: Agent, source: ComponentSource, as_json: bool) -> ExitCode {
     match agent.load(&source).await {
         Ok(loaded) => {
-            let text = if as_json { to_json(&loaded) } else { to_text(&loaded) };
+            let refused = loaded.component.refusals(&agent.sandbox);
+            let text = if as_json { to_json(&loaded, &refused) } else { to_text(&loaded, &refused) };
             print::write_out(&text);
             ExitCode::SUCCESS
         }
@@ -25,7 +26,7 @@ pub(crate) async fn inspect(agent: Agent, source: ComponentSource, as_json: bool
     }
 }
 
-fn to_text(loaded: &Loaded) -> String {
+fn to_text(loaded: &Loaded, refused: &[String]) -> String {
     let component = &loaded.component;
     let docs = &component.description.docs;
     let list = |items: &[String]| if items.is_empty() { "none".to_owned() } else { items.join("\n              ") };
@@ -46,17 +47,18 @@ fn to_text(loaded: &Loaded) -> String {
     }
     text.push_str(&format!(
         "\nworld:        {}\ncontract:     wca:policy {contract} (this agent speaks {CONTRACT_VERSION})\n\
-         imports:      {}\nneeds grants: {}\nsize:         {} bytes\nsha256:       {}",
+         imports:      {}\nneeds grants: {}\nrefused:      {}\nsize:         {} bytes\nsha256:       {}",
         component.world.as_str(),
         list(&component.imports),
         list(&grants),
+        list(refused),
         component.description.size,
         component.description.digest_text(),
     ));
     text
 }
 
-fn to_json(loaded: &Loaded) -> String {
+fn to_json(loaded: &Loaded, refused: &[String]) -> String {
     let component = &loaded.component;
     let docs = &component.description.docs;
     let object = json!({
@@ -68,6 +70,7 @@ fn to_json(loaded: &Loaded) -> String {
         "contract": component.contract.as_ref().map(ToString::to_string),
         "imports": component.imports,
         "grants": component.grants_needed(),
+        "refused": refused,
         "size": component.description.size,
         "sha256": component.description.digest_text(),
     });

@@ -1,7 +1,11 @@
 //! The unprivileged process: it loads policies, drives the tick, and asks the warden for everything that takes rights.
 
 mod client;
+mod configured;
 pub mod confine;
+mod counts;
+mod describe;
+mod durations;
 mod embedded;
 mod entry;
 mod inspect;
@@ -10,13 +14,16 @@ mod log;
 #[doc(hidden)]
 pub mod measured;
 mod node;
+mod own;
 mod pace;
 mod policies;
 mod print;
+mod reported;
 mod roster;
 mod run;
 mod sayings;
 pub mod settings;
+mod storages;
 
-pub use embedded::embedded_names;
+pub use embedded::{EmbeddedComponent, embedded_components, embedded_names};
 pub use entry::main;

@@ -12,7 +12,7 @@ use crate::client::ClientError;
 use crate::embedded;
 use crate::entry::Agent;
 use crate::log::PolicyLines;
-use crate::settings::{ComponentSource, Run};
+use crate::settings::{ComponentSource, Rights};
 
 /// Most bytes of compiled code.
 const MOST_CODE: usize = 1 << 30;
@@ -44,6 +44,7 @@ pub(crate) enum ComponentError {
 }
 
 /// A component with the name that it goes by.
+#[derive(Clone)]
 pub(crate) struct Loaded {
     pub(crate) name: String,
     pub(crate) path: String,
@@ -99,16 +100,16 @@ impl Agent {
         &self,
         loaded: Loaded,
         parameters: &Arc<Node>,
-        run: &Run,
+        rights: &Rights,
         seed: u64,
     ) -> Result<Policy, ComponentError> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
         let around = Surroundings {
             name: PolicyName::from(loaded.name.as_str()),
             sandbox: self.sandbox.clone(),
-            limits: run.limits.clone(),
-            grants: run.grants.clone(),
-            log: Arc::new(PolicyLines),
+            limits: rights.limits.clone(),
+            grants: rights.grants.clone(),
+            log: Arc::new(PolicyLines(self.log.clone())),
             platform: Arc::clone(&self.platform),
             seed,
             now,

@@ -1,23 +1,9 @@
 //! The agent's log, on standard error.
 
-use std::io::{IsTerminal, Write};
-use std::str::FromStr;
+use std::io::Write;
 
-use tracing::level_filters::LevelFilter;
+use wca_log::{Level, Log, write_policy_line};
 use wca_sandbox::{LogLevel, LogLine, LogSink};
-
-/// Lines at `level` and above are written from now on; the level was checked by the program.
-pub(crate) fn start(level: &str) {
-    let level = LevelFilter::from_str(level).unwrap_or(LevelFilter::INFO);
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(level)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false)
-        .finish();
-    // It fails only where a subscriber is set already, which no second agent in one process does.
-    let _ = tracing::subscriber::set_global_default(subscriber);
-}
 
 /// A line before the log is there.
 pub(crate) fn plain(line: &str) {
@@ -25,17 +11,25 @@ pub(crate) fn plain(line: &str) {
     let _ = writeln!(std::io::stderr(), "wca: {line}");
 }
 
+/// Lines that say by themselves who speaks of what.
+pub(crate) fn lines(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{}", text.trim_end());
+}
+
 /// Writes the lines of policies into the agent's log, under their names.
-pub(crate) struct PolicyLines;
+pub(crate) struct PolicyLines(pub(crate) Log);
 
 impl LogSink for PolicyLines {
     fn write(&self, line: LogLine) {
         let LogLine { policy, level, text } = line;
-        match level {
-            LogLevel::Debug => tracing::debug!("[{policy}] {text}"),
-            LogLevel::Info => tracing::info!("[{policy}] {text}"),
-            LogLevel::Warn => tracing::warn!("[{policy}] {text}"),
-            LogLevel::Error => tracing::error!("[{policy}] {text}"),
+        let level = match level {
+            LogLevel::Debug => Level::Debug,
+            LogLevel::Info => Level::Info,
+            LogLevel::Warn => Level::Warn,
+            LogLevel::Error => Level::Error,
+        };
+        if self.0.writes(&policy, level) {
+            write_policy_line(&policy, level, &text);
         }
     }
 }

@@ -22,7 +22,7 @@ impl MeasuredNode {
         let (agent, job) = entry::greet(Client::new(socket)).await.ok()?;
         let Job::Run(settings) = job else { return None };
         let (policies, refused) = run::make_policies(&agent, &settings).await;
-        refused.is_empty().then(|| Self { node: run::make_node(&agent, &settings, policies, false) })
+        refused.is_empty().then(|| Self { node: run::make_node(&agent, &settings, policies) })
     }
 
     /// Roster, sample, policies, and one request for each policy to the warden's end: how many outcomes came back.

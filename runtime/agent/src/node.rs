@@ -1,26 +1,41 @@
 //! The node as a loop sees it, ours or a runner's: measure, decide, store, wait.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
-use wca_messages::{MappedColumns, Reply, Request};
-use wca_model::{Batch, MetricKind, Outcome, Sample, Snapshot};
-use wca_sandbox::{NodeAccess, NodeError};
+use wca_messages::{Cost, MappedColumns, Reply, Request};
+use wca_model::batch::LabelSets;
+use wca_model::{Batch, Fate, Outcome, Sample, Snapshot};
+use wca_sandbox::{NodeAccess, NodeError, World};
 
 use crate::client::{Client, ClientError};
+use crate::configured::Reloading;
+use crate::durations::Durations;
+use crate::own;
 use crate::pace::Pace;
 use crate::policies::{Decision, Policies};
 use crate::print;
+use crate::reported::Reported;
 use crate::roster::{Known, say};
+use crate::storages::Storages;
 
-/// The node: what is known of it, who judges it, and the pace.
+/// The node: what is known of it, who judges it, where its metrics go, and the pace.
 pub(crate) struct Node {
     pub(crate) client: Client,
     pub(crate) known: Known,
     pub(crate) policies: Policies,
+    pub(crate) storages: Arc<Mutex<Storages>>,
     pub(crate) pace: Pace,
-    /// Whether there is a detector or an allocator, whose words are printed.
+    /// Whether what policies say is printed, since no storage of its own is there for it.
     pub(crate) prints: bool,
+    /// Where the configuration can change.
+    pub(crate) reloading: Option<Reloading>,
+    pub(crate) durations: Durations,
+    reported: Reported,
     snapshot: Option<Arc<Snapshot>>,
+    cost: Cost,
+    asked: u64,
+    failed: u64,
 }
 
 /// A part of a tick failed; the tick is over, the agent goes on unless its warden is gone.
@@ -34,31 +49,52 @@ pub(crate) enum TickError {
     Snapshot(#[from] wca_model::snapshot::WrongSize),
 }
 
+/// Decisions with what became of their requests.
+type Applied = Vec<(Decision, Vec<Outcome>)>;
+
 impl Node {
-    pub(crate) fn new(client: Client, known: Known, policies: Policies, pace: Pace, prints: bool) -> Self {
-        Self { client, known, policies, pace, prints, snapshot: None }
+    pub(crate) fn new(client: Client, known: Known, policies: Policies, storages: Storages, pace: Pace) -> Self {
+        Self {
+            client,
+            known,
+            policies,
+            storages: Arc::new(Mutex::new(storages)),
+            pace,
+            prints: false,
+            reloading: None,
+            durations: Durations::default(),
+            reported: Reported::default(),
+            snapshot: None,
+            cost: Cost::default(),
+            asked: 0,
+            failed: 0,
+        }
     }
 
     /// One tick: roster, sample, policies, changes, storages.
     pub(crate) async fn tick(&mut self) -> Result<(), TickError> {
+        let begun = Instant::now();
         let snapshot = self.measure_node().await?;
-        let decisions = self.decide_on(&snapshot).await?;
-        self.store_batch(&snapshot, Vec::new()).await;
-        if self.prints {
-            print::print_tick(&snapshot, &decisions, self.own_metrics());
-        }
+        self.decide_on(&snapshot).await?;
+        self.store_metrics(&snapshot, Vec::new()).await;
+        self.durations.took("iteration", begun.elapsed());
         Ok(())
     }
 
     pub(crate) async fn measure_node(&mut self) -> Result<Arc<Snapshot>, TickError> {
+        let begun = Instant::now();
         self.known.discover(&self.client).await?;
-        let (mut timestamp, mut columns) = sample(&self.client).await?;
+        self.durations.took("sync_containers_state", begun.elapsed());
+        let (mut timestamp, mut columns, mut cost) = sample(&self.client).await?;
         if columns.header().catalog != self.known.catalog.version {
             // Processors were plugged: what the columns mean comes with the answer to a roster.
             self.known.forget_tasks();
             self.known.discover(&self.client).await?;
-            (timestamp, columns) = sample(&self.client).await?;
+            (timestamp, columns, cost) = sample(&self.client).await?;
         }
+        self.durations.took("collect_platform_information", std::time::Duration::from_secs_f64(cost.machine));
+        self.durations.took("prepare_tasks_data", std::time::Duration::from_secs_f64(cost.tasks));
+        self.cost = cost;
         let known = &self.known;
         let snapshot = Arc::new(Snapshot::new(
             columns.header().tick,
@@ -73,70 +109,149 @@ impl Node {
         Ok(snapshot)
     }
 
-    async fn decide_on(&mut self, snapshot: &Arc<Snapshot>) -> Result<Vec<(Decision, Vec<Outcome>)>, TickError> {
+    /// Calls the policies, has the warden do what they ask for, and tells the storages of both.
+    async fn decide_on(&mut self, snapshot: &Arc<Snapshot>) -> Result<(), TickError> {
         let mut applied = Vec::new();
         for decision in self.policies.decide(snapshot, self.pace.interval()).await {
-            let outcomes = apply(&self.client, &decision).await?;
+            let outcomes = self.apply(&decision).await?;
             self.policies.tell(decision.number, outcomes.clone());
             applied.push((decision, outcomes));
         }
-        Ok(applied)
+        for (function, world) in [("detect", World::Detector), ("allocate", World::Allocator)] {
+            if let Some(took) = self.policies.took(world) {
+                self.durations.took(function, took);
+            }
+        }
+        self.store_decisions(snapshot, &applied).await;
+        Ok(())
     }
 
-    async fn store_batch(&mut self, snapshot: &Arc<Snapshot>, extra: Vec<Sample>) {
-        let mut extra = extra;
-        extra.extend(self.own_metrics());
-        extra.push(gauge(
-            "wca_up",
-            "Time of the last tick, in seconds since 1970.",
-            MetricKind::Counter,
-            snapshot.timestamp,
-        ));
-        #[allow(clippy::cast_precision_loss, reason = "tasks stay far below 2^53")]
-        let tasks = snapshot.rows() as f64;
-        extra.push(gauge("wca_tasks", "Tasks that were found.", MetricKind::Gauge, tasks));
-        let batch = Batch::new(Arc::clone(snapshot), Arc::clone(&self.known.labels), extra, &self.known.common);
-        self.policies.store(&batch, self.pace.interval()).await;
+    /// What became of a decision's requests. What the warden refuses is that policy's failure alone.
+    async fn apply(&mut self, decision: &Decision) -> Result<Vec<Outcome>, ClientError> {
+        match apply(&self.client, decision).await {
+            Err(ClientError::Refused(why)) => {
+                self.policies.fail(decision.number, &format!("its requests were not taken: {why}"));
+                Ok(refused_outcomes(decision, &why.to_string()))
+            }
+            done => done,
+        }
     }
 
-    fn own_metrics(&self) -> Vec<Sample> {
-        let mut samples = self.policies.metrics();
-        #[allow(clippy::cast_precision_loss, reason = "ticks stay far below 2^53")]
-        let overrun = self.pace.overrun() as f64;
-        let help = "Ticks that were left out because an earlier one took too long.";
-        samples.push(gauge("wca_ticks_overrun", help, MetricKind::Counter, overrun));
-        samples
+    /// Hands to the storages what was decided, or prints it where there are none for it.
+    async fn store_decisions(&mut self, snapshot: &Arc<Snapshot>, applied: &Applied) {
+        let storages = self.storages();
+        let decisions: Vec<&Decision> = applied.iter().map(|(decision, _)| decision).collect();
+        let mut said = self.reported.metrics(snapshot, &decisions);
+        said.extend(self.policies.anomaly_metrics());
+        if let Some(outlet) = &storages.allocations {
+            let samples = self.allocation_metrics(applied);
+            outlet.send(&self.batch_of(snapshot, samples), &storages.deliveries).await;
+        }
+        if let Some(outlet) = &storages.anomalies {
+            outlet.send(&self.batch_of(snapshot, said), &storages.deliveries).await;
+        } else if self.prints {
+            said.extend(self.policies.metrics());
+            said.extend(storages.policy_metrics());
+            said.push(own::overrun(self.pace.overrun()));
+            print::print_tick(snapshot, applied, said);
+        }
     }
 
-    /// Waits for what is under way.
-    pub(crate) async fn flush(&mut self) {
-        self.policies.flush().await;
+    /// Hands the metrics of the machine, its tasks and the agent to their storages.
+    async fn store_metrics(&mut self, snapshot: &Arc<Snapshot>, extra: Vec<Sample>) {
+        let storages = self.storages();
+        let mut samples = extra;
+        samples.extend(own::of_tick(snapshot, &self.cost));
+        samples.extend(self.policies.metrics());
+        samples.extend(storages.policy_metrics());
+        if storages.anomalies.is_none() {
+            samples.extend(self.policies.anomaly_metrics());
+        }
+        samples.push(own::overrun(self.pace.overrun()));
+        let config = self.reloading.as_ref().map(Reloading::state);
+        samples.extend(own::of_process(&self.durations, &storages.deliveries, config));
+        let labels = Arc::clone(&self.known.labels);
+        let batch = Batch::new(Arc::clone(snapshot), labels, self.known.named(samples), &self.known.common);
+        storages.metrics.send(&batch, &storages.deliveries).await;
+    }
+
+    fn storages(&self) -> Storages {
+        self.storages.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A batch of these samples alone.
+    fn batch_of(&self, snapshot: &Arc<Snapshot>, samples: Vec<Sample>) -> Batch {
+        Batch::new(Arc::clone(snapshot), Arc::new(LabelSets::none()), samples, &self.known.common)
+    }
+
+    fn allocation_metrics(&mut self, applied: &Applied) -> Vec<Sample> {
+        for (decision, outcomes) in applied {
+            let tasks: std::collections::BTreeSet<_> = decision.requests.iter().map(|request| request.task).collect();
+            self.asked += tasks.len() as u64;
+            self.failed += outcomes.iter().filter(|outcome| matches!(outcome.fate, Fate::Failed(_))).count() as u64;
+        }
+        own::of_allocation(self.policies.took(World::Allocator), self.asked, self.failed)
+    }
+
+    /// Waits until the next tick is due, and takes what the operator has changed meanwhile; false where the agent is to end.
+    pub(crate) async fn wait_for_next(&mut self) -> bool {
+        let begun = Instant::now();
+        let goes_on = self.pace.next() && self.wait().await;
+        self.durations.took("sleep", begun.elapsed());
+        goes_on
+    }
+
+    async fn wait(&mut self) -> bool {
+        let Some(mut reloading) = self.reloading.take() else { return self.pace.due().await };
+        let goes_on = loop {
+            tokio::select! {
+                () = reloading.ready() => reloading.go_on(self).await,
+                goes_on = self.pace.due() => break goes_on,
+            }
+        };
+        self.reloading = Some(reloading);
+        goes_on
+    }
+
+    /// Whether there is any component left to run. A configuration goes on without: the operator can change it.
+    pub(crate) fn is_anybody_left(&self) -> bool {
+        if self.reloading.is_some() {
+            return true;
+        }
+        let storages = self.storages();
+        self.policies.is_anybody_left() || storages.is_anybody_left()
     }
 }
 
-async fn sample(client: &Client) -> Result<(f64, MappedColumns), TickError> {
+async fn sample(client: &Client) -> Result<(f64, MappedColumns, Cost), TickError> {
     let answer = client.ask(&Request::Sample).await?;
-    let (Reply::Sample { timestamp, notices }, Some(columns)) = (answer.reply, answer.descriptors.first()) else {
+    let (Reply::Sample { timestamp, notices, cost }, Some(columns)) = (answer.reply, answer.descriptors.first()) else {
         return Err(ClientError::Unexpected.into());
     };
     say(&notices);
-    Ok((timestamp, MappedColumns::new(columns)?))
+    Ok((timestamp, MappedColumns::new(columns)?, cost))
 }
 
 /// What became of a decision's requests, in their order.
-pub(crate) async fn apply(client: &Client, decision: &Decision) -> Result<Vec<Outcome>, TickError> {
+pub(crate) async fn apply(client: &Client, decision: &Decision) -> Result<Vec<Outcome>, ClientError> {
     if decision.requests.is_empty() {
         return Ok(Vec::new());
     }
     let request = Request::Apply { policy: decision.number, requests: decision.requests.clone() };
     match client.ask(&request).await?.reply {
         Reply::Outcomes(outcomes) => Ok(outcomes),
-        _ => Err(ClientError::Unexpected.into()),
+        _ => Err(ClientError::Unexpected),
     }
 }
 
-fn gauge(name: &str, help: &str, kind: MetricKind, value: f64) -> Sample {
-    Sample { name: name.into(), labels: Vec::new(), value, kind, help: help.into() }
+fn refused_outcomes(decision: &Decision, why: &str) -> Vec<Outcome> {
+    let failed = |request: &wca_model::Request| Outcome {
+        task: request.task,
+        kind: request.change.kind(),
+        domain: request.change.domain(),
+        fate: Fate::Failed(why.to_owned()),
+    };
+    decision.requests.iter().map(failed).collect()
 }
 
 #[async_trait::async_trait]
@@ -147,21 +262,17 @@ impl NodeAccess for Node {
 
     async fn store(&mut self, extra: Vec<Sample>) -> Result<(), NodeError> {
         let snapshot = self.measured("node.store")?;
-        self.store_batch(&snapshot, extra).await;
+        self.store_metrics(&snapshot, extra).await;
         Ok(())
     }
 
     async fn decide(&mut self) -> Result<(), NodeError> {
         let snapshot = self.measured("node.decide")?;
-        let decisions = self.decide_on(&snapshot).await.map_err(|error| NodeError(error.to_string()))?;
-        if self.prints {
-            print::print_tick(&snapshot, &decisions, self.own_metrics());
-        }
-        Ok(())
+        self.decide_on(&snapshot).await.map_err(|error| NodeError(error.to_string()))
     }
 
     async fn wait(&mut self) -> bool {
-        self.pace.wait().await
+        self.wait_for_next().await
     }
 }
 

@@ -19,8 +19,9 @@ impl Pace {
         Self { interval, due: Instant::now(), overrun: 0, left: ticks, stop }
     }
 
+    /// The interval by which policies' time is reckoned; where ticks follow each other without a wait, a second.
     pub(crate) fn interval(&self) -> Duration {
-        self.interval
+        if self.interval.is_zero() { Duration::from_secs(1) } else { self.interval }
     }
 
     /// Ticks that were left out because an earlier one took too long.
@@ -28,8 +29,8 @@ impl Pace {
         self.overrun
     }
 
-    /// Waits until the next tick is due; false where none is left or the agent is to end.
-    pub(crate) async fn wait(&mut self) -> bool {
+    /// Sets the next tick; false where none is left.
+    pub(crate) fn next(&mut self) -> bool {
         if let Some(left) = &mut self.left {
             *left = left.saturating_sub(1);
             if *left == 0 {
@@ -37,7 +38,20 @@ impl Pace {
             }
         }
         self.overrun += self.advance(Instant::now());
+        true
+    }
+
+    /// Waits until the next tick is due; false where the agent is to end. Can be given up and begun again.
+    pub(crate) async fn due(&mut self) -> bool {
         tokio::time::timeout_at(self.due, self.stop.wait_for(|stop| *stop)).await.is_err()
+    }
+
+    /// Another interval from now on; a tick that is far off comes sooner where the new one is shorter.
+    pub(crate) fn set_interval(&mut self, interval: Duration) {
+        if interval != self.interval {
+            self.interval = interval;
+            self.due = self.due.min(Instant::now() + interval);
+        }
     }
 
     /// Sets the next tick on the grid of the interval after `now`; how many ticks of the grid have passed unused.

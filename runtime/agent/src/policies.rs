@@ -1,19 +1,16 @@
-//! The policies of the node, each called beside the others; a slow one keeps nobody waiting.
+//! Detectors and allocators, each called beside the others; a slow one keeps nobody waiting.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
-use wca_model::{Batch, Contention, MetricKind, Outcome, Request, Sample, Snapshot};
+use wca_model::{Contention, Outcome, Request, Sample, Snapshot};
 use wca_sandbox::{Called, Policy, PolicyName, World};
 
-use crate::sayings::Sayings;
+use crate::counts::Counts;
 
-/// How long storages that are still busy are waited for at the end; their own deadlines are usually shorter.
-const FLUSH: Duration = Duration::from_secs(5);
-
-/// How much longer than a policy's own deadline the tick waits for it.
+/// How much longer than half the interval the tick waits for the policies.
 const GRACE: Duration = Duration::from_millis(50);
 
 /// What a policy decided in a tick.
@@ -35,59 +32,64 @@ enum Slot {
 }
 
 /// A policy with what is counted of it.
-struct Member {
+pub(crate) struct Member {
     name: PolicyName,
     number: u32,
     world: World,
     slot: Slot,
     outcomes: Vec<Outcome>,
     counts: Counts,
-    sayings: Sayings,
     /// What its last call took.
     took: Duration,
 }
 
-/// What is counted of a policy.
-#[derive(Default)]
-struct Counts {
-    calls: u64,
-    failures: u64,
-    missed: u64,
-    anomalies: u64,
-    refused: u64,
-    quarantined: bool,
-}
-
-/// All policies of the node.
-#[derive(Default)]
-pub(crate) struct Policies {
-    members: Vec<Member>,
-}
-
-impl Policies {
-    pub(crate) fn add(&mut self, policy: Policy, number: u32) {
-        self.members.push(Member {
+impl Member {
+    /// A policy that was not called yet, with its number among the components that the operator named.
+    pub(crate) fn new(policy: Policy, number: u32) -> Self {
+        Self {
             name: policy.name().clone(),
             number,
             world: policy.world(),
             slot: Slot::Idle(Box::new(policy)),
             outcomes: Vec::new(),
             counts: Counts::default(),
-            sayings: Sayings::default(),
             took: Duration::ZERO,
-        });
+        }
     }
 
-    /// Whether any policy can still be called.
+    pub(crate) fn name(&self) -> &PolicyName {
+        &self.name
+    }
+}
+
+/// The detectors and allocators of the node.
+#[derive(Default)]
+pub(crate) struct Policies {
+    pub(crate) members: Vec<Member>,
+}
+
+impl Policies {
+    /// Whether there is any policy that can still be called.
     pub(crate) fn is_anybody_left(&self) -> bool {
         self.members.iter().any(|member| !member.counts.quarantined)
     }
 
-    /// Calls all detectors and allocators with the snapshot, at once, and takes what those say that end in time.
+    /// Calls all of them with the snapshot, at once, and takes what those say that end in time, with what others said too
+    /// late for the tick before.
     pub(crate) async fn decide(&mut self, snapshot: &Arc<Snapshot>, interval: Duration) -> Vec<Decision> {
-        self.take_late_ones().await;
-        let mut members: Vec<&mut Member> =
-            self.members.iter_mut().filter(|member| member.world != World::Storage).collect();
+        let mut decisions = self.take_late_ones(snapshot.timestamp).await;
+        self.call(snapshot, interval);
+        let until = end_of_wait(interval);
+        for member in &mut self.members {
+            if let Some(called) = member.end(until).await {
+                decisions.push(member.took(called, snapshot.timestamp));
+            }
+        }
+        decisions
+    }
+
+    fn call(&mut self, snapshot: &Arc<Snapshot>, interval: Duration) {
+        let mut members: Vec<&mut Member> = self.members.iter_mut().collect();
         // Who was quick the last time goes first, so that the quick do not wait for the slow.
         members.sort_by_key(|member| member.took);
         for member in members {
@@ -99,123 +101,47 @@ impl Policies {
                 (policy, called)
             });
         }
-        let mut decisions = Vec::new();
-        let until = end_of_wait(interval);
-        for at in 0..self.members.len() {
-            if self.members[at].world == World::Storage {
-                continue;
-            }
-            if let Some(called) = self.members[at].end(until).await {
-                decisions.extend(self.took(at, called));
-            }
-        }
-        decisions
-    }
-
-    /// Hands the batch to all storages; one that is still busy with an earlier one loses this one.
-    pub(crate) async fn store(&mut self, batch: &Batch, interval: Duration) {
-        self.take_late_ones().await;
-        for member in self.members.iter_mut().filter(|member| member.world == World::Storage) {
-            let batch = batch.clone();
-            member.begin(|mut policy| async move {
-                let allowed = policy.deadline_at(interval);
-                let called = policy.store(batch, allowed).await;
-                (policy, called)
-            });
-        }
-    }
-
-    /// Waits for storages that are still busy, as long as their deadlines let them.
-    pub(crate) async fn flush(&mut self) {
-        let until = Instant::now() + FLUSH;
-        for at in 0..self.members.len() {
-            if let Some(called) = self.members[at].end(until).await {
-                self.took(at, called);
-            }
-        }
     }
 
     /// Keeps what became of a policy's requests for its next call.
     pub(crate) fn tell(&mut self, number: u32, outcomes: Vec<Outcome>) {
         if let Some(member) = self.members.iter_mut().find(|member| member.number == number) {
-            member.outcomes = outcomes;
+            member.outcomes.extend(outcomes);
         }
     }
 
-    async fn take_late_ones(&mut self) {
-        for at in 0..self.members.len() {
-            if matches!(&self.members[at].slot, Slot::Busy(call) if call.is_finished())
-                && let Some(called) = self.members[at].end(Instant::now() + Duration::from_secs(1)).await
+    /// Counts a failure that is none of the call's.
+    pub(crate) fn fail(&mut self, number: u32, why: &str) {
+        if let Some(member) = self.members.iter_mut().find(|member| member.number == number) {
+            member.counts.fail(&member.name, why);
+        }
+    }
+
+    async fn take_late_ones(&mut self, now: f64) -> Vec<Decision> {
+        let mut decisions = Vec::new();
+        for member in &mut self.members {
+            if matches!(&member.slot, Slot::Busy(call) if call.is_finished())
+                && let Some(called) = member.end(Instant::now() + Duration::from_secs(1)).await
             {
-                // What it said belongs to a tick that is over.
-                self.took(at, called);
+                decisions.push(member.took(called, now));
             }
         }
-    }
-
-    /// Counts a call that ended, says what is to be said, and gives what the policy decided.
-    fn took(&mut self, at: usize, called: Called) -> Option<Decision> {
-        let member = &mut self.members[at];
-        member.took = called.took;
-        member.counts.calls += 1;
-        member.counts.refused += called.said.refused;
-        if let Some(why) = &called.said.refusal {
-            member.sayings.say(&member.name, &format!("refused: {why}"));
-        }
-        member.counts.anomalies += called.said.contentions.len() as u64;
-        if let Err(failure) = &called.result {
-            member.counts.failures += 1;
-            member.sayings.say(&member.name, &failure.to_string());
-        }
-        if let Some(failures) = called.quarantined {
-            member.counts.quarantined = true;
-            let calls =
-                if failures == 1 { "a failed call".into() } else { format!("{failures} failed calls in a row") };
-            tracing::error!(
-                "[{}] quarantined after {calls}: it is not called any more (--limit quarantine-after raises it)",
-                member.name
-            );
-        }
-        Some(Decision {
-            policy: member.name.clone(),
-            number: member.number,
-            contentions: called.said.contentions,
-            metrics: called.said.metrics,
-            requests: called.said.requests,
-        })
+        decisions
     }
 
     /// What is counted of each policy, as metrics.
     pub(crate) fn metrics(&self) -> Vec<Sample> {
-        let mut samples = Vec::new();
-        for member in &self.members {
-            let counts = &member.counts;
-            let mut add = |name: &str, help: &str, kind, value: u64| {
-                #[allow(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
-                let value = value as f64;
-                let labels = vec![("policy".to_owned(), member.name.to_string())];
-                samples.push(Sample { name: name.into(), labels, value, kind, help: help.into() });
-            };
-            if member.world != World::Storage {
-                add("anomaly_count", "Anomalies that the policy reported.", MetricKind::Counter, counts.anomalies);
-            }
-            add("wca_policy_calls", "Calls of the policy that ended.", MetricKind::Counter, counts.calls);
-            add("wca_policy_failures", "Calls that failed or were stopped.", MetricKind::Counter, counts.failures);
-            add("wca_policy_missed", "Ticks without a call of the policy.", MetricKind::Counter, counts.missed);
-            add(
-                "wca_policy_refused",
-                "Requests and reports of it that were refused.",
-                MetricKind::Counter,
-                counts.refused,
-            );
-            add(
-                "wca_policy_quarantined",
-                "Whether the policy is not called any more.",
-                MetricKind::Gauge,
-                u64::from(counts.quarantined),
-            );
-        }
-        samples
+        self.members.iter().flat_map(|member| member.counts.metrics(&member.name)).collect()
+    }
+
+    /// What is counted of each policy's anomalies, as metrics.
+    pub(crate) fn anomaly_metrics(&self) -> Vec<Sample> {
+        self.members.iter().flat_map(|member| member.counts.anomaly_metrics(&member.name)).collect()
+    }
+
+    /// What the calls took in the last tick: those of detectors, and those of allocators.
+    pub(crate) fn took(&self, world: World) -> Option<Duration> {
+        self.members.iter().filter(|member| member.world == world).map(|member| member.took).max()
     }
 }
 
@@ -251,9 +177,28 @@ impl Member {
             }
         }
     }
+
+    /// Counts a call that ended, and gives what the policy decided.
+    fn took(&mut self, called: Called, now: f64) -> Decision {
+        self.took = called.took;
+        self.counts.count(&self.name, &called, now);
+        Decision {
+            policy: self.name.clone(),
+            number: self.number,
+            contentions: called.said.contentions,
+            metrics: called.said.metrics,
+            requests: called.said.requests,
+        }
+    }
+
+    /// The same policy under another number: what it keeps, and what is counted of it, stays.
+    pub(crate) fn renumbered(self, number: u32) -> Self {
+        Self { number, ..self }
+    }
 }
 
-/// Until when a tick waits for all calls together. A first call may take longer; it is then taken in the tick in which it ends.
+/// Until when a tick waits for all calls together. A first call may take longer; what it says is then taken in the tick
+/// after the one in which it ends.
 fn end_of_wait(interval: Duration) -> Instant {
     Instant::now() + (interval / 2).min(Duration::from_secs(1)) + GRACE
 }

@@ -8,12 +8,7 @@ use wca_model::{Outcome, Sample, Snapshot, exposition};
 use crate::policies::Decision;
 
 /// Prints what the policies of a tick said.
-pub(crate) fn print_tick(snapshot: &Snapshot, decisions: &[(Decision, Vec<Outcome>)], counts: Vec<Sample>) {
-    let mut samples = counts;
-    for (decision, _) in decisions {
-        samples.extend(decision.contentions.iter().flat_map(|contention| contention.metrics(snapshot)));
-        samples.extend(decision.metrics.iter().cloned());
-    }
+pub(crate) fn print_tick(snapshot: &Snapshot, decisions: &[(Decision, Vec<Outcome>)], samples: Vec<Sample>) {
     let mut text = String::new();
     for (decision, outcomes) in decisions {
         for (request, outcome) in decision.requests.iter().zip(outcomes) {
@@ -41,7 +36,7 @@ pub(crate) fn as_text(mut samples: Vec<Sample>) -> String {
     samples.dedup_by(|later, first| later.name == first.name && later.labels == first.labels);
     let mut text = String::new();
     for family in samples.chunk_by(|a, b| a.name == b.name) {
-        exposition::write_samples(&mut text, family);
+        exposition::write_samples(&mut text, family, None);
     }
     text
 }

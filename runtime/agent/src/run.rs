@@ -1,8 +1,9 @@
-//! `wca run`: components, each interval, until they or the operator are done.
+//! `wca run --component`: components, each interval, until they or the operator are done.
 
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::task::JoinSet;
 use wca_sandbox::{Failure, Policy, World};
 
 use crate::entry::Agent;
@@ -10,9 +11,10 @@ use crate::load::{ComponentError, Loaded, parameters};
 use crate::log;
 use crate::node::Node;
 use crate::pace::Pace;
-use crate::policies::Policies;
-use crate::roster::Known;
-use crate::settings::Run;
+use crate::policies::{Member, Policies};
+use crate::roster::{Known, View};
+use crate::settings::{Rights, Run};
+use crate::storages::Storages;
 
 /// Runs the components to their end.
 pub(crate) async fn run(agent: Agent, run: Run) -> ExitCode {
@@ -25,8 +27,8 @@ pub(crate) async fn run(agent: Agent, run: Run) -> ExitCode {
     }
     let (runners, others): (Vec<_>, Vec<_>) =
         policies.into_iter().partition(|(_, policy)| matches!(policy.world(), World::Runner | World::Command));
-    let worlds: Vec<World> = others.iter().map(|(_, policy)| policy.world()).collect();
-    let node = make_node(&agent, &run, others, !worlds.iter().all(|world| *world == World::Storage));
+    let mut node = make_node(&agent, &run, others);
+    node.prints = !node.policies.members.is_empty();
     let ended = match single(runners) {
         Ok(Some(runner)) => run_runner(runner, node).await,
         Ok(None) => run_loop(node).await,
@@ -40,14 +42,7 @@ pub(crate) async fn run(agent: Agent, run: Run) -> ExitCode {
 
 /// Every component that could be made a policy, with its number, and why the others could not.
 pub(crate) async fn make_policies(agent: &Agent, run: &Run) -> (Vec<(u32, Policy)>, Vec<ComponentError>) {
-    let mut refused = Vec::new();
-    let mut loaded: Vec<(u32, Loaded)> = Vec::new();
-    for (number, source) in (0..).zip(&run.components) {
-        match agent.load(source).await {
-            Ok(component) => loaded.push((number, component)),
-            Err(error) => refused.push(error),
-        }
-    }
+    let (mut loaded, mut refused) = load_all(agent, run).await;
     name_apart(&mut loaded);
     let names: Vec<&str> = loaded.iter().map(|(_, loaded)| loaded.name.as_str()).collect();
     let parameters = match parameters(&names, &run.set) {
@@ -58,15 +53,38 @@ pub(crate) async fn make_policies(agent: &Agent, run: &Run) -> (Vec<(u32, Policy
         }
     };
     let seed = run.seed.unwrap_or_else(|| getrandom::u64().unwrap_or_default());
-    let mut policies = Vec::new();
+    let rights = Rights { limits: run.limits.clone(), grants: run.grants.clone() };
+    let mut starting = JoinSet::new();
     for ((number, loaded), parameters) in loaded.into_iter().zip(&parameters) {
-        let made = agent.policy(loaded, parameters, run, seed ^ (u64::from(number) << 32));
-        match started(made).await {
-            Ok(policy) => policies.push((number, policy)),
+        let made = agent.policy(loaded, parameters, &rights, seed ^ (u64::from(number) << 32));
+        starting.spawn(async move { (number, started(made).await) });
+    }
+    let (policies, not_started) = sorted(starting.join_all().await);
+    refused.extend(not_started);
+    (policies, refused)
+}
+
+/// Loads all components at once, so that one that takes long to compile keeps no other waiting.
+async fn load_all(agent: &Agent, run: &Run) -> (Vec<(u32, Loaded)>, Vec<ComponentError>) {
+    let mut loading = JoinSet::new();
+    for (number, source) in (0..).zip(run.components.clone()) {
+        let agent = agent.clone();
+        loading.spawn(async move { (number, agent.load(&source).await) });
+    }
+    sorted(loading.join_all().await)
+}
+
+/// What succeeded, with its number, and why the rest did not, both in the order of the command line.
+fn sorted<T>(mut results: Vec<(u32, Result<T, ComponentError>)>) -> (Vec<(u32, T)>, Vec<ComponentError>) {
+    results.sort_by_key(|(number, _)| *number);
+    let (mut good, mut refused) = (Vec::new(), Vec::new());
+    for (number, result) in results {
+        match result {
+            Ok(value) => good.push((number, value)),
             Err(error) => refused.push(error),
         }
     }
-    (policies, refused)
+    (good, refused)
 }
 
 /// Gives each component a name of its own: what is counted of one must not be taken for another's.
@@ -74,15 +92,20 @@ fn name_apart(loaded: &mut [(u32, Loaded)]) {
     for at in 1..loaded.len() {
         let (before, rest) = loaded.split_at_mut(at);
         let Some((_, own)) = rest.first_mut() else { return };
-        let taken = |name: &str| before.iter().any(|(_, other)| other.name == name);
-        if !taken(&own.name) {
-            continue;
-        }
-        if let Some(name) = (2..).map(|number| format!("{}-{number}", own.name)).find(|name| !taken(name)) {
+        let taken: Vec<&str> = before.iter().map(|(_, other)| other.name.as_str()).collect();
+        if let Some(name) = free_name(&own.name, &taken) {
             tracing::warn!("{}: the name {} is taken, here it goes by {name}", own.path, own.name);
             own.name = name;
         }
     }
+}
+
+/// Another name, where this one is taken.
+pub(crate) fn free_name(name: &str, taken: &[&str]) -> Option<String> {
+    if !taken.contains(&name) {
+        return None;
+    }
+    (2..).map(|number| format!("{name}-{number}")).find(|name| !taken.contains(&name.as_str()))
 }
 
 /// Starts a policy, so that what its `configure` refuses is said before the first tick. One that fails otherwise is tried
@@ -102,15 +125,16 @@ async fn started(made: Result<Policy, ComponentError>) -> Result<Policy, Compone
     }
 }
 
-pub(crate) fn make_node(agent: &Agent, run: &Run, policies: Vec<(u32, Policy)>, prints: bool) -> Node {
-    let mut members = Policies::default();
-    for (number, policy) in policies {
-        members.add(policy, number);
-    }
+/// A node whose tasks are all cgroups that hold processes.
+pub(crate) fn make_node(agent: &Agent, run: &Run, policies: Vec<(u32, Policy)>) -> Node {
+    let (storages, others): (Vec<_>, Vec<_>) =
+        policies.into_iter().partition(|(_, policy)| policy.world() == World::Storage);
+    let members = others.into_iter().map(|(number, policy)| Member::new(policy, number)).collect();
+    let storages = Storages::of_guests(storages.into_iter().map(|(_, policy)| policy).collect(), run.interval);
     let ticks = run.iterations.map(|ticks| ticks.saturating_sub(agent.ticks).max(1));
     let pace = Pace::new(run.interval, ticks, agent.client.stop());
-    let known = Known::new(Arc::clone(&agent.platform), Arc::clone(&agent.catalog));
-    Node::new(agent.client.clone(), known, members, pace, prints)
+    let known = Known::new(Arc::clone(&agent.platform), Arc::clone(&agent.catalog), View::everything());
+    Node::new(agent.client.clone(), known, Policies { members }, storages, pace)
 }
 
 fn single(mut runners: Vec<(u32, Policy)>) -> Result<Option<Policy>, String> {
@@ -121,31 +145,32 @@ fn single(mut runners: Vec<(u32, Policy)>) -> Result<Option<Policy>, String> {
 }
 
 /// Our own loop.
-async fn run_loop(mut node: Node) -> ExitCode {
+pub(crate) async fn run_loop(mut node: Node) -> ExitCode {
     loop {
         if let Err(error) = node.tick().await {
             tracing::error!("this tick is lost: {error}");
         }
-        if !node.policies.is_anybody_left() {
+        if !node.is_anybody_left() {
             log::plain("no component is left to run: each failed too often in a row");
             return ExitCode::FAILURE;
         }
-        if !node.pace.wait().await {
+        if !node.wait_for_next().await {
             break;
         }
     }
-    node.flush().await;
+    flush(&node.storages).await;
     ExitCode::SUCCESS
 }
 
 /// A runner's own loop.
-async fn run_runner(mut runner: Policy, node: Node) -> ExitCode {
+pub(crate) async fn run_runner(mut runner: Policy, node: Node) -> ExitCode {
     let name = runner.name().clone();
-    let mut stop = node.client.stop();
+    let (mut stop, storages) = (node.client.stop(), Arc::clone(&node.storages));
     let ended = tokio::select! {
         ended = runner.run(Some(Box::new(node))) => ended,
         () = told_to_stop(&mut stop) => Ok(()),
     };
+    flush(&storages).await;
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -153,6 +178,11 @@ async fn run_runner(mut runner: Policy, node: Node) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+async fn flush(storages: &Mutex<Storages>) {
+    let storages = storages.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    storages.flush().await;
 }
 
 /// A runner that does not ask `node.wait` is ended a while after the agent was told to.

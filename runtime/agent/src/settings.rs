@@ -3,13 +3,16 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use wca_log::{Form, Levels};
 use wca_sandbox::{Grants, Limits};
 
 /// What the agent is to do. The warden hands it on without reading it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
-    /// Lines below this level are not written: `error`, `warn`, `info`, `debug` or `trace`.
-    pub log_level: String,
+    /// Which lines are written to the log.
+    pub levels: Levels,
+    /// In which form.
+    pub form: Form,
     /// Whether compiled code may be taken from the cache and put there.
     pub cache: bool,
     /// The job.
@@ -22,12 +25,19 @@ pub struct Settings {
 pub enum Job {
     /// Run components.
     Run(Run),
+    /// Run what a configuration file says.
+    Configured(Configured),
     /// Print what a component is.
     Inspect {
         /// The component.
         component: ComponentSource,
         /// As JSON.
         json: bool,
+    },
+    /// Print all components, with the registered ones.
+    Components {
+        /// The registered ones.
+        registered: Vec<Registered>,
     },
 }
 
@@ -50,6 +60,63 @@ pub struct Run {
     pub continue_on_errors: bool,
     /// Seed of the policies' random numbers; none: another in every run.
     pub seed: Option<u64>,
+}
+
+/// A configuration file, as the operator's process has read it: the agent reads the same text again, and asks for nothing
+/// else that could have changed meanwhile.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Configured {
+    /// Its path, for messages.
+    pub source: String,
+    /// What stands in it.
+    pub text: String,
+    /// The environment variables that it asks for; one that is not set is left out.
+    pub environment: Vec<(String, String)>,
+    /// Components that are registered, by tag or by path alone.
+    pub registered: Vec<Registered>,
+    /// What built-in components may use and are granted, where the file says so.
+    pub embedded: Vec<(String, Rights)>,
+    /// What any other component may use and is granted.
+    pub rights: Rights,
+    /// Files that log storages write, with their numbers among the warden's outputs.
+    pub outputs: Vec<NamedOutput>,
+    /// Number of ticks; none: until the agent is ended.
+    pub iterations: Option<u64>,
+    /// Seed of the policies' random numbers; none: another in every run.
+    pub seed: Option<u64>,
+    /// Whether to end before the first tick, when everything has been checked.
+    pub check: bool,
+}
+
+/// A component that is registered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Registered {
+    /// The tag by which it is called; none: its own name.
+    pub tag: Option<String>,
+    /// Where it comes from.
+    pub component: ComponentSource,
+    /// What it may use and is granted.
+    pub rights: Rights,
+}
+
+/// What a component may use, and what it is granted.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Rights {
+    /// What it may use.
+    pub limits: Limits,
+    /// What it is granted.
+    pub grants: Grants,
+}
+
+/// A file that a log storage writes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedOutput {
+    /// Its path, as in the configuration.
+    pub path: String,
+    /// Whether it is replaced as a whole.
+    pub replaced: bool,
+    /// Its number among the warden's outputs.
+    pub number: u32,
 }
 
 /// Where a component comes from.

@@ -1,25 +1,53 @@
 //! The command line.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use wca_config::{QuantityError, parse_bytes, parse_count, parse_duration};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use wca_config::{LoggerLevel, QuantityError, parse_bytes, parse_count, parse_duration, parse_logger};
+use wca_log::Form;
 use wca_sandbox::Origin;
 
 /// A node agent whose policies are sandboxed WebAssembly components.
 #[derive(Debug, Parser)]
-#[command(name = "wca", version, disable_help_subcommand = true)]
+#[command(name = "wca", version, disable_help_subcommand = true, disable_version_flag = true)]
 pub(crate) struct Arguments {
+    /// Print the version.
+    #[arg(short = 'v', short_alias = 'V', long, action = ArgAction::Version)]
+    version: Option<bool>,
     #[command(subcommand)]
     pub(crate) verb: Verb,
 }
 
+impl Arguments {
+    /// Reads the command line. `wca -c FILE` is `wca run -c FILE`: the verb may be left out before flags.
+    pub(crate) fn read() -> Result<Self, clap::Error> {
+        Self::try_parse_from(with_verb(std::env::args_os().collect()))
+    }
+}
+
+/// The command line with its verb.
+fn with_verb(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    let is_own = |flag: &str| matches!(flag, "-h" | "--help" | "-v" | "-V" | "--version");
+    let first = arguments.get(1).map(|first| first.to_string_lossy().into_owned());
+    if first.is_some_and(|first| first.starts_with('-') && !is_own(&first)) {
+        arguments.insert(1, "run".into());
+    }
+    arguments
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// Run components: a runner runs, a storage gets the node's metrics each interval, a detector or an allocator is
+    /// Run what a configuration file says (`-c FILE`), or components: a runner runs, a storage gets the node's metrics each interval, a detector or an allocator is
     /// called each interval and what it says is printed. Nothing on the machine is changed.
     Run(RunArguments),
+    /// Check a configuration file: everything is done up to the first tick.
+    Check(CheckArguments),
+    /// Have the agent that runs read its configuration again.
+    Reload(ReloadArguments),
+    /// Print every component that a configuration file can name, with its constructor.
+    Components(ComponentsArguments),
     /// Print what a component is: its world, constructor, imports and the grants that it needs. Nothing of it runs.
     Inspect(InspectArguments),
     /// Watch a busy and an idle task of one's own making with a detector that is built in.
@@ -34,8 +62,16 @@ pub(crate) enum Verb {
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
+    /// A configuration file.
+    #[arg(short, long, value_name = "FILE", conflicts_with_all = ["components", "set", "continue_on_errors", "interval"])]
+    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) register: RegisterArguments,
+    /// Lets WCA run as root, which `-c` asks for.
+    #[arg(short = '0', long)]
+    pub(crate) root: bool,
     /// A component: a file, or the name of a built-in one. May be given several times.
-    #[arg(long = "component", value_name = "X.wasm", required = true)]
+    #[arg(long = "component", value_name = "X.wasm", required_unless_present = "config")]
     pub(crate) components: Vec<String>,
     /// A parameter of the component, such as `threshold=0.5` or `limits={low: 1}`; of one among several as `Name.key=value`.
     #[arg(long, value_name = "KEY=VALUE", value_parser = parse_pair)]
@@ -58,10 +94,52 @@ pub(crate) struct RunArguments {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct RegisterArguments {
+    /// A component that the file can name: its tag and its file, or its file alone, whose own name is the tag then. May be
+    /// given several times.
+    #[arg(short, long, value_name = "NAME=X.wasm")]
+    pub(crate) register: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArguments {
+    /// The configuration file.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+    #[command(flatten)]
+    pub(crate) register: RegisterArguments,
+    /// Origin to which components may send HTTP requests. May be given several times.
+    #[arg(long = "allow-http", value_name = "ORIGIN")]
+    pub(crate) allow_http: Vec<Origin>,
+    #[command(flatten)]
+    pub(crate) limits: LimitArguments,
+    #[command(flatten)]
+    pub(crate) process: ProcessArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReloadArguments {
+    /// Folder of the operator's socket; the usual one where not given.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) run_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ComponentsArguments {
+    #[command(flatten)]
+    pub(crate) register: RegisterArguments,
+    /// Print the JSON schema of configuration files instead, for editors.
+    #[arg(long)]
+    pub(crate) schema: bool,
+    #[command(flatten)]
+    pub(crate) process: ProcessArguments,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct PaceArguments {
-    /// Time from one tick to the next.
-    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = parse_duration)]
-    pub(crate) interval: Duration,
+    /// Time from one tick to the next; 1 s where not given.
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub(crate) interval: Option<Duration>,
     /// Number of ticks; without it, until Ctrl-C or SIGTERM.
     #[arg(long, value_name = "N", value_parser = parse_iterations)]
     pub(crate) iterations: Option<u64>,
@@ -91,6 +169,8 @@ pub(crate) struct InspectArguments {
     /// As JSON.
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) limits: LimitArguments,
     #[command(flatten)]
     pub(crate) process: ProcessArguments,
 }
@@ -127,41 +207,34 @@ pub(crate) struct ProcessArguments {
     /// Folder of the lock and of the operator's socket.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) run_dir: Option<PathBuf>,
-    /// Lines of the log that are written: those of this level and above.
-    #[arg(
-        short = 'l',
-        long = "log-level",
-        visible_alias = "log",
-        value_name = "LEVEL",
-        default_value = "info",
-        ignore_case = true
-    )]
-    pub(crate) log_level: Level,
+    /// Lines of the log that are written: those of this level and above, of one module or policy as `wca.storage:debug`.
+    /// May be given several times.
+    #[arg(short = 'l', long = "log-level", visible_alias = "log", value_name = "[MODULE:]LEVEL", value_parser = parse_logger)]
+    pub(crate) log: Vec<LoggerLevel>,
+    /// Form of the log; that of the journal where standard error is connected to it, else plain.
+    #[arg(long, value_name = "FORM")]
+    pub(crate) log_format: Option<LogFormat>,
 }
 
-/// Levels of the log.
+/// Forms of the log.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum Level {
-    /// What is broken.
-    Error,
-    /// What is odd.
-    Warn,
-    /// What happens.
-    Info,
-    /// What an author wants to see.
-    Debug,
-    /// Everything.
-    Trace,
+pub(crate) enum LogFormat {
+    /// For people.
+    Plain,
+    /// One JSON object a line.
+    Json,
+    /// With priorities for the journal.
+    Journal,
 }
 
-impl Level {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Error => "error",
-            Self::Warn => "warn",
-            Self::Info => "info",
-            Self::Debug => "debug",
-            Self::Trace => "trace",
+impl ProcessArguments {
+    /// Form of the log.
+    pub(crate) fn form(&self) -> Form {
+        match self.log_format {
+            None => Form::of_standard_error(),
+            Some(LogFormat::Plain) => Form::Plain,
+            Some(LogFormat::Json) => Form::Json,
+            Some(LogFormat::Journal) => Form::Journal,
         }
     }
 }
@@ -187,5 +260,20 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn the_verb_may_be_left_out_before_flags() {
+        let words = |line: &str| line.split(' ').map(OsString::from).collect::<Vec<_>>();
+        for (line, expected) in [
+            ("wca -c x.yaml --root", "wca run -c x.yaml --root"),
+            ("wca --config=x.yaml", "wca run --config=x.yaml"),
+            ("wca run -c x.yaml", "wca run -c x.yaml"),
+            ("wca -v", "wca -v"),
+            ("wca --help", "wca --help"),
+            ("wca demo", "wca demo"),
+        ] {
+            assert_eq!(with_verb(words(line)), words(expected));
+        }
     }
 }

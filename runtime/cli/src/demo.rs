@@ -6,7 +6,6 @@ use anyhow::{Context, Result};
 use wca_agent::settings::{ComponentSource, Job, Run};
 use wca_kernel::{Hierarchies, Roots, Scratch};
 use wca_sandbox::{Grants, Limits};
-use wca_warden::CompileLimits;
 
 use crate::arguments::DemoArguments;
 use crate::{report, start};
@@ -32,7 +31,8 @@ pub(crate) fn demo(arguments: &DemoArguments) -> Result<u8> {
         continue_on_errors: false,
         seed: None,
     });
-    start::warden(job, &arguments.process, Vec::new(), 1, CompileLimits::default())
+    let config = start::config(&arguments.process, start::settings(&arguments.process, job), Vec::new())?;
+    Ok(wca_warden::run(config)?)
 }
 
 /// The two tasks of the demonstration, ended with it.

@@ -60,11 +60,20 @@ fn mebibytes(bytes: u64) -> String {
 /// A name that is no limit, or a value of the wrong form.
 pub(crate) fn limits(arguments: &LimitArguments) -> Result<(Limits, CompileLimits)> {
     let (mut limits, mut compile) = (Limits::default(), CompileLimits::default());
+    set(arguments, &mut limits, &mut compile)?;
+    Ok((limits, compile))
+}
+
+/// Sets the limits that the command line names, and leaves the others as they are.
+///
+/// # Errors
+/// A name that is no limit, or a value of the wrong form.
+pub(crate) fn set(arguments: &LimitArguments, limits: &mut Limits, compile: &mut CompileLimits) -> Result<()> {
     for text in &arguments.limits {
         let (name, value) = parse_pair(text).map_err(|why| anyhow!("--limit {text}: {why}"))?;
         let wanted = name.replace('_', "-");
         match COMPILE_LIMITS.iter().find(|limit| limit.name == wanted) {
-            Some(limit) => (limit.set)(&mut compile, &value).with_context(|| format!("--limit {text}"))?,
+            Some(limit) => (limit.set)(compile, &value).with_context(|| format!("--limit {text}"))?,
             None => limits.set(&name, &value).with_context(|| format!("--limit {text}"))?,
         }
     }
@@ -77,7 +86,7 @@ pub(crate) fn limits(arguments: &LimitArguments) -> Result<(Limits, CompileLimit
     if let Some(deadline) = arguments.deadline {
         limits.deadline = Some(deadline);
     }
-    Ok((limits, compile))
+    Ok(())
 }
 
 /// All limits with their defaults, as `--limit help` prints them.

@@ -2,14 +2,17 @@
 
 mod arguments;
 mod compile;
+mod components;
+mod config_file;
+mod configured;
 mod demo;
 mod limits;
+mod registered;
+mod reload;
 mod report;
 mod start;
 
 use std::process::ExitCode;
-
-use clap::Parser;
 
 use crate::arguments::{Arguments, Verb};
 
@@ -17,7 +20,7 @@ use crate::arguments::{Arguments, Verb};
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let arguments = match Arguments::read() {
         Ok(arguments) => arguments,
         Err(error) => {
             // Where the terminal is gone there is nobody to tell.
@@ -29,7 +32,14 @@ fn main() -> ExitCode {
         // The two verbs of the unprivileged processes: they confine themselves before anything else.
         Verb::Agent => wca_agent::main(),
         Verb::Compile => compile::main(),
+        Verb::Run(run) if run.config.is_some() && !run.root && rustix::process::geteuid().is_root() => {
+            report::note("WCA is started as root, which it does only where it is told so: add --root");
+            ExitCode::from(USAGE)
+        }
         Verb::Run(run) => report::ended(start::run(run)),
+        Verb::Check(check) => report::ended(configured::check(check)),
+        Verb::Reload(reload) => report::ended(reload::reload(&reload)),
+        Verb::Components(components) => report::ended(components::components(&components)),
         Verb::Inspect(inspect) => report::ended(start::inspect(&inspect)),
         Verb::Demo(demo) => report::ended(demo::demo(&demo)),
     }

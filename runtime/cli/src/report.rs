@@ -20,6 +20,11 @@ pub(crate) fn print(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
+/// Lines on standard error that say by themselves who speaks of what.
+pub(crate) fn lines(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{}", text.trim_end());
+}
+
 /// Says something on standard error that is no error.
 pub(crate) fn note(text: &str) {
     let _ = writeln!(std::io::stderr(), "wca: {text}");

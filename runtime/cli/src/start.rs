@@ -1,15 +1,25 @@
 //! Starting the warden with what the command line asks for.
 
 use std::fs::File;
-use std::io::IsTerminal;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use wca_agent::settings::{ComponentSource, Job, Run, Settings};
+use wca_log::Levels;
 use wca_sandbox::Grants;
-use wca_warden::{Cache, CompileLimits, WardenConfig};
+use wca_warden::{Cache, Ticks, WardenConfig};
 
 use crate::arguments::{InspectArguments, ProcessArguments, RunArguments};
-use crate::{limits, report};
+use crate::registered::open_component;
+use crate::{configured, limits, report};
+
+/// Time from tick to tick where nobody says otherwise.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// An agent that has begun to tick and has been silent for so long, and for so many intervals, is reported.
+const REPORT: (Duration, u32) = (Duration::from_secs(10), 3);
+/// After so long, and so many intervals, it is ended and started again. Storages are waited for at the end of a run, and
+/// compilers are slow.
+const KILL: (Duration, u32) = (Duration::from_secs(60), 10);
 
 /// `wca run`.
 ///
@@ -20,21 +30,26 @@ pub(crate) fn run(arguments: RunArguments) -> Result<u8> {
         report::print(&limits::help());
         return Ok(0);
     }
+    if arguments.config.is_some() {
+        return configured::run(arguments);
+    }
     let (limits, compile) = limits::limits(&arguments.limits)?;
     let mut files = Vec::new();
     let components = arguments.components.iter().map(|name| open(name, &mut files)).collect::<Result<Vec<_>>>()?;
     let policies = u32::try_from(components.len()).context("--component")?;
+    let interval = arguments.pace.interval.unwrap_or(INTERVAL);
     let job = Job::Run(Run {
         components,
         set: arguments.set,
         limits,
         grants: Grants { http: arguments.allow_http },
-        interval: arguments.pace.interval,
+        interval,
         iterations: arguments.pace.iterations,
         continue_on_errors: arguments.continue_on_errors,
         seed: arguments.seed,
     });
-    warden(job, &arguments.process, files, policies, compile)
+    let config = config(&arguments.process, settings(&arguments.process, job), files)?;
+    Ok(wca_warden::run(WardenConfig { policies, compile, ticks: ticks(interval), ..config })?)
 }
 
 /// `wca inspect`.
@@ -45,35 +60,50 @@ pub(crate) fn inspect(arguments: &InspectArguments) -> Result<u8> {
     let mut files = Vec::new();
     let component = open(&arguments.component, &mut files)?;
     let job = Job::Inspect { component, json: arguments.json };
-    warden(job, &arguments.process, files, 1, CompileLimits::default())
+    let (_, compile) = limits::limits(&arguments.limits)?;
+    let config = config(&arguments.process, settings(&arguments.process, job), files)?;
+    Ok(wca_warden::run(WardenConfig { compile, ..config })?)
 }
 
-/// Starts the warden, and with it the agent; returns when both are done.
-pub(crate) fn warden(
-    job: Job,
+/// What the agent is to do, with the log as the command line has it.
+pub(crate) fn settings(process: &ProcessArguments, job: Job) -> Settings {
+    Settings { levels: Levels::new(&[], &process.log), form: process.form(), cache: !process.no_cache, job }
+}
+
+/// What a warden is started with. The log of this process is written from now on.
+pub(crate) fn config(
     process: &ProcessArguments,
+    settings: Settings,
     files: Vec<(String, File)>,
-    policies: u32,
-    compile: CompileLimits,
-) -> Result<u8> {
-    log(process.log_level.as_str());
-    let settings = Settings { log_level: process.log_level.as_str().into(), cache: !process.no_cache, job };
+) -> Result<WardenConfig> {
     let cache = match (&process.cache_dir, process.no_cache) {
         (_, true) => Cache::None,
         (Some(folder), false) => Cache::At(folder.clone()),
         (None, false) => Cache::Default,
     };
-    let config = WardenConfig {
-        settings: settings.encode()?,
+    let encoded = settings.encode()?;
+    // Its levels change with those of the agent, which a reload sets there; this one says little.
+    let _log = wca_log::start(settings.levels, settings.form);
+    Ok(WardenConfig {
+        settings: encoded,
         files,
-        policies,
         user: process.user.clone(),
         run_dir: process.run_dir.clone(),
         cache,
-        compile,
         ..WardenConfig::default()
+    })
+}
+
+/// How long an agent may be silent at this interval.
+pub(crate) fn ticks(interval: Duration) -> Option<Ticks> {
+    if interval.is_zero() {
+        return None;
+    }
+    let intervals = |(time, least): (Duration, u32)| {
+        let count = time.as_nanos().div_ceil(interval.as_nanos());
+        u32::try_from(count).unwrap_or(u32::MAX).max(least)
     };
-    Ok(wca_warden::run(config)?)
+    Some(Ticks { interval, report: intervals(REPORT), kill: intervals(KILL) })
 }
 
 /// A built-in component by its name, or a file, which is opened here and handed on by its number.
@@ -81,34 +111,23 @@ fn open(name: &str, files: &mut Vec<(String, File)>) -> Result<ComponentSource> 
     if wca_agent::embedded_names().contains(&name) {
         return Ok(ComponentSource::Embedded { name: name.to_owned() });
     }
-    let file = File::open(name).with_context(|| not_found(name))?;
-    if file.metadata().with_context(|| name.to_owned())?.is_dir() {
-        bail!("{name}: this is a folder; a component is a file such as {}.wasm", name.trim_end_matches('/'));
+    if !name.contains(['/', '.']) && !std::path::Path::new(name).exists() {
+        let names = wca_agent::embedded_names().join(", ");
+        bail!("{name}: there is no such file, and no such built-in component ({names})");
     }
-    let number = u32::try_from(files.len()).context("--component")?;
-    files.push((name.to_owned(), file));
-    Ok(ComponentSource::File { file: number, path: name.to_owned() })
+    open_component(name, 0, files)
 }
 
-fn not_found(name: &str) -> String {
-    if name.contains(['/', '.']) {
-        return format!("{name}: it cannot be opened");
-    }
-    format!(
-        "{name}: there is no such file, and no such built-in component ({})",
-        wca_agent::embedded_names().join(", ")
-    )
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// The warden's own log, on standard error like the agent's.
-fn log(level: &str) {
-    let level = level.parse().unwrap_or(tracing::level_filters::LevelFilter::INFO);
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(level)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false)
-        .finish();
-    // It fails only where a subscriber is set already.
-    let _ = tracing::subscriber::set_global_default(subscriber);
+    #[test]
+    fn a_silent_agent_has_time_whatever_the_interval() {
+        let of = |interval| ticks(interval).map(|ticks| (ticks.report, ticks.kill));
+        assert_eq!(of(Duration::from_millis(50)), Some((200, 1200)));
+        assert_eq!(of(Duration::from_secs(1)), Some((10, 60)));
+        assert_eq!(of(Duration::from_secs(60)), Some((3, 10)));
+        assert_eq!(of(Duration::ZERO), None);
+    }
 }

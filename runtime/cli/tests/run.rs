@@ -109,6 +109,7 @@ fn inspect_shows_what_a_component_is() {
         "world:        storage",
         "contract:     wca:policy 0.1.0 (this agent speaks 0.1.0)",
         "needs grants: --allow-http ORIGIN",
+        "refused:      it imports wasi:http/outgoing-handler@0.2.12, wasi:http/types@0.2.12, for which it needs a grant: ",
     ] {
         assert!(finished.stdout.contains(expected), "{expected}: {finished:#?}");
     }
@@ -116,4 +117,5 @@ fn inspect_shows_what_a_component_is() {
     finished.ends_with(0);
     assert!(finished.stdout.contains("\"constructor\": \"NOPAllocator()\""), "{finished:#?}");
     assert!(finished.stdout.contains("\"world\": \"allocator\""), "{finished:#?}");
+    assert!(finished.stdout.contains("\"refused\": []"), "{finished:#?}");
 }

@@ -1,15 +1,12 @@
 //! From YAML text to nodes.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
+use saphyr_parser::Event;
 
-use crate::node::{Content, Entry, Node, Place};
+use crate::events::Reader;
+use crate::node::{Content, Node, Place};
 use crate::scalar::Scalar;
-
-/// Deepest nesting that is read.
-const DEEPEST: usize = 64;
 
 /// The text is no YAML, or breaks a rule of ours.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,9 +21,10 @@ pub struct ParseError {
 /// Reads one document; `source` is its path, or what stands before it on the command line.
 ///
 /// # Errors
-/// [`ParseError`] for what is no YAML, a key that stands twice, an unknown alias, nesting beyond 64, a second document.
+/// [`ParseError`] for what is no YAML, a key that stands twice, an unknown alias, nesting beyond 64, more than 100 000
+/// values (aliases written out), a second document.
 pub fn parse(text: &str, source: &str) -> Result<Arc<Node>, ParseError> {
-    let mut reader = Reader { events: Parser::new_from_str(text), source: source.into(), anchors: HashMap::new() };
+    let mut reader = Reader::new(text, source);
     let mut root = None;
     loop {
         let (event, span) = reader.next()?;
@@ -34,7 +32,7 @@ pub fn parse(text: &str, source: &str) -> Result<Arc<Node>, ParseError> {
             Event::StreamEnd => break,
             Event::StreamStart | Event::DocumentStart(_) | Event::DocumentEnd | Event::Nothing => {}
             _ if root.is_some() => return Err(reader.error(span, "a second document: only one is read".into())),
-            event => root = Some(reader.node(event, span, 0)?),
+            event => root = Some(reader.node(event, span, 0)?.node),
         }
     }
     Ok(root.unwrap_or_else(|| {
@@ -62,98 +60,10 @@ pub fn parse_value(text: &str, source: &str) -> Arc<Node> {
     })
 }
 
-struct Reader<'text> {
-    events: Parser<'text, saphyr_parser::StrInput<'text>>,
-    source: Arc<str>,
-    anchors: HashMap<usize, Arc<Node>>,
-}
-
-impl<'text> Reader<'text> {
-    fn next(&mut self) -> Result<(Event<'text>, Span), ParseError> {
-        match self.events.next() {
-            Some(Ok(found)) => Ok(found),
-            None => Ok((Event::StreamEnd, Span::default())),
-            Some(Err(error)) => {
-                let marker = *error.marker();
-                Err(self.error(Span::empty(marker), error.info().into()))
-            }
-        }
-    }
-
-    fn error(&self, span: Span, what: String) -> ParseError {
-        ParseError { place: Box::new(self.place(span)), what }
-    }
-
-    fn place(&self, span: Span) -> Place {
-        let one_line = span.start.line() == span.end.line();
-        let length = if one_line { span.end.col().saturating_sub(span.start.col()).max(1) } else { 1 };
-        Place { source: Arc::clone(&self.source), line: span.start.line(), column: span.start.col() + 1, length }
-    }
-
-    fn node(&mut self, event: Event<'text>, span: Span, depth: usize) -> Result<Arc<Node>, ParseError> {
-        if depth > DEEPEST {
-            return Err(self.error(span, format!("nested more than {DEEPEST} deep")));
-        }
-        let (content, anchor, tag) = match event {
-            Event::Alias(anchor) => {
-                let known = self.anchors.get(&anchor).cloned();
-                return known.ok_or_else(|| self.error(span, "this alias has no anchor before it".into()));
-            }
-            Event::Scalar(text, style, anchor, tag) => {
-                let quoted = style != ScalarStyle::Plain;
-                (Content::Scalar(Scalar { text: text.into_owned(), quoted }), anchor, tag)
-            }
-            Event::SequenceStart(anchor, tag) => (self.list(depth)?, anchor, tag),
-            Event::MappingStart(anchor, tag) => (self.map(depth)?, anchor, tag),
-            other => return Err(self.error(span, format!("unexpected here: {other:?}"))),
-        };
-        let tag = tag.map(|tag| tag_name(&tag));
-        let node = Arc::new(Node { content, tag, place: self.place(span) });
-        if anchor > 0 {
-            self.anchors.insert(anchor, Arc::clone(&node));
-        }
-        Ok(node)
-    }
-
-    fn list(&mut self, depth: usize) -> Result<Content, ParseError> {
-        let mut items = Vec::new();
-        loop {
-            match self.next()? {
-                (Event::SequenceEnd, _) => return Ok(Content::List(items)),
-                (event, span) => items.push(self.node(event, span, depth + 1)?),
-            }
-        }
-    }
-
-    fn map(&mut self, depth: usize) -> Result<Content, ParseError> {
-        let mut entries: Vec<Entry> = Vec::new();
-        loop {
-            let (event, span) = self.next()?;
-            if event == Event::MappingEnd {
-                return Ok(Content::Map(entries));
-            }
-            let key = self.node(event, span, depth + 1)?;
-            let Content::Scalar(name) = &key.content else {
-                return Err(self.error(span, "a key must be a text".into()));
-            };
-            if let Some(first) = entries.iter().find(|entry| entry.key.text == name.text) {
-                let what = format!("the key `{}` stands here again, first in line {}", name.text, first.place.line);
-                return Err(self.error(span, what));
-            }
-            let (event, at) = self.next()?;
-            let value = self.node(event, at, depth + 1)?;
-            entries.push(Entry { key: name.clone(), place: self.place(span), value });
-        }
-    }
-}
-
-fn tag_name(tag: &Tag) -> String {
-    if tag.handle == "!" { tag.suffix.clone() } else { format!("{}{}", tag.handle, tag.suffix) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::node::Entry;
 
     fn entry<'node>(node: &'node Node, name: &str) -> &'node Entry {
         let Content::Map(entries) = &node.content else { panic!("no mapping: {node:?}") };
@@ -180,18 +90,51 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said_with_its_place() {
         let deep = "[".repeat(80);
+        let chain: String = (0..70)
+            .map(|level| {
+                format!("- &a{level} [{}]\n", if level == 0 { String::new() } else { format!("*a{}", level - 1) })
+            })
+            .collect();
+        let laughs: String = (0..20)
+            .map(|level| {
+                format!(
+                    "- &a{level} [{}]\n",
+                    if level == 0 {
+                        "1, 1, 1, 1, 1, 1".into()
+                    } else {
+                        format!("*a{0}, *a{0}, *a{0}, *a{0}", level - 1)
+                    }
+                )
+            })
+            .collect();
         let cases = [
             ("a: 1\nb: 2\na: 3\n", "c.yaml:3:1: the key `a` stands here again, first in line 1"),
             ("a: *no\n", "c.yaml:1:"),
             ("a: [1,\n", "c.yaml:2:"),
             ("a: 1\n---\nb: 2\n", "c.yaml:3:1: a second document: only one is read"),
             ("[a]: 1\n", "c.yaml:1:1: a key must be a text"),
-            (deep.as_str(), "c.yaml:1:"),
+            (deep.as_str(), "c.yaml:1:66: nested more than 64 deep"),
+            (chain.as_str(), "c.yaml:65:9: nested more than 64 deep"),
+            (laughs.as_str(), "c.yaml:8:13: more than 100000 values"),
         ];
         for (text, expected) in cases {
             let error = parse(text, "c.yaml").unwrap_err().to_string();
             assert!(error.starts_with(expected), "{error}");
         }
+    }
+
+    #[test]
+    fn a_collection_is_where_its_tag_is() {
+        let root = parse("n: &x !Node # one\n  a: 1\ns: !S\nl: &y !L [1]\nm:\n  k: v # c\nempty:\n", "c.yaml").unwrap();
+        let at = |name| {
+            let place = &entry(&root, name).value.place;
+            (place.line, place.column, place.length)
+        };
+        assert_eq!(at("n"), (1, 7, 5));
+        assert_eq!(at("s"), (3, 4, 2));
+        assert_eq!(at("l"), (4, 7, 2));
+        assert_eq!(at("m"), (6, 3, 8));
+        assert_eq!(at("empty"), (7, 1, 5));
     }
 
     #[test]

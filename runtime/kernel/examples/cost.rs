@@ -10,10 +10,28 @@ use std::os::unix::fs::FileExt;
 use std::process::{Child, Command};
 
 use rustix::time::{ClockId, clock_gettime};
-use wca_kernel::{Hierarchies, Limits, Roots, Sampler, Scratch, TaskCgroups, populated, raise_descriptor_limit};
+use wca_kernel::{
+    Hierarchies, Limits, Roots, Sampler, Scratch, TaskCgroups, TreeWalker, Version, populated, raise_descriptor_limit,
+};
 use wca_model::TaskKey;
 
 const ROUNDS: usize = 50;
+
+/// What a sampler reads of a task.
+const FILES: [(Version, &str, &str); 12] = [
+    (Version::V1, "cpuacct", "cpuacct.usage"),
+    (Version::V1, "memory", "memory.limit_in_bytes"),
+    (Version::V1, "memory", "memory.max_usage_in_bytes"),
+    (Version::V1, "memory", "memory.stat"),
+    (Version::V1, "memory", "memory.soft_limit_in_bytes"),
+    (Version::V1, "memory", "memory.usage_in_bytes"),
+    (Version::V2, "cpu", "cpu.stat"),
+    (Version::V2, "memory", "memory.max"),
+    (Version::V2, "memory", "memory.peak"),
+    (Version::V2, "memory", "memory.stat"),
+    (Version::V2, "memory", "memory.low"),
+    (Version::V2, "memory", "memory.current"),
+];
 
 /// CPU time of this thread in seconds: others may be at work on the machine.
 fn cpu_time() -> f64 {
@@ -69,15 +87,19 @@ fn main() {
     // The same files, in the same order, with descriptors of their own.
     let mut files = Vec::new();
     for name in &names {
-        for hierarchy in hierarchies.all() {
-            for file in ["cpuacct.usage", "memory.usage_in_bytes", "memory.current", "cpu.stat"] {
-                let covered = file == "cpu.stat" && hierarchies.with("cpuacct").is_some();
-                if let Ok(open) = File::open(hierarchy.dir.join(name).join(file)).map_err(drop)
-                    && !covered
-                    && (file != "cpu.stat" || hierarchy.version == wca_kernel::Version::V2)
-                {
-                    files.push(open);
-                }
+        for (version, controller, file) in FILES {
+            // Where v1 has the controller, v2 is not asked.
+            let of = |hierarchy: &&wca_kernel::Hierarchy| {
+                hierarchy.version == version && (hierarchy.has(controller) || file == "cpu.stat")
+            };
+            let is_covered = version == Version::V2
+                && hierarchies
+                    .with(if file == "cpu.stat" { "cpuacct" } else { controller })
+                    .is_some_and(|other| other.version == Version::V1);
+            if let Some(hierarchy) = hierarchies.all().iter().find(of).filter(|_| !is_covered)
+                && let Ok(open) = File::open(hierarchy.dir.join(name).join(file))
+            {
+                files.push(open);
             }
         }
     }
@@ -98,6 +120,23 @@ fn main() {
     println!("set_tasks, all known    {same:8.2} us of CPU per task");
     let [walk] = per_task(count, [&mut || drop(black_box(populated(&hierarchies, &Limits::default())))]);
     println!("populated               {walk:8.2} us of CPU per task, over {} hierarchies", hierarchies.all().len());
+    let mut walker = TreeWalker::new(&hierarchies, Limits::default());
+    let start = cpu_time();
+    let found = walker.walk().cgroups.len();
+    println!("walker, first walk      {:8.2} us of CPU per task", (cpu_time() - start) * 1e6 / count as f64);
+    let [again] = per_task(count, [&mut || _ = black_box(walker.walk())]);
+    println!("walker, nothing new     {again:8.2} us of CPU per task, {found} populated");
+    let mut times: Vec<f64> = (0..ROUNDS)
+        .map(|_| {
+            drop(Scratch::create(&hierarchies, &format!("{above}/another")).unwrap());
+            let start = cpu_time();
+            black_box(walker.walk());
+            (cpu_time() - start) * 1e6 / count as f64
+        })
+        .collect();
+    times.sort_by(f64::total_cmp);
+    println!("walker, one came, went  {:8.2} us of CPU per task, in all hierarchies", times[ROUNDS / 2]);
+    drop(walker);
 
     for mut process in processes {
         process.kill().unwrap();

@@ -3,14 +3,20 @@
 //! Sources: Documentation/admin-guide/cgroup-v1/cgroups.rst and Documentation/admin-guide/cgroup-v2.rst of the kernel.
 
 pub(crate) mod files;
+mod known;
 mod mounts;
 mod path;
 pub(crate) mod plan;
+mod refresh;
 mod scratch;
+pub(crate) mod sum;
 mod tree;
 mod walk;
+mod walker;
+mod watch;
 
 pub use mounts::{Hierarchies, Hierarchy, Version};
 pub use path::relative_cgroup_path;
 pub use scratch::Scratch;
 pub use tree::{Limits, PopulatedCgroup, Tree, identity, populated};
+pub use walker::TreeWalker;

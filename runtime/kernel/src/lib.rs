@@ -19,7 +19,8 @@ mod sampler;
 mod text;
 
 pub use cgroup::{
-    Hierarchies, Hierarchy, Limits, PopulatedCgroup, Scratch, Tree, Version, identity, populated, relative_cgroup_path,
+    Hierarchies, Hierarchy, Limits, PopulatedCgroup, Scratch, Tree, TreeWalker, Version, identity, populated,
+    relative_cgroup_path,
 };
 pub use error::KernelError;
 pub use limits::raise_descriptor_limit;

@@ -1,4 +1,4 @@
-//! The values of the machine: files of /proc that are kept open and read at each tick.
+//! The values of the machine: files of /proc that are kept open and read at each tick, and what is known besides.
 
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -8,12 +8,16 @@ use rustix::io::Errno;
 
 use crate::error::excerpt;
 use crate::files::{open_below, reread};
-use crate::metrics::{METRICS, MachineRead, Metric, Source};
-use crate::{Notice, Roots, Said};
+use crate::metrics::{METRICS, MachineFact, MachineRead, Metric, Source};
+use crate::platform::Topology;
+use crate::{KernelError, Notice, Roots, Said};
 
 /// The files of the machine's metrics, each read once per tick however many metrics stand in it.
 pub(crate) struct Machine {
+    roots: Roots,
     files: Vec<MachineFile>,
+    /// The numbers of processors, looked at again when those that are online change; none where they cannot be read.
+    topology: Option<Topology>,
     /// The metrics, in the order of the table.
     pub metrics: Vec<MachineMetric>,
     /// Reused for the values of one metric.
@@ -33,8 +37,14 @@ pub(crate) struct MachineMetric {
     pub numbers: Vec<u32>,
     /// The values, one per series; NaN where the file could not be read.
     pub values: Vec<f64>,
-    read: MachineRead,
-    file: usize,
+    origin: Origin,
+}
+
+#[derive(Clone, Copy)]
+enum Origin {
+    /// A file, as an index, and how it is read.
+    File(usize, MachineRead),
+    Fact(MachineFact),
 }
 
 impl Machine {
@@ -42,19 +52,54 @@ impl Machine {
         let mut files: Vec<MachineFile> = Vec::new();
         let mut metrics = Vec::new();
         for metric in METRICS {
-            let Source::Machine { path, read } = metric.source else { continue };
-            let path = roots.path(path);
-            let file = files.iter().position(|one| one.path == path).unwrap_or_else(|| {
-                files.push(MachineFile { path, file: None });
-                files.len() - 1
-            });
-            metrics.push(MachineMetric { metric, numbers: Vec::new(), values: Vec::new(), read, file });
+            let origin = match metric.source {
+                Source::Machine { path, read } => {
+                    let path = roots.path(path);
+                    let file = files.iter().position(|one| one.path == path).unwrap_or_else(|| {
+                        files.push(MachineFile { path, file: None });
+                        files.len() - 1
+                    });
+                    Origin::File(file, read)
+                }
+                Source::Platform(fact) => Origin::Fact(fact),
+                Source::Cgroup { .. } | Source::Task(_) => continue,
+            };
+            metrics.push(MachineMetric { metric, numbers: Vec::new(), values: Vec::new(), origin });
         }
-        Self { files, metrics, found: Vec::new() }
+        Self { roots: roots.clone(), files, topology: None, metrics, found: Vec::new() }
     }
 
-    /// Reads everything; true where the series are not those of the last time (a processor came or went).
-    pub(crate) fn read(&mut self, buffer: &mut Vec<u8>, said: &mut Said, notices: &mut Vec<Notice>) -> bool {
+    /// Reads everything at that unix time; true where the series are not those of the last time (a processor came or went).
+    pub(crate) fn read(&mut self, time: f64, buffer: &mut Vec<u8>, said: &mut Said, notices: &mut Vec<Notice>) -> bool {
+        let mut changed = self.read_files(buffer, said, notices);
+        if changed {
+            self.topology = match Topology::read(&self.roots) {
+                Ok(topology) => Some(topology),
+                Err(error) => {
+                    if said.first("topology") {
+                        notices.extend(notice(error));
+                    }
+                    None
+                }
+            };
+        }
+        for metric in &mut self.metrics {
+            let Origin::Fact(fact) = metric.origin else { continue };
+            let topology = self.topology.as_ref();
+            let value = match fact {
+                MachineFact::LastSeen => Some(time),
+                MachineFact::Cores => topology.map(|counted| counted.cores.into()),
+                MachineFact::Cpus => topology.map(|counted| counted.cpus.into()),
+                MachineFact::Sockets => topology.map(|counted| counted.sockets.into()),
+            };
+            self.found.clear();
+            self.found.extend(value.map(|value| (0, value)));
+            changed |= metric.take(&self.found);
+        }
+        changed
+    }
+
+    fn read_files(&mut self, buffer: &mut Vec<u8>, said: &mut Said, notices: &mut Vec<Notice>) -> bool {
         let mut changed = false;
         for (index, file) in self.files.iter_mut().enumerate() {
             let bytes = match file.read(buffer) {
@@ -66,9 +111,13 @@ impl Machine {
                     None
                 }
             };
-            for metric in self.metrics.iter_mut().filter(|metric| metric.file == index) {
+            for metric in &mut self.metrics {
+                let Origin::File(of, read) = metric.origin else { continue };
+                if of != index {
+                    continue;
+                }
                 self.found.clear();
-                match bytes.map(|bytes| (bytes, (metric.read)(bytes, &mut self.found))) {
+                match bytes.map(|bytes| (bytes, read(bytes, &mut self.found))) {
                     Some((_, true)) => changed |= metric.take(&self.found),
                     Some((bytes, false)) => {
                         metric.values.fill(f64::NAN);
@@ -107,5 +156,13 @@ impl MachineMetric {
         }
         self.numbers = found.iter().map(|(number, _)| *number).collect();
         true
+    }
+}
+
+fn notice(error: KernelError) -> Option<Notice> {
+    match error {
+        KernelError::Read { path, source } => Some(Notice::Unreadable { path, error: source.to_string() }),
+        KernelError::Malformed { path, found, .. } => Some(Notice::Malformed { path, found }),
+        _ => None,
     }
 }

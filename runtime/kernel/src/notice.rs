@@ -77,6 +77,11 @@ pub enum Notice {
         /// How many stay open.
         kept: usize,
     },
+    /// Not all directories of cgroups can be watched for changes, so some hierarchies are walked at each tick.
+    WatchesShort {
+        /// How many are watched.
+        kept: usize,
+    },
     /// More was to say than is ever said.
     MoreToSay {
         /// How many notices there were before.
@@ -111,6 +116,11 @@ impl fmt::Display for Notice {
                 f,
                 "only {kept} files of cgroups stay open; the others are opened anew each time, which costs more: \
                  raise the limit on open files (ulimit -n, LimitNOFILE)"
+            ),
+            Self::WatchesShort { kept } => write!(
+                f,
+                "only {kept} directories of cgroups are watched; the hierarchies of the others are walked at each tick, \
+                 which costs more: raise fs.inotify.max_user_watches or fs.inotify.max_user_instances"
             ),
             Self::MoreToSay { limit } => write!(f, "after {limit} different notices, no more are said"),
         }

@@ -3,11 +3,13 @@
 mod cpus;
 mod nodes;
 mod resctrl;
+mod topology;
 
+pub(crate) use topology::Topology;
 use wca_model::Platform;
 
 use crate::files::{parse_optional, read_file, read_optional};
-use crate::text::{number_of, text_of};
+use crate::text::{number, number_of, text_of};
 use crate::{KernelError, Roots};
 
 /// Reads the facts: name, processors, NUMA nodes, swap, and what resctrl can do where it is mounted.
@@ -29,6 +31,7 @@ pub fn platform(roots: &Roots) -> Result<Platform, KernelError> {
     Ok(Platform {
         host: host(roots)?,
         cpu_model: cpu_model(&cpuinfo).to_owned(),
+        cpu_model_number: cpu_model_number(&cpuinfo),
         cpus: cpus::cpus(roots, &nodes)?,
         nodes: nodes.into_iter().map(|node| node.facts).collect(),
         swap: swap.unwrap_or(0) > 0,
@@ -50,6 +53,11 @@ fn cpu_model(cpuinfo: &[u8]) -> &str {
     ["model name", "cpu", "Processor", "uarch"].iter().find_map(|key| text_of(cpuinfo, key)).unwrap_or_default()
 }
 
+/// Number of the model, as x86 has it; other architectures have none, or a name in its place.
+fn cpu_model_number(cpuinfo: &[u8]) -> Option<u32> {
+    u32::try_from(number(text_of(cpuinfo, "model")?.as_bytes())?).ok()
+}
+
 /// Whether the vendor is AMD, or Hygon, whose processors are built after AMD's.
 fn is_amd(cpuinfo: &[u8]) -> bool {
     matches!(text_of(cpuinfo, "vendor_id"), Some("AuthenticAMD" | "HygonGenuine"))
@@ -62,13 +70,29 @@ mod tests {
     use super::*;
 
     #[rstest]
-    #[case("processor\t: 0\nvendor_id\t: GenuineIntel\nmodel\t\t: 106\nmodel name\t: Some Xeon\n", "Some Xeon", false)]
-    #[case("processor\t: 0\nvendor_id\t: AuthenticAMD\nmodel name\t: Some EPYC\n", "Some EPYC", true)]
-    #[case("processor\t: 0\ncpu\t\t: POWER9, altivec supported\n", "POWER9, altivec supported", false)]
-    #[case("processor\t: 0\nBogoMIPS\t: 50.00\nCPU implementer\t: 0x41\nCPU part\t: 0xd0c\n", "", false)]
-    #[case("", "", false)]
-    fn models(#[case] cpuinfo: &str, #[case] model: &str, #[case] amd: bool) {
+    #[case(
+        "processor\t: 0\nvendor_id\t: GenuineIntel\nmodel\t\t: 106\nmodel name\t: Some Xeon\n",
+        "Some Xeon",
+        Some(106),
+        false
+    )]
+    #[case(
+        "processor\t: 0\nvendor_id\t: AuthenticAMD\nmodel name\t: Some EPYC\nmodel\t\t: 1\n",
+        "Some EPYC",
+        Some(1),
+        true
+    )]
+    #[case(
+        "processor\t: 0\ncpu\t\t: POWER9, altivec supported\nmodel\t\t: 8375-42A\n",
+        "POWER9, altivec supported",
+        None,
+        false
+    )]
+    #[case("processor\t: 0\nBogoMIPS\t: 50.00\nCPU implementer\t: 0x41\nCPU part\t: 0xd0c\n", "", None, false)]
+    #[case("", "", None, false)]
+    fn models(#[case] cpuinfo: &str, #[case] model: &str, #[case] number: Option<u32>, #[case] amd: bool) {
         assert_eq!(cpu_model(cpuinfo.as_bytes()), model);
+        assert_eq!(cpu_model_number(cpuinfo.as_bytes()), number);
         assert_eq!(is_amd(cpuinfo.as_bytes()), amd);
     }
 }

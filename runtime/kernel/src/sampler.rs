@@ -1,15 +1,17 @@
 //! One tick's values of all tasks and of the machine, from files that stay open.
 
 use std::collections::HashMap;
+use std::time::{Duration, Instant, SystemTime};
 
 use wca_model::{Catalog, Series, TaskKey};
 
-use crate::cgroup::files::{CgroupFiles, Opener, Sum};
+use crate::cgroup::files::{CgroupFiles, Opener, Reading};
 use crate::cgroup::plan::Plan;
+use crate::cgroup::sum::Sum;
 use crate::cgroup::{Hierarchies, relative_cgroup_path};
 use crate::limits::descriptor_limit;
 use crate::machine::Machine;
-use crate::metrics::{METRICS, Metric, Source};
+use crate::metrics::{METRICS, Metric, Source, TaskFact};
 use crate::{Notice, Roots};
 
 /// A task and where its values are found.
@@ -37,6 +39,7 @@ pub struct Sampler {
     /// The limit on open files at which the process ran out of them.
     starved_at: Option<u64>,
     buffer: Vec<u8>,
+    machine_took: Duration,
     sums: Vec<Sum>,
 }
 
@@ -44,6 +47,8 @@ pub struct Sampler {
 struct Row {
     key: TaskKey,
     cgroups: Vec<CgroupFiles>,
+    /// How many containers the task has, found or not.
+    containers: u32,
 }
 
 /// Descriptors that are left to the rest of the process.
@@ -74,8 +79,9 @@ impl Sampler {
             budget,
             starved_at: None,
             buffer: vec![0; BUFFER],
+            machine_took: Duration::ZERO,
         };
-        sampler.read_machine();
+        sampler.read_machine(unix_time());
         sampler.renew_catalog();
         sampler
     }
@@ -118,7 +124,8 @@ impl Sampler {
                     }
                 }
             }
-            self.rows.push(Row { key: task.key, cgroups });
+            let containers = u32::try_from(task.containers.len()).unwrap_or(u32::MAX);
+            self.rows.push(Row { key: task.key, cgroups, containers });
         }
         // The descriptors of those that are gone are closed before new ones are opened.
         drop(old);
@@ -143,24 +150,33 @@ impl Sampler {
     /// what an operator should hear of, each once.
     ///
     /// NaN is the value of what a task's cgroups lack, of what could not be read, and of the whole row of a task whose
-    /// cgroup was removed while it was read.
+    /// cgroup was removed while it was read, or of which nothing could be read.
     pub fn sample(&mut self, values: &mut Vec<f64>) -> Vec<Notice> {
+        self.sample_at(unix_time(), values)
+    }
+
+    /// Like [`Sampler::sample`], where the caller says what time it is, in seconds since 1970: that is what `task_last_seen`
+    /// and `platform_last_seen` will say.
+    pub fn sample_at(&mut self, time: f64, values: &mut Vec<f64>) -> Vec<Notice> {
         let rows = self.rows.len();
         let columns = self.plan.columns.len();
         values.clear();
         values.resize(columns * rows, f64::NAN);
         for at in 0..rows {
-            let mut alive = self.read_row(at);
+            let mut is_read = self.read_row(at, time);
             if self.relieve() {
-                alive = self.read_row(at);
+                is_read = self.read_row(at, time);
             }
-            if alive {
+            if is_read {
                 for (column, sum) in self.sums.iter().enumerate() {
                     values[column * rows + at] = sum.value();
                 }
             }
         }
-        if self.read_machine() {
+        let begun = Instant::now();
+        let has_changed = self.read_machine(time);
+        self.machine_took = begun.elapsed();
+        if has_changed {
             self.renew_catalog();
         }
         for metric in &self.machine.metrics {
@@ -169,21 +185,35 @@ impl Sampler {
         std::mem::take(&mut self.opener.notices)
     }
 
-    /// Reads the files of one task into the sums; false where one of its cgroups was removed in the midst.
-    fn read_row(&mut self, at: usize) -> bool {
+    /// What reading the machine took in the last [`Sampler::sample`].
+    #[must_use]
+    pub fn machine_took(&self) -> Duration {
+        self.machine_took
+    }
+
+    /// Reads the files of one task into the sums; false where nothing could be read, or one of its cgroups was removed in
+    /// the midst.
+    fn read_row(&mut self, at: usize, time: f64) -> bool {
         self.sums.fill(Sum::default());
-        let mut alive = true;
+        let mut reading = Reading::Nothing;
         for cgroup in &mut self.rows[at].cgroups {
             if cgroup.is_due() {
                 cgroup.open_missing(&self.plan, &mut self.opener);
             }
-            alive &= cgroup.read(&self.plan, &mut self.opener, &mut self.buffer, &mut self.sums);
+            reading = reading.max(cgroup.read(&self.plan, &mut self.opener, &mut self.buffer, &mut self.sums));
         }
-        alive
+        for (column, fact) in &self.plan.facts {
+            self.sums[*column].set(match fact {
+                TaskFact::Up => 1.0,
+                TaskFact::LastSeen => time,
+                TaskFact::Containers => f64::from(self.rows[at].containers),
+            });
+        }
+        reading == Reading::Some
     }
 
-    fn read_machine(&mut self) -> bool {
-        self.machine.read(&mut self.buffer, &mut self.opener.said, &mut self.opener.notices)
+    fn read_machine(&mut self, time: f64) -> bool {
+        self.machine.read(time, &mut self.buffer, &mut self.opener.said, &mut self.opener.notices)
     }
 
     /// Closes some files where the process has run out of descriptors, so that it can open others for a moment; true where
@@ -218,13 +248,13 @@ impl Sampler {
             // The table is a few dozen rows long.
             let Ok(index) = u32::try_from(index) else { continue };
             match &metric.source {
-                Source::Cgroup { .. } => {
+                Source::Cgroup { .. } | Source::Task(_) => {
                     if !self.plan.columns.iter().any(|column| is_same(column, metric)) {
                         continue;
                     }
                     catalog.columns.push(Series { metric: index, labels: Vec::new() });
                 }
-                Source::Machine { .. } => {
+                Source::Machine { .. } | Source::Platform(_) => {
                     let Some(read) = self.machine.metrics.iter().find(|read| is_same(read.metric, metric)) else {
                         continue;
                     };
@@ -239,6 +269,10 @@ impl Sampler {
         }
         self.catalog = catalog;
     }
+}
+
+fn unix_time() -> f64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }
 
 fn is_same(one: &Metric, other: &Metric) -> bool {

@@ -34,7 +34,8 @@ fn descriptors_are_given_back_and_may_run_out() {
     let values_of = |sampler: &mut Sampler| {
         let mut values = Vec::new();
         let notices = sampler.sample(&mut values);
-        (values[100..200].to_vec(), notices)
+        let column = sampler.catalog().columns_of("task_mem_usage_bytes").start;
+        (values[column * 100..(column + 1) * 100].to_vec(), notices)
     };
     let all: Vec<f64> = (0..100u32).map(f64::from).collect();
 

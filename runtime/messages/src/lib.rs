@@ -13,8 +13,8 @@ mod transport;
 pub use columns::{ColumnsError, ColumnsHeader, MappedColumns, write_columns};
 pub use operator::{JournalEntry, OperatorReply, OperatorRequest};
 pub use protocol::{
-    Cgroup, Compiled, Downward, Event, HeldValue, MAX_LABELS, MAX_PATH, MAX_REQUESTS, MAX_TASKS, PROTOCOL, Refused,
-    Reply, Request, RosterEntry, UPWARD_MAX, Upward,
+    Cgroup, Compiled, Cost, Downward, Event, HeldValue, MAX_LABELS, MAX_PATH, MAX_REQUESTS, MAX_TASKS, PROTOCOL,
+    Refused, Reply, Request, RosterEntry, UPWARD_MAX, Upward,
 };
 pub use sealed::{SealedError, read_sealed, seal};
 pub use transport::{Channel, INLINE_MAX, Incoming, MAX_DESCRIPTORS, ReceiveError, SEALED_MAX, SendError};

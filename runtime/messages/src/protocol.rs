@@ -71,6 +71,26 @@ pub enum Request {
         /// Its number, in the order of the command line.
         file: u32,
     },
+    /// A file that the operator named for what the agent writes. Answer: [`Reply::OutputOpened`], with the file as descriptor.
+    OpenOutput {
+        /// Its number among the outputs.
+        output: u32,
+    },
+    /// What was written into an output that is replaced as a whole takes its place under its name. Answer:
+    /// [`Reply::Published`].
+    Publish {
+        /// Its number among the outputs.
+        output: u32,
+    },
+    /// What the operator has written meanwhile, after [`Event::Reload`]. Answer: [`Reply::Renewed`].
+    Renew,
+    /// What became of it: from now on it is in force, or nothing of it is. Answer: [`Reply::Settled`].
+    Settle {
+        /// The number that came with it.
+        generation: u64,
+        /// Why it was not taken; none: it is in force.
+        refused: Option<String>,
+    },
     /// A component as machine code, from the cache or from the compiler. Answer: [`Reply::Compiled`], with the code as
     /// descriptor of sealed memory. Other requests are answered meanwhile.
     Compile {
@@ -147,6 +167,8 @@ pub enum Reply {
         timestamp: f64,
         /// What could not be read, each said once.
         notices: Vec<String>,
+        /// What it has cost.
+        cost: Cost,
     },
     /// To `Apply` and `Release`.
     Outcomes(Vec<Outcome>),
@@ -159,10 +181,34 @@ pub enum Reply {
         /// Its size in bytes.
         size: u64,
     },
+    /// To `OpenOutput`; the file is the descriptor beside it.
+    OutputOpened,
+    /// To `Publish`.
+    Published,
+    /// To `Renew`: what the operator asks for now.
+    Renewed {
+        /// Number of this reading of the configuration.
+        generation: u64,
+        /// As [`Reply::Welcome`] has them.
+        settings: Vec<u8>,
+    },
+    /// To `Settle`.
+    Settled,
     /// To `Compile`; the code is in the descriptor beside it. The text says why there is none.
     Compiled(Result<Compiled, String>),
     /// The request was not served.
     Refused(Refused),
+}
+
+/// What a sample has cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Cost {
+    /// Seconds that reading the machine took.
+    pub machine: f64,
+    /// Seconds that reading the tasks took.
+    pub tasks: f64,
+    /// Most bytes of memory that the warden has had at once.
+    pub memory: u64,
 }
 
 /// Machine code of a component.
@@ -216,4 +262,6 @@ pub enum Refused {
 pub enum Event {
     /// End after the current tick, with everything stored.
     Stop,
+    /// The operator has changed the configuration: ask for it with [`Request::Renew`].
+    Reload,
 }

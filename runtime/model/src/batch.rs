@@ -1,13 +1,13 @@
 //! A batch: the metrics of one tick on their way to a storage.
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::anomaly::set;
 use crate::catalog::Catalog;
 use crate::exposition;
-use crate::metric::{Label, MetricKind, Sample};
+use crate::metric::{Label, MetricInfo, MetricKind, Sample};
 use crate::snapshot::Snapshot;
 use crate::task::Roster;
 
@@ -21,6 +21,7 @@ pub struct LabelSets {
     pub sets: Vec<Vec<Label>>,
     texts: Vec<String>,
     order: Vec<MetricOrder>,
+    metrics: Vec<MetricInfo>,
 }
 
 /// The series of one metric in the order in which they are written.
@@ -39,7 +40,8 @@ struct SeriesPlace {
 }
 
 impl LabelSets {
-    /// The label sets of all series; `common` labels are on every one and win over labels of the same name.
+    /// The label sets of all series; `common` labels are on every one and win over labels of the same name. The catalogue may
+    /// have other names for its metrics than the snapshot's: those are written.
     #[must_use]
     pub fn new(version: u64, roster: &Roster, catalog: &Catalog, common: &[Label]) -> Self {
         let mut interned = Interned::default();
@@ -74,7 +76,13 @@ impl LabelSets {
             .collect();
         order.sort_by(|a, b| catalog.metrics[a.metric].name.cmp(&catalog.metrics[b.metric].name));
         let texts = sets.iter().map(|set| exposition::label_text(set)).collect();
-        Self { version, sets, texts, order }
+        Self { version, sets, texts, order, metrics: catalog.metrics.clone() }
+    }
+
+    /// Of no series: for batches of nothing but samples besides the snapshot.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::new(0, &Roster::default(), &Catalog::default(), &[])
     }
 }
 
@@ -138,6 +146,8 @@ pub struct Batch {
     labels: Arc<LabelSets>,
     extra: Arc<Vec<Sample>>,
     extra_from: usize,
+    /// Names of the metrics that are left in; none: all.
+    only: Option<Arc<BTreeSet<String>>>,
 }
 
 impl Batch {
@@ -160,7 +170,18 @@ impl Batch {
             same
         });
         let extra_from = labels.sets.len();
-        Self { snapshot, labels, extra: Arc::new(extra), extra_from }
+        Self { snapshot, labels, extra: Arc::new(extra), extra_from, only: None }
+    }
+
+    /// The metrics of these names alone.
+    #[must_use]
+    pub fn only(&self, names: &Arc<BTreeSet<String>>) -> Self {
+        let only = match &self.only {
+            None => Arc::clone(names),
+            Some(before) => Arc::new(before.intersection(names).cloned().collect()),
+        };
+        let extra = self.extra.iter().filter(|sample| only.contains(&sample.name)).cloned().collect();
+        Self { extra: Arc::new(extra), only: Some(only), ..self.clone() }
     }
 
     /// The snapshot that it holds.
@@ -177,25 +198,32 @@ impl Batch {
         size
     }
 
-    /// All of it as Prometheus text.
+    /// All of it as Prometheus text, without timestamps.
     #[must_use]
     pub fn exposition(&self) -> String {
+        self.exposition_at(None)
+    }
+
+    /// All of it as Prometheus text, each sample with this timestamp in milliseconds since 1970.
+    #[must_use]
+    pub fn exposition_at(&self, timestamp: Option<i64>) -> String {
         let mut text = String::new();
         let mut extra = self.extra.chunk_by(|a, b| a.name == b.name).peekable();
         self.measured(|metric, present| {
             while let Some(samples) = extra.next_if(|samples| samples[0].name.as_str() < metric.name.as_str()) {
-                exposition::write_samples(&mut text, samples);
+                exposition::write_samples(&mut text, samples, timestamp);
             }
             if present.is_empty() {
                 return;
             }
             exposition::write_header(&mut text, &metric.name, metric.kind, &metric.help);
             for (place, value) in present {
-                exposition::write_sample(&mut text, &metric.name, &self.labels.texts[place.set], *value);
+                let labels = &self.labels.texts[place.set];
+                exposition::write_sample(&mut text, &metric.name, labels, *value, timestamp);
             }
         });
         for samples in extra {
-            exposition::write_samples(&mut text, samples);
+            exposition::write_samples(&mut text, samples, timestamp);
         }
         text
     }
@@ -261,10 +289,13 @@ impl Batch {
     }
 
     /// Calls `visit` with each metric of the snapshot in order of names, and its values that are not absent.
-    fn measured(&self, mut visit: impl FnMut(&crate::metric::MetricInfo, &[(SeriesPlace, f64)])) {
+    fn measured(&self, mut visit: impl FnMut(&MetricInfo, &[(SeriesPlace, f64)])) {
         let mut present = Vec::new();
         for MetricOrder { metric, series } in &self.labels.order {
-            let info = &self.snapshot.catalog.metrics[*metric];
+            let info = &self.labels.metrics[*metric];
+            if self.only.as_ref().is_some_and(|only| !only.contains(&info.name)) {
+                continue;
+            }
             present.clear();
             present.extend(series.iter().map(|place| (*place, self.value_at(info.per_task, *place))));
             present.retain(|(_, value)| !value.is_nan());
@@ -331,6 +362,25 @@ mod tests {
              # TYPE zeal gauge\n\
              zeal{host=\"vm\"} NaN\n"
         );
+    }
+
+    #[test]
+    fn names_can_be_chosen_and_samples_carry_a_timestamp() {
+        let chosen = |names: &[&str]| Arc::new(names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>());
+        let all = batch(vec![sample("zeal", &[], 1.0), sample("alpha", &[], 2.0)]);
+        let some = all.only(&chosen(&["zeal", "platform_mem_usage_bytes", "unknown"]));
+        assert_eq!(some.size(), 2);
+        assert_eq!(
+            some.exposition_at(Some(1_560_541_957_165)),
+            "# HELP platform_mem_usage_bytes Help of platform_mem_usage_bytes.\n\
+             # TYPE platform_mem_usage_bytes gauge\n\
+             platform_mem_usage_bytes{host=\"vm\"} 4096 1560541957165\n\
+             \n\
+             # TYPE zeal gauge\n\
+             zeal{host=\"vm\"} 1 1560541957165\n"
+        );
+        assert_eq!(some.only(&chosen(&["zeal", "alpha"])).samples().len(), 1);
+        assert_eq!(all.only(&chosen(&[])).exposition(), "");
     }
 
     #[test]

@@ -44,21 +44,24 @@ pub fn write_header(text: &mut String, name: &str, kind: MetricKind, help: &str)
     text.push('\n');
 }
 
-/// One sample; `labels` as [`label_text`] makes them.
-pub fn write_sample(text: &mut String, name: &str, labels: &str, value: f64) {
+/// One sample; `labels` as [`label_text`] makes them, `timestamp` in milliseconds since 1970.
+pub fn write_sample(text: &mut String, name: &str, labels: &str, value: f64, timestamp: Option<i64>) {
     text.push_str(name);
     text.push_str(labels);
     text.push(' ');
     write_value(text, value);
+    if let Some(timestamp) = timestamp {
+        let _ = write!(text, " {timestamp}");
+    }
     text.push('\n');
 }
 
 /// Samples of one metric, with the header of the first.
-pub fn write_samples(text: &mut String, samples: &[Sample]) {
+pub fn write_samples(text: &mut String, samples: &[Sample], timestamp: Option<i64>) {
     let Some(first) = samples.first() else { return };
     write_header(text, &first.name, first.kind, &first.help);
     for sample in samples {
-        write_sample(text, &sample.name, &label_text(&sample.labels), sample.value);
+        write_sample(text, &sample.name, &label_text(&sample.labels), sample.value, timestamp);
     }
 }
 

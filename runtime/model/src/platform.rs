@@ -1,5 +1,7 @@
 //! Facts about the machine.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 /// One logical processor that is online.
@@ -84,6 +86,8 @@ pub struct Platform {
     pub host: String,
     /// Processor as /proc/cpuinfo names it; empty where it does not.
     pub cpu_model: String,
+    /// Number of its model, by the `model` of /proc/cpuinfo; none where the architecture has no such number.
+    pub cpu_model_number: Option<u32>,
     /// Processors that are online, by number.
     pub cpus: Vec<Cpu>,
     /// NUMA nodes that are online, by number.
@@ -101,9 +105,42 @@ pub struct Platform {
 }
 
 impl Platform {
+    /// Number of physical cores with a processor that is online.
+    #[must_use]
+    pub fn cores(&self) -> usize {
+        self.cpus.iter().map(|cpu| (cpu.socket, cpu.core)).collect::<BTreeSet<_>>().len()
+    }
+
+    /// Number of sockets with a processor that is online.
+    #[must_use]
+    pub fn sockets(&self) -> usize {
+        self.cpus.iter().map(|cpu| cpu.socket).collect::<BTreeSet<_>>().len()
+    }
+
     /// A NUMA node by its number.
     #[must_use]
     pub fn node(&self, id: u32) -> Option<&NumaNode> {
         self.nodes.iter().find(|node| node.id == id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cores_and_sockets_are_counted_by_what_sits_in_them() {
+        let platform = |places: &[(u32, u32)]| Platform {
+            cpus: places.iter().zip(0..).map(|(&(socket, core), id)| Cpu { id, core, socket, node: 0 }).collect(),
+            ..Platform::default()
+        };
+        let counts = |places: &[(u32, u32)]| (platform(places).cores(), platform(places).sockets());
+        assert_eq!(counts(&[(0, 0), (0, 0), (0, 4), (0, 4)]), (2, 1));
+        assert_eq!(
+            counts(&[(0, 0), (1, 0), (3, 0)]),
+            (3, 3),
+            "cores of sockets are others, sockets are not always 0..n"
+        );
+        assert_eq!(counts(&[]), (0, 0));
     }
 }

@@ -1,5 +1,6 @@
 //! A snapshot: everything that was measured at one moment, as columns.
 
+use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use crate::catalog::Catalog;
@@ -24,8 +25,23 @@ pub struct Snapshot {
     /// The machine.
     pub platform: Arc<Platform>,
     values: Values,
+    rows: Arc<Rows>,
     previous: Option<Previous>,
     rows_before: OnceLock<Option<Vec<Option<usize>>>>,
+}
+
+/// Row of each task of one roster, found out when it is first asked for.
+#[derive(Default)]
+struct Rows(OnceLock<HashMap<TaskKey, usize>>);
+
+impl Rows {
+    fn of(&self, roster: &Roster, key: TaskKey) -> Option<usize> {
+        let rows = self.0.get_or_init(|| {
+            // From the end, so that of a key that stands there twice the first row counts.
+            roster.tasks.iter().enumerate().rev().map(|(row, task)| (task.key, row)).collect()
+        });
+        rows.get(&key).copied()
+    }
 }
 
 /// The part of the previous snapshot that rates need.
@@ -34,6 +50,7 @@ struct Previous {
     roster: Arc<Roster>,
     catalog: Arc<Catalog>,
     values: Values,
+    rows: Arc<Rows>,
 }
 
 /// The values do not fit the roster and the catalogue.
@@ -64,13 +81,18 @@ impl Snapshot {
         if found != expected {
             return Err(WrongSize { rows, found, expected });
         }
+        let rows = match previous {
+            Some(before) if Arc::ptr_eq(&before.roster, &roster) => Arc::clone(&before.rows),
+            _ => Arc::default(),
+        };
         let previous = previous.map(|before| Previous {
             timestamp: before.timestamp,
             roster: Arc::clone(&before.roster),
             catalog: Arc::clone(&before.catalog),
             values: Arc::clone(&before.values),
+            rows: Arc::clone(&before.rows),
         });
-        Ok(Self { tick, timestamp, roster, catalog, platform, values, previous, rows_before: OnceLock::new() })
+        Ok(Self { tick, timestamp, roster, catalog, platform, values, rows, previous, rows_before: OnceLock::new() })
     }
 
     /// Number of tasks, and so of rows.
@@ -82,7 +104,13 @@ impl Snapshot {
     /// A task of this snapshot.
     #[must_use]
     pub fn task(&self, key: TaskKey) -> Option<&Arc<Task>> {
-        self.roster.row_of(key).map(|row| &self.roster.tasks[row])
+        self.row_of(key).map(|row| &self.roster.tasks[row])
+    }
+
+    /// Row of a task in every column.
+    #[must_use]
+    pub fn row_of(&self, key: TaskKey) -> Option<usize> {
+        self.rows.of(&self.roster, key)
     }
 
     /// Seconds since the previous snapshot; 0 for the first.
@@ -175,9 +203,7 @@ impl Snapshot {
                 if before.roster.version == self.roster.version {
                     return None;
                 }
-                let rows: std::collections::HashMap<TaskKey, usize> =
-                    before.roster.tasks.iter().enumerate().map(|(row, task)| (task.key, row)).collect();
-                Some(self.roster.tasks.iter().map(|task| rows.get(&task.key).copied()).collect())
+                Some(self.roster.tasks.iter().map(|task| before.rows.of(&before.roster, task.key)).collect())
             })
             .as_ref()
     }
@@ -245,6 +271,31 @@ mod tests {
         let first = snapshot_after(None, 100.0, &[1], &[5.0]);
         let second = snapshot_after(Some(&first), 100.0, &[1], &[6.0]);
         assert!(second.rates("task_cpu_usage_seconds")[0][0].is_nan());
+    }
+
+    /// Snapshots of one roster share what they know of its rows; one of another roster must not.
+    #[test]
+    fn each_task_has_its_row_in_each_roster() {
+        let first = snapshot_after(None, 100.0, &[9, 4, 7], &[1.0, 2.0, 3.0]);
+        let again = |before: &Snapshot, roster: &Arc<Roster>| {
+            let (catalog, values) = (Arc::new(catalog()), Arc::new(vec![0.0; roster.tasks.len() + 1]));
+            Snapshot::new(2, 101.0, Arc::clone(roster), catalog, Arc::default(), values, Some(before)).unwrap()
+        };
+        let same = again(&first, &first.roster);
+        let shorter = again(&same, &Arc::new(roster(&[7, 9])));
+        let empty = again(&shorter, &Arc::new(roster(&[])));
+        let cases: [(&Snapshot, [Option<usize>; 4]); 4] = [
+            (&first, [Some(0), Some(1), Some(2), None]),
+            (&same, [Some(0), Some(1), Some(2), None]),
+            (&shorter, [Some(1), None, Some(0), None]),
+            (&empty, [None; 4]),
+        ];
+        for (snapshot, expected) in cases {
+            assert_eq!([9, 4, 7, 5].map(|key| snapshot.row_of(TaskKey(key))), expected);
+            let found = [9, 4, 7, 5].map(|key| snapshot.task(TaskKey(key)).map(|task| task.key.0));
+            let tasks = [9, 4, 7, 5].map(|key| snapshot.roster.tasks.iter().any(|t| t.key.0 == key).then_some(key));
+            assert_eq!(found, tasks);
+        }
     }
 
     #[test]

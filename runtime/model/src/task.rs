@@ -77,12 +77,6 @@ impl Roster {
             departed: before.tasks.iter().map(|task| task.key).filter(|key| !now.contains(key)).collect(),
         }
     }
-
-    /// Row of a task, where it is in this roster.
-    #[must_use]
-    pub fn row_of(&self, key: TaskKey) -> Option<usize> {
-        self.tasks.iter().position(|task| task.key == key)
-    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,11 @@
 //! Who is running: from what the warden finds on the machine to tasks.
 
 mod cgroups;
+mod discovery;
+mod globs;
+mod static_list;
 
-pub use cgroups::{Discovered, tasks_of};
+pub use cgroups::{CgroupNode, tasks_of};
+pub use discovery::{Discovered, Discovery};
+pub use globs::{GlobError, Globs};
+pub use static_list::{ResourceValue, StaticNode, numbers};

@@ -2,6 +2,7 @@
 
 use wasmtime::component::{HasSelf, Linker};
 
+use crate::host::node::link_wait;
 use crate::state::State;
 
 #[allow(missing_docs, reason = "generated; `wit/policy.wit` has the texts")]
@@ -31,5 +32,6 @@ pub(crate) use generated::wca::policy::{batch, log, node, now, plan, platform, r
 
 /// Links everything that the contract lets a policy import.
 pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    generated::Imports::add_to_linker::<State, HasSelf<State>>(linker, |state| state)
+    generated::Imports::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
+    link_wait(linker)
 }

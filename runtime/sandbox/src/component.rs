@@ -14,6 +14,10 @@ use crate::grants::Grants;
 use crate::machine_code;
 use crate::signature;
 use crate::state::State;
+use crate::text::printable;
+
+/// Most bytes of the engine's reason why a component cannot be linked, which repeats names of the component's.
+const LONGEST_REASON: usize = 4 << 10;
 
 /// Why a component was refused at load.
 #[derive(Debug, thiserror::Error)]
@@ -108,6 +112,19 @@ impl Component {
         if http { vec!["--allow-http ORIGIN"] } else { Vec::new() }
     }
 
+    /// Why it would be refused where nothing is granted; nothing runs, and it can be loaded all the same.
+    #[must_use]
+    pub fn refusals(&self, sandbox: &Sandbox) -> Vec<String> {
+        let mut refusals = contract::missing_imports(&self.imports, self.world, false);
+        // Where more is missing than a grant, linking would say it again.
+        if contract::missing_imports(&self.imports, self.world, true).is_empty()
+            && let Err(error) = sandbox.linker_with_http.instantiate_pre(&self.code)
+        {
+            refusals.push(self.link_error(&error).to_string());
+        }
+        refusals
+    }
+
     /// Links it with what it imports.
     ///
     /// # Errors
@@ -127,7 +144,7 @@ impl Component {
         if let Some(version) = self.contract.as_ref().filter(|version| **version > CONTRACT_VERSION) {
             let _ = write!(text, "; it needs wca:policy {version}, this agent has {CONTRACT_VERSION}");
         }
-        LoadError::Link(text)
+        LoadError::Link(printable(&text, LONGEST_REASON))
     }
 }
 

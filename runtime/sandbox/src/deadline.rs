@@ -3,7 +3,7 @@
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use wasmtime::{Engine, EngineWeak, Store, Trap, UpdateDeadline};
+use wasmtime::{Engine, EngineWeak, Store, UpdateDeadline};
 
 use crate::engine::EPOCH;
 use crate::state::State;
@@ -39,24 +39,13 @@ pub(crate) struct DeadlineExceeded(pub(crate) Allowed);
 /// Lets the guest yield at every epoch, so that it shares its worker thread, and traps it after its deadline.
 pub(crate) fn watch(store: &mut Store<State>) {
     store.set_epoch_deadline(1);
-    store.epoch_deadline_callback(|mut context| {
+    store.epoch_deadline_callback(|context| {
         if let Some(exceeded) = context.data().meter.exceeded() {
             return Err(exceeded.into());
         }
-        let left = context.get_fuel()?;
-        watch_runner(context.data_mut(), left)?;
         context.data().meter.give_way();
         Ok(UpdateDeadline::Yield(1))
     });
-}
-
-/// Traps a runner that has used the fuel of a call since its last tick: its one call lasts as long as the agent.
-fn watch_runner(state: &mut State, left: u64) -> wasmtime::Result<()> {
-    let Some(most) = state.runner_fuel else { return Ok(()) };
-    if state.fuel_before == 0 {
-        state.fuel_before = left;
-    }
-    if state.fuel_before - left.min(state.fuel_before) > most { Err(Trap::OutOfFuel.into()) } else { Ok(()) }
 }
 
 /// The thread that lets epochs pass, while any guest runs. It ends with the last engine.

@@ -57,3 +57,22 @@ pub(crate) fn is_component_name(name: &str) -> bool {
         && name.starts_with(|first: char| first.is_ascii_alphabetic())
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compile::FORMAT;
+
+    /// Where this text has to change, `FORMAT` has to change with it, and here too.
+    #[test]
+    fn the_form_belongs_to_its_number() {
+        let parameter = ParameterDocs { help: "h".into(), default: Some("1".into()) };
+        let docs = Docs { name: Some("N".into()), help: "H".into(), parameters: [("p".into(), parameter)].into() };
+        let description = Description { digest: [7; 32], size: 3, docs };
+        let digest = ["7"; 32].join(",");
+        let expected = format!(
+            r#"{{"digest":[{digest}],"size":3,"docs":{{"name":"N","help":"H","parameters":{{"p":{{"help":"h","default":"1"}}}}}}}}"#
+        );
+        assert_eq!((FORMAT, serde_json::to_string(&description).unwrap()), (1, expected));
+    }
+}

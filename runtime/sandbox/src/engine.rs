@@ -12,6 +12,7 @@ use wasmtime::component::Linker;
 use wasmtime::{Config, Engine, OptLevel};
 
 use crate::bindings;
+use crate::compile::FORMAT;
 use crate::deadline::EpochClock;
 use crate::state::State;
 use crate::turns::Turns;
@@ -19,6 +20,8 @@ use crate::wasi;
 
 /// How often a running guest is looked at: the resolution of deadlines.
 pub(crate) const EPOCH: Duration = Duration::from_millis(5);
+/// Bytes of a guest's stack.
+pub(crate) const STACK: usize = 512 << 10;
 
 /// The engine could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -42,7 +45,7 @@ fn configuration(portable: bool) -> wasmtime::Result<Config> {
         // Costs 1.5 us a call, and the parts of the component model that need it are not for untrusted guests yet.
         .concurrency_support(false)
         // A guest's stack overflow is a trap well before the fiber ends.
-        .max_wasm_stack(512 * 1024)
+        .max_wasm_stack(STACK)
         .async_stack_size(2 * 1024 * 1024)
         // A trap is told with its function names where the guest has them; files and lines are its author's business.
         .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(20));
@@ -85,12 +88,14 @@ impl Sandbox {
         })
     }
 
-    /// What machine code depends on besides the component: version of the engine, its configuration, the processor.
+    /// What compiled code depends on besides the component: version of the engine, its configuration, the processor, and the
+    /// form in which this program writes it down.
     #[must_use]
     pub fn engine_id(&self) -> [u8; 32] {
         let mut hasher = Sha256Hasher(Sha256::new());
         self.engine.precompile_compatibility_hash().hash(&mut hasher);
         env!("CARGO_PKG_VERSION").hash(&mut hasher);
+        FORMAT.hash(&mut hasher);
         std::env::consts::ARCH.hash(&mut hasher);
         hasher.0.finalize().into()
     }

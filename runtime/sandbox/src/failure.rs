@@ -4,6 +4,7 @@ use wasmtime::Trap;
 use wasmtime_wasi::I32Exit;
 
 use crate::deadline::DeadlineExceeded;
+use crate::engine::STACK;
 use crate::limiter::Limiter;
 use crate::limits::{Limits, bytes};
 use crate::text::printable;
@@ -39,7 +40,10 @@ pub enum Failure {
     #[error("it is made of more than {0} instances, memories or tables (--limit instances raises it)")]
     Instances(u64),
     /// Its stack overflowed.
-    #[error("stack overflow: it calls itself without end, or deeper than 512 KiB of stack")]
+    #[error(
+        "stack overflow: it calls itself without end, or deeper than {} of stack, which no --limit raises",
+        bytes(STACK as u64)
+    )]
     Stack,
     /// It ended itself.
     #[error("it called exit({0}); a policy returns")]
@@ -47,6 +51,9 @@ pub enum Failure {
     /// It trapped.
     #[error("it trapped: {0}")]
     Trap(String),
+    /// It was stopped between two calls, when it was asked whether it may be replaced.
+    #[error("asked for `may-recycle`: {0}")]
+    MayRecycle(#[source] Box<Failure>),
 }
 
 impl Failure {

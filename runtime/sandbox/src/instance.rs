@@ -133,19 +133,29 @@ impl Instance {
     }
 
     /// Whether it has grown to four fifths of its memory, and allows to be replaced.
-    pub(crate) async fn may_be_recycled(&mut self, component: &Component, allowed: Duration) -> bool {
+    ///
+    /// # Errors
+    /// [`Failure`] where it was stopped while it was asked; it cannot be called again.
+    pub(crate) async fn may_be_recycled(&mut self, component: &Component, allowed: Duration) -> Result<bool, Failure> {
         if !component.may_recycle || !self.store.data().limiter.is_nearly_full() {
-            return false;
+            return Ok(false);
         }
-        let Ok(asked) = self.exports.get_typed_func::<(), (bool,)>(&mut self.store, "may-recycle") else {
-            return false;
-        };
         self.begin(Given::default(), Allowed::call(allowed), false);
         let (meter, turns) = (Arc::clone(&self.store.data().meter), self.store.data().turns.clone());
         let _ticking = self.store.data().ticking();
-        let answer = metered(&meter, &turns, asked.call_async(&mut self.store, ())).await;
-        locked(&self.store.data().lines).end();
-        matches!(answer, Ok(Ok((true,))))
+        let asking = async {
+            let asked = self.exports.get_typed_func::<(), (bool,)>(&mut self.store, "may-recycle")?;
+            asked.call_async(&mut self.store, ()).await
+        };
+        let answer = metered(&meter, &turns, asking).await;
+        let state = self.store.data();
+        locked(&state.lines).end();
+        let failure = match answer {
+            Ok(Ok((answer,))) => return Ok(answer),
+            Ok(Err(error)) => Failure::of(&error, &state.limits, &state.limiter, false),
+            Err(exceeded) => Failure::deadline(&exceeded),
+        };
+        Err(Failure::MayRecycle(Box::new(failure.printable(&state.limits))))
     }
 
     /// Bytes of its memories and tables.
@@ -234,8 +244,6 @@ fn new_store(component: &Component, linked: &Linked, around: &Surroundings) -> S
         http: WasiHttpCtx::new(),
         granted_http: GrantedHttp::new(&around.grants, Arc::clone(&lines)),
         table: ResourceTable::new(),
-        runner_fuel: is_runner.then_some(limits.fuel),
-        fuel_before: u64::MAX,
         time,
         lines,
         limits,
@@ -249,21 +257,24 @@ fn new_store(component: &Component, linked: &Linked, around: &Surroundings) -> S
 }
 
 impl Instance {
-    /// Runs a runner to its end: its time and fuel are those of the stretch between two calls to its node.
+    /// Runs a runner to its end: its time is that of the stretch between two calls to its node, its fuel that of a tick. What
+    /// it waits in the host counts too, so that a server that never answers does not keep the agent.
     pub(crate) async fn run(&mut self, node: Option<Box<dyn crate::host::node::NodeAccess>>) -> Result<(), Failure> {
         let limits = &self.store.data().limits;
         let start = Allowed::start(limits.start_deadline, limits.start_deadline);
         let allowed = limits.deadline.map_or(start, Allowed::call);
         self.begin(Given::default(), allowed, false);
         self.store.data_mut().node = node;
-        set_fuel(&mut self.store, u64::MAX);
-        self.store.data_mut().fuel_before = u64::MAX;
-        self.store.data().meter.run_on();
+        let (meter, turns) = (Arc::clone(&self.store.data().meter), self.store.data().turns.clone());
         let _ticking = self.store.data().ticking();
-        let outcome = call(self.export, &mut self.store).await;
+        let outcome = metered(&meter, &turns, call(self.export, &mut self.store)).await;
         let state = self.store.data_mut();
         locked(&state.lines).end();
-        let ended = outcome.unwrap_or_else(|error| Err(Failure::of(&error, &state.limits, &state.limiter, false)));
+        let ended = match outcome {
+            Ok(Ok(ended)) => ended,
+            Ok(Err(error)) => Err(Failure::of(&error, &state.limits, &state.limiter, false)),
+            Err(exceeded) => Err(Failure::deadline(&exceeded)),
+        };
         ended.map_err(|failure| failure.printable(&state.limits))
     }
 }

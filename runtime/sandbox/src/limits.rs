@@ -12,9 +12,10 @@ pub struct Limits {
     pub fuel: u64,
     /// Fuel from instantiation to the end of the first call.
     pub start_fuel: u64,
-    /// Wall-clock time of a call; none: the smaller of 1 s and half the interval, of a storage 2 s.
+    /// Wall-clock time of a call, and of a runner between two calls to its node; none: the smaller of 1 s and half the
+    /// interval, of a storage 2 s, of a runner that of the start.
     pub deadline: Option<Duration>,
-    /// Wall-clock time to instantiate and configure, and again for the first call.
+    /// Wall-clock time from instantiation to the end of the first call, which has at least that of any other call.
     pub start_deadline: Duration,
     /// Bytes of all memories and tables together.
     pub memory: u64,
@@ -123,7 +124,7 @@ pub const LIMITS: &[LimitInfo] = &[
     limit!("start-fuel", "instructions up to the end of the first call, about", start_fuel, count),
     LimitInfo {
         name: "deadline",
-        help: "time of a call",
+        help: "time of a call, and of a runner between two calls to its node",
         set: |limits, text| parse_duration(text).map(|duration| limits.deadline = Some(duration)),
         show: |limits| {
             limits
@@ -133,7 +134,7 @@ pub const LIMITS: &[LimitInfo] = &[
     },
     LimitInfo {
         name: "start-deadline",
-        help: "time to instantiate and configure, and again for the first call",
+        help: "time from instantiation to the end of the first call; of a runner also as `deadline` where none is set",
         set: |limits, text| parse_duration(text).map(|duration| limits.start_deadline = duration),
         show: |limits| format!("{:?}", limits.start_deadline),
     },

@@ -8,14 +8,17 @@ use wasmtime::component::Component;
 use crate::compile::MAGIC;
 use crate::description::Description;
 
+/// What helps where the code came out of a cache.
+const REMEDY: &str = "`--no-cache` compiles it anew, and where that helps the folder of the cache can be deleted";
+
 /// Compiled code could not be loaded.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CodeError {
     /// The bytes are something else.
-    #[error("the compiled code is malformed")]
+    #[error("its compiled code is malformed: {REMEDY}")]
     Malformed,
     /// It is for another engine.
-    #[error("the compiled code does not fit this engine: {0:#}")]
+    #[error("its compiled code does not fit this engine ({0:#}): {REMEDY}")]
     Engine(wasmtime::Error),
 }
 

@@ -231,11 +231,15 @@ impl Policy {
     async fn call_instance(&mut self, given: Given, allowed: Duration) -> (Result<(), Failure>, Said) {
         let Some(mut instance) = self.instance.take() else { return (Ok(()), Said::default()) };
         let (result, said) = instance.call(given, allowed).await;
-        let usable = result.as_ref().err().is_none_or(Failure::spares_instance);
-        if usable && !instance.may_be_recycled(&self.component, allowed).await {
-            self.instance = Some(instance);
+        if result.as_ref().is_err_and(|failure| !failure.spares_instance()) {
+            return (result, said.of_stopped());
         }
-        if usable { (result, said) } else { (result, said.of_stopped()) }
+        match instance.may_be_recycled(&self.component, allowed).await {
+            Ok(true) => {}
+            Ok(false) => self.instance = Some(instance),
+            Err(failure) => return (Err(failure), said.of_stopped()),
+        }
+        (result, said)
     }
 
     /// Counts failures that cost the instance; their number where this one was one too many.

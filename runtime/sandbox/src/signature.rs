@@ -7,6 +7,8 @@ use crate::text::shown;
 
 /// Most bytes of a parameter, name and type, written down.
 const LONGEST: usize = 16 << 10;
+/// How deep a type may be nested.
+const DEEPEST: usize = 32;
 
 /// `Name(endpoint: string = http://127.0.0.1:8000, timeout: f64?)`.
 pub(crate) fn constructor(name: &str, function: Option<&ComponentFunc>, docs: &Docs) -> String {
@@ -97,7 +99,8 @@ pub(crate) fn check_constructor(function: &ComponentFunc) -> Result<(), String> 
         let mut room = LONGEST.checked_sub(name.len());
         if let Some(wrong) = inexpressible(&ty, 0, &mut room) {
             return Err(format!(
-                "its `configure` has the parameter `{}` with a {wrong}, which no configuration can express",
+                "its `configure` has the parameter `{}` with a {wrong}, which no configuration can express and no --limit \
+                 raises",
                 shown(name)
             ));
         }
@@ -113,8 +116,8 @@ pub(crate) fn check_constructor(function: &ComponentFunc) -> Result<(), String> 
 
 /// `room` is what the text of the whole type may still take: a type of a few bytes can name another twice, and so on.
 fn inexpressible(ty: &Type, depth: usize, room: &mut Option<usize>) -> Option<String> {
-    if depth > 32 {
-        return Some("type nested more than 32 deep".into());
+    if depth > DEEPEST {
+        return Some(format!("type nested more than {DEEPEST} deep"));
     }
     *room = room.and_then(|room| room.checked_sub(own_text(ty)));
     if room.is_none() {

@@ -153,10 +153,6 @@ pub(crate) struct State {
     pub(crate) time: GuestTime,
     /// Lets epochs pass while the guest runs.
     pub(crate) clock: Arc<EpochClock>,
-    /// Fuel of a runner between two ticks; none: the fuel is that of a call.
-    pub(crate) runner_fuel: Option<u64>,
-    /// Fuel that was left when this stretch of a runner began.
-    pub(crate) fuel_before: u64,
     pub(crate) wasi: WasiCtx,
     pub(crate) http: WasiHttpCtx,
     pub(crate) granted_http: GrantedHttp,

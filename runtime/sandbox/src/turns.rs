@@ -39,24 +39,30 @@ struct Time {
     since: Option<Instant>,
     /// Whether it stopped running of its own, to let others run.
     gave_way: bool,
+    /// Whether it waits for the node, which takes as long as it takes.
+    rests: bool,
 }
 
 impl Meter {
     /// The meter of a call that has not begun.
     pub(crate) fn new(allowed: Allowed) -> Self {
-        Self(Mutex::new(Time { allowed, spent: Duration::ZERO, since: None, gave_way: false }))
+        Self(Mutex::new(Time { allowed, spent: Duration::ZERO, since: None, gave_way: false, rests: false }))
     }
 
     /// Begins a call, or a stretch of a runner, that may take so long.
     pub(crate) fn begin(&self, allowed: Allowed) {
         let mut time = self.time();
         let since = time.since.map(|_| Instant::now());
-        *time = Time { allowed, spent: Duration::ZERO, since, gave_way: false };
+        *time = Time { allowed, spent: Duration::ZERO, since, gave_way: false, rests: false };
     }
 
-    /// Counts all time from now on: for a runner, whose one call lasts as long as the agent.
-    pub(crate) fn run_on(&self) {
-        self.time().since = Some(Instant::now());
+    /// Ends a stretch of a runner: it waits for its node until the next one begins.
+    pub(crate) fn rest(&self) {
+        self.time().rests = true;
+    }
+
+    fn rests(&self) -> bool {
+        self.time().rests
     }
 
     /// What the call may take.
@@ -128,6 +134,10 @@ async fn wait(meter: &Meter) -> Result<(), DeadlineExceeded> {
     let mut asleep = true;
     // Whatever wakes this task was left by the call when it was polled.
     let woken = poll_fn(|_| if std::mem::take(&mut asleep) { Poll::Pending } else { Poll::Ready(()) });
+    if meter.rests() {
+        woken.await;
+        return Ok(());
+    }
     let in_time = tokio::time::timeout(meter.left(), woken).await.is_ok();
     meter.time().spent += begun.elapsed();
     if in_time { Ok(()) } else { Err(DeadlineExceeded(meter.allowed())) }
@@ -179,6 +189,19 @@ mod tests {
         let (meter, turns) = (Meter::new(Allowed::call(Duration::from_millis(30))), Turns::default());
         let ended = runtime().block_on(metered(&meter, &turns, std::future::pending::<()>()));
         assert_eq!(ended.unwrap_err().to_string(), "ran longer than 30ms");
+    }
+
+    #[test]
+    fn what_a_runner_waits_for_its_node_is_not_counted() {
+        let allowed = Allowed::call(Duration::from_millis(30));
+        let (meter, turns) = (Meter::new(allowed), Turns::default());
+        let node = async {
+            meter.rest();
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            meter.begin(allowed);
+        };
+        runtime().block_on(async { metered(&meter, &turns, node).await }).unwrap();
+        assert!(meter.left() > Duration::from_millis(10), "{:?}", meter.left());
     }
 
     #[test]

@@ -111,9 +111,9 @@ impl Agent {
         self.flush();
     }
 
-    /// Asks it to end.
-    pub(crate) fn ask_to_stop(&mut self) {
-        self.waiting.push_back((0, Downward::Event(Event::Stop), None));
+    /// Tells it what it did not ask for.
+    pub(crate) fn tell(&mut self, event: Event) {
+        self.waiting.push_back((0, Downward::Event(event), None));
         self.flush();
     }
 

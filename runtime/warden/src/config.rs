@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use wca_kernel::Roots;
 
+use crate::outputs::OutputFile;
+use crate::reload::Reload;
+
 /// What a warden is started with. The operator decides all of it; nothing here comes from the agent.
 #[derive(Debug)]
 pub struct WardenConfig {
@@ -20,6 +23,8 @@ pub struct WardenConfig {
     pub settings: Vec<u8>,
     /// The files that the operator named, each with the name as written.
     pub files: Vec<(String, File)>,
+    /// The files that the agent may write.
+    pub outputs: Vec<OutputFile>,
     /// Number of policies that the operator named; a request in the name of any other is refused.
     pub policies: u32,
     /// The agent's user by name or number; none: `wca` where there is root to drop, else an unused number.
@@ -38,6 +43,8 @@ pub struct WardenConfig {
     pub grace: Duration,
     /// How often the agent should ask for samples; none: whenever it likes.
     pub ticks: Option<Ticks>,
+    /// Reads the configuration again, at SIGHUP and when the operator asks; none: there is none.
+    pub reload: Option<Reload>,
 }
 
 impl Default for WardenConfig {
@@ -48,6 +55,7 @@ impl Default for WardenConfig {
             compiler: vec!["compile".into()],
             settings: Vec::new(),
             files: Vec::new(),
+            outputs: Vec::new(),
             policies: 1,
             user: None,
             run_dir: None,
@@ -57,6 +65,7 @@ impl Default for WardenConfig {
             restart: Restart::default(),
             grace: Duration::from_secs(10),
             ticks: None,
+            reload: None,
         }
     }
 }

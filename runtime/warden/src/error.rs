@@ -18,6 +18,14 @@ pub enum WardenError {
         /// What the kernel said.
         source: io::Error,
     },
+    /// A file that the operator named for what is stored cannot be had.
+    #[error("{path} cannot be written: {errno}")]
+    Output {
+        /// The file.
+        path: PathBuf,
+        /// What the kernel said.
+        errno: Errno,
+    },
     /// An argument holds a NUL byte.
     #[error("the argument {0:?} holds a NUL byte")]
     Argument(String),

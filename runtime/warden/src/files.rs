@@ -6,11 +6,10 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::fs::{FileType, Mode, OFlags, fstat, open};
 use wca_messages::Refused;
 
-/// The files, by their number on the command line.
-#[derive(Debug)]
-pub(crate) struct Files {
-    files: Vec<(String, File)>,
-}
+use crate::numbered::Numbered;
+
+/// The files, by the number that the operator's order has given them.
+pub(crate) type Files = Numbered<(String, File)>;
 
 /// A file that was opened anew, read-only, so that its position is not shared with anybody.
 #[derive(Debug)]
@@ -21,16 +20,9 @@ pub(crate) struct Opened<'a> {
 }
 
 impl Files {
-    pub(crate) fn new(files: Vec<(String, File)>) -> Self {
-        Self { files }
-    }
-
     /// Opens a file by its number.
     pub(crate) fn open(&self, number: u32) -> Result<Opened<'_>, Refused> {
-        let count = self.files.len();
-        let Some((name, file)) = usize::try_from(number).ok().and_then(|at| self.files.get(at)) else {
-            return Err(Refused::Invalid(format!("file {number}: the operator named {count}, counted from 0")));
-        };
+        let (name, file) = self.get(number)?;
         let failed = |what: &str, errno| Refused::Failed(format!("{name}: {what}: {errno}"));
         let found = fstat(file).map_err(|errno| failed("fstat", errno))?;
         if FileType::from_raw_mode(found.st_mode) != FileType::RegularFile {
@@ -54,7 +46,7 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(b"component").unwrap();
         let mut position = file.try_clone().unwrap();
-        let files = Files::new(vec![("x.wasm".into(), file)]);
+        let files = Files::new("file", vec![("x.wasm".into(), file)]);
         let opened = files.open(0).unwrap();
         assert_eq!((opened.name, opened.size), ("x.wasm", 9));
         let mut opened = File::from(opened.file);
@@ -68,7 +60,7 @@ mod tests {
     #[test]
     fn what_is_not_there_is_refused() {
         let (pipe, _) = rustix::pipe::pipe().unwrap();
-        let files = Files::new(vec![("/dev/stdin".into(), File::from(pipe))]);
+        let files = Files::new("file", vec![("/dev/stdin".into(), File::from(pipe))]);
         assert_eq!(files.open(1).unwrap_err().to_string(), "file 1: the operator named 1, counted from 0");
         let told = files.open(0).unwrap_err().to_string();
         assert_eq!(told, "/dev/stdin is no regular file; a component is read from one");

@@ -13,8 +13,8 @@ use crate::config::CompileLimits;
 use crate::error::{WardenError, system};
 use crate::start::{Launch, start};
 
-/// Number under which the agent finds its end of the socket.
-const SOCKET: i32 = 3;
+/// Where the agent finds its end of the connection.
+const STANDARD_INPUT: i32 = 0;
 /// What the unprivileged processes see of the warden's environment; anything else may be a secret.
 const ENVIRONMENT: [&str; 8] =
     ["RUST_LOG", "RUST_BACKTRACE", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "TERM", "TZ", "LANG"];
@@ -22,7 +22,6 @@ const ENVIRONMENT: [&str; 8] =
 /// What every agent is started with.
 pub(crate) struct Launcher {
     program: OwnedFd,
-    nothing: OwnedFd,
     arguments: Vec<CString>,
     environment: Vec<CString>,
     user: Option<(Uid, Gid)>,
@@ -39,7 +38,6 @@ impl Launcher {
         let environment = ENVIRONMENT.iter().filter_map(|name| Some(format!("{name}={}", std::env::var(name).ok()?)));
         Ok(Self {
             program: program.into(),
-            nothing: open("/dev/null")?.into(),
             arguments: arguments(agent)?,
             environment: environment.map(argument).collect::<Result<_, _>>()?,
             user,
@@ -54,7 +52,7 @@ impl Launcher {
             program: self.program.as_fd(),
             arguments: &self.arguments,
             environment: &self.environment,
-            descriptors: &[(self.nothing.as_fd(), 0), (theirs.as_fd(), SOCKET)],
+            descriptors: &[(theirs.as_fd(), STANDARD_INPUT)],
             user: self.user,
             // Tokens can stand in its memory.
             limits: &[(Resource::Core, 0)],
@@ -66,7 +64,7 @@ impl Launcher {
     /// What compilers are started with.
     pub(crate) fn compiler(&self, after: Vec<String>, limits: CompileLimits) -> Result<Compiler, WardenError> {
         Ok(Compiler {
-            program: rustix::io::fcntl_dupfd_cloexec(&self.program, SOCKET).map_err(system("F_DUPFD_CLOEXEC"))?,
+            program: rustix::io::fcntl_dupfd_cloexec(&self.program, 0).map_err(system("F_DUPFD_CLOEXEC"))?,
             arguments: arguments(after)?,
             environment: self.environment.clone(),
             user: self.user,

@@ -5,6 +5,7 @@
 //! TLS, and parses nothing but bounded messages.
 
 mod agent;
+mod ask;
 mod backoff;
 mod cache;
 mod compile;
@@ -18,8 +19,11 @@ mod keys;
 mod launch;
 mod measure;
 mod notify;
+mod numbered;
 mod operator;
+mod outputs;
 mod private;
+mod reload;
 mod roster;
 mod run;
 mod rundir;
@@ -28,9 +32,12 @@ mod signals;
 mod start;
 mod user;
 
+pub use ask::{AskError, ask_warden};
 pub use config::{Cache, CompileLimits, Restart, Ticks, WardenConfig};
 pub use error::WardenError;
+pub use outputs::{OutputFile, Written};
 pub use private::PrivateError;
+pub use reload::{FirstNumbers, Reload, Renewed};
 pub use run::run;
 pub use rundir::{RunDirError, SOCKET as OPERATOR_SOCKET};
 pub use start::Step;

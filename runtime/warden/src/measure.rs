@@ -1,12 +1,13 @@
 //! What the warden reads of the machine and of its cgroups.
 
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
+use nix::sys::resource::{UsageWho, getrusage};
 use wca_kernel::{
-    Hierarchies, Hierarchy, KernelError, Limits, Notice, PopulatedCgroup, Roots, Said, Sampler, TaskCgroups, Version,
-    identity, platform, populated,
+    Hierarchies, Hierarchy, KernelError, Limits, Notice, PopulatedCgroup, Roots, Said, Sampler, TaskCgroups,
+    TreeWalker, Version, identity, platform,
 };
-use wca_messages::Cgroup;
+use wca_messages::{Cgroup, Cost};
 use wca_model::{Catalog, Platform};
 
 /// The machine, its cgroups, and the tasks that are measured.
@@ -15,6 +16,7 @@ pub(crate) struct Measure {
     hierarchies: Hierarchies,
     platform: Platform,
     sampler: Sampler,
+    walker: TreeWalker,
     /// What has been said of the tree of cgroups, which says the same at each walk.
     said: Said,
     rows: usize,
@@ -27,6 +29,7 @@ impl Measure {
         let hierarchies = Hierarchies::find(roots)?;
         Ok(Self {
             sampler: Sampler::new(roots, &hierarchies),
+            walker: TreeWalker::new(&hierarchies, Limits::default()),
             platform: platform(roots)?,
             roots: roots.clone(),
             hierarchies,
@@ -51,7 +54,7 @@ impl Measure {
 
     /// The populated cgroups, and what is said of them for the first time.
     pub(crate) fn tree(&mut self) -> (Vec<Cgroup>, Vec<String>) {
-        let tree = populated(&self.hierarchies, &Limits::default());
+        let tree = self.walker.walk().clone();
         let mut notices = self.hierarchies.notices().to_vec();
         notices.extend(tree.notices);
         let names: Vec<Vec<String>> = self.hierarchies.all().iter().map(names).collect();
@@ -78,10 +81,14 @@ impl Measure {
         Some(self.platform.clone())
     }
 
-    /// Reads all values, and returns when, with what is to be said.
-    pub(crate) fn sample(&mut self) -> (f64, Vec<String>) {
-        let timestamp = unix_time();
-        (timestamp, texts(&self.sampler.sample(&mut self.values)))
+    /// Reads all values, and returns when, with what is to be said and what it has cost.
+    pub(crate) fn sample(&mut self) -> (f64, Vec<String>, Cost) {
+        let (timestamp, begun) = (unix_time(), Instant::now());
+        let notices = texts(&self.sampler.sample_at(timestamp, &mut self.values));
+        let machine = self.sampler.machine_took();
+        let tasks = begun.elapsed().saturating_sub(machine);
+        let cost = Cost { machine: machine.as_secs_f64(), tasks: tasks.as_secs_f64(), memory: peak_memory() };
+        (timestamp, notices, cost)
     }
 
     /// The values that were read last, laid out as the catalogue says.
@@ -105,6 +112,12 @@ fn with_names(cgroup: PopulatedCgroup, names: &[Vec<String>]) -> Cgroup {
 
 fn texts(notices: &[Notice]) -> Vec<String> {
     notices.iter().map(Notice::to_string).collect()
+}
+
+/// Most bytes of memory that this process has had at once.
+fn peak_memory() -> u64 {
+    let kibibytes = getrusage(UsageWho::RUSAGE_SELF).map_or(0, |usage| usage.max_rss());
+    u64::try_from(kibibytes).unwrap_or(0) * 1024
 }
 
 fn unix_time() -> f64 {

@@ -20,11 +20,18 @@ const MOST: usize = 64 * 1024;
 /// The operator's socket and who is connected to it.
 pub(crate) struct Operator {
     socket: OwnedFd,
-    connections: Vec<Channel<OperatorReply, OperatorRequest>>,
+    connections: Vec<Connection>,
     /// Until when nobody is accepted, since the kernel could not.
     deaf_until: Option<Instant>,
     /// Removes the socket.
     _run_dir: RunDir,
+}
+
+/// Somebody who is connected.
+struct Connection {
+    channel: Channel<OperatorReply, OperatorRequest>,
+    /// Number of a request to reload, which is answered when the agent has answered.
+    reloading: Option<u64>,
 }
 
 impl Operator {
@@ -48,7 +55,7 @@ impl Operator {
     /// What to wait for.
     pub(crate) fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         let socket = self.deaf_until.is_none().then(|| self.socket.as_fd());
-        socket.into_iter().chain(self.connections.iter().map(AsFd::as_fd))
+        socket.into_iter().chain(self.connections.iter().map(|connection| connection.channel.as_fd()))
     }
 
     /// When to listen again.
@@ -56,12 +63,27 @@ impl Operator {
         self.deaf_until
     }
 
-    /// Accepts who has come, and answers one message of each.
-    pub(crate) fn serve(&mut self, service: &mut Service) {
-        self.connections.retain(|connection| serve_one(connection, service));
-        if self.deaf_until.is_some_and(|until| Instant::now() < until) {
-            return;
+    /// Accepts who has come, and answers one message of each; whether the agent is to be told to read the configuration
+    /// again.
+    pub(crate) fn serve(&mut self, service: &mut Service) -> bool {
+        let before = service.pending.is_some();
+        self.connections.retain_mut(|connection| connection.serve(service));
+        if self.deaf_until.is_none_or(|until| Instant::now() >= until) {
+            self.accept();
         }
+        !before && service.pending.is_some()
+    }
+
+    /// Answers who asked for a reload that is over now.
+    pub(crate) fn reloaded(&mut self, refused: Option<String>) {
+        let reply = refused.map_or(OperatorReply::Done, |why| OperatorReply::Refused(Refused::Invalid(why)));
+        self.connections.retain_mut(|connection| match connection.reloading.take() {
+            Some(number) => connection.channel.send(number, &reply, &[]).is_ok(),
+            None => true,
+        });
+    }
+
+    fn accept(&mut self) {
         self.deaf_until = None;
         match accept_with(&self.socket, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
             Ok(connection) => self.admit(connection),
@@ -81,7 +103,7 @@ impl Operator {
         if self.connections.len() >= CONNECTIONS {
             self.connections.remove(0);
         }
-        self.connections.push(Channel::new(connection));
+        self.connections.push(Connection { channel: Channel::new(connection), reloading: None });
     }
 }
 
@@ -97,25 +119,34 @@ fn is_allowed(connection: &OwnedFd) -> bool {
     allowed
 }
 
-/// Answers one message, if there is one; whether the connection goes on.
-fn serve_one(connection: &Channel<OperatorReply, OperatorRequest>, service: &mut Service) -> bool {
-    let (number, reply) = match connection.receive_at_most(MOST) {
-        Ok(incoming) => (incoming.number, answer(&incoming.message, service)),
-        Err(ReceiveError::WouldBlock) => return true,
-        Err(ReceiveError::Malformed { number, what }) => (number, OperatorReply::Refused(Refused::Malformed(what))),
-        Err(ReceiveError::Oversized { number, what }) => (number, OperatorReply::Refused(Refused::Oversized(what))),
-        Err(ReceiveError::Closed | ReceiveError::System(_)) => return false,
-    };
-    // One that does not read its answers has no use for more.
-    connection.send(number, &reply, &[]).is_ok()
+impl Connection {
+    /// Answers one message, if there is one; whether the connection goes on.
+    fn serve(&mut self, service: &mut Service) -> bool {
+        let (number, reply) = match self.channel.receive_at_most(MOST) {
+            Ok(incoming) => match answer(&incoming.message, service) {
+                Some(reply) => (incoming.number, reply),
+                None => {
+                    self.reloading = Some(incoming.number);
+                    return true;
+                }
+            },
+            Err(ReceiveError::WouldBlock) => return true,
+            Err(ReceiveError::Malformed { number, what }) => (number, OperatorReply::Refused(Refused::Malformed(what))),
+            Err(ReceiveError::Oversized { number, what }) => (number, OperatorReply::Refused(Refused::Oversized(what))),
+            Err(ReceiveError::Closed | ReceiveError::System(_)) => return false,
+        };
+        // One that does not read its answers has no use for more.
+        self.channel.send(number, &reply, &[]).is_ok()
+    }
 }
 
-fn answer(request: &OperatorRequest, service: &mut Service) -> OperatorReply {
-    match request {
+/// The answer; none to a reload, which is answered when the agent has taken it.
+fn answer(request: &OperatorRequest, service: &mut Service) -> Option<OperatorReply> {
+    Some(match request {
         OperatorRequest::Explain { cgroup } => {
             if service.is_task(cgroup) {
                 // No value is held, since none is written yet.
-                return OperatorReply::Explained(Vec::new());
+                return Some(OperatorReply::Explained(Vec::new()));
             }
             let text = format!("{cgroup:?} is no cgroup of a task; `wca explain` takes one as it stands in the roster");
             OperatorReply::Refused(Refused::Invalid(text))
@@ -124,10 +155,8 @@ fn answer(request: &OperatorRequest, service: &mut Service) -> OperatorReply {
         OperatorRequest::Restore => OperatorReply::Done,
         OperatorRequest::Freeze => freeze(service, true),
         OperatorRequest::Thaw => freeze(service, false),
-        OperatorRequest::Reload => OperatorReply::Refused(Refused::Invalid(
-            "there is nothing to reload: WCA was started without a configuration file".into(),
-        )),
-    }
+        OperatorRequest::Reload => OperatorReply::Refused(service.renew().err()?),
+    })
 }
 
 fn freeze(service: &mut Service, frozen: bool) -> OperatorReply {

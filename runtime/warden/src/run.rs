@@ -4,24 +4,27 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::Signal;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
-use wca_messages::Reply;
+use wca_messages::{Event, Reply};
 
 use crate::agent::Agent;
 use crate::backoff::Backoff;
 use crate::cache::Store;
 use crate::compile::Compilations;
-use crate::config::{Restart, Ticks, WardenConfig};
+use crate::config::{Restart, WardenConfig};
 use crate::ended::{Ended, reap};
 use crate::error::{WardenError, system};
-use crate::files::Files;
 use crate::launch::Launcher;
 use crate::measure::Measure;
 use crate::notify::notify;
+use crate::numbered::Numbered;
 use crate::operator::Operator;
+use crate::outputs::Output;
+use crate::reload::Settled;
 use crate::rundir::RunDir;
-use crate::serve::{Answer, Service};
+use crate::serve::{Answer, Parts, Service};
 use crate::signals::Signals;
 use crate::user::agent_user;
 
@@ -49,7 +52,6 @@ struct Warden {
     start_at: Option<Instant>,
     signals: Signals,
     grace: Duration,
-    ticks: Option<Ticks>,
     stopping: bool,
     /// When the agent must have ended.
     end_by: Option<Instant>,
@@ -74,13 +76,17 @@ impl Warden {
         let user = agent_user(config.user.as_deref())?;
         let launcher = Launcher::new(config.program, config.agent, user)?;
         let compiler = launcher.compiler(config.compiler, config.compile)?;
-        let service = Service::new(
-            config.settings,
-            Files::new(config.files),
-            config.policies,
-            Measure::new(&config.roots)?,
-            Compilations::new(compiler, Store::new(config.cache, config.compile.cache)),
-        );
+        let outputs = config.outputs.iter().map(Output::open).collect::<Result<_, _>>()?;
+        let service = Service::new(Parts {
+            settings: config.settings,
+            files: Numbered::new("file", config.files),
+            outputs: Numbered::new("output", outputs),
+            policies: config.policies,
+            ticks: config.ticks,
+            measure: Measure::new(&config.roots)?,
+            compilations: Compilations::new(compiler, Store::new(config.cache, config.compile.cache)),
+            reload: config.reload,
+        });
         let operator = operator(config.run_dir.as_deref())?;
         Ok(Self {
             service,
@@ -93,7 +99,6 @@ impl Warden {
             start_at: None,
             signals,
             grace: config.grace,
-            ticks: config.ticks,
             stopping: false,
             end_by: None,
             ready: false,
@@ -123,8 +128,11 @@ impl Warden {
             if let Some(operator) = &mut self.operator
                 && (ready.contains(&Source::Operator) || operator.deadline().is_some())
             {
-                operator.serve(&mut self.service);
+                if operator.serve(&mut self.service) {
+                    self.tell_of_reload();
+                }
             }
+            self.settle_reload();
             self.compile();
             if ready.contains(&Source::AgentEnd)
                 && let Some(code) = self.agent_ended()?
@@ -166,8 +174,14 @@ impl Warden {
 
     fn take_signals(&mut self) {
         while let Some(signal) = self.signals.next() {
-            // There is no configuration file to read again at a SIGHUP, so that it says what it says to every program: the
-            // terminal has gone.
+            // Without a configuration file to read again, SIGHUP says what it says to every program: the terminal has gone.
+            if signal == Signal::SIGHUP && self.service.reload.is_some() {
+                match self.service.renew() {
+                    Ok(()) => self.tell_of_reload(),
+                    Err(why) => self.reloaded(Err(&why.to_string())),
+                }
+                continue;
+            }
             if std::mem::replace(&mut self.stopping, true) {
                 tracing::warn!("{signal} again: ending the agent at once");
                 self.end_by = Some(Instant::now());
@@ -178,8 +192,38 @@ impl Warden {
             self.start_at = None;
             self.end_by = Some(Instant::now() + self.grace);
             if let Some(agent) = &mut self.agent {
-                agent.ask_to_stop();
+                agent.tell(Event::Stop);
             }
+        }
+    }
+
+    /// Tells the agent that there is something new to read.
+    fn tell_of_reload(&mut self) {
+        match &mut self.agent {
+            Some(agent) => {
+                notify(&format!("RELOADING=1\nMONOTONIC_USEC={}", monotonic_microseconds()));
+                agent.tell(Event::Reload);
+            }
+            // The next agent begins with it.
+            None => self.service.settled = self.service.settle(None),
+        }
+    }
+
+    /// Says how a reload has ended.
+    fn reloaded(&self, result: Result<Duration, &str>) {
+        match result {
+            Ok(took) => tracing::info!("the configuration was read again and is in force, after {took:.1?}"),
+            Err(why) => tracing::error!("the configuration stays as it was: {why}"),
+        }
+        notify("READY=1");
+    }
+
+    /// Says how the reload that was under way has ended, to the log and to the operator who asked for it.
+    fn settle_reload(&mut self) {
+        let Some(Settled { refused, took }) = self.service.settled.take() else { return };
+        self.reloaded(refused.as_deref().map_or(Ok(took), Err));
+        if let Some(operator) = &mut self.operator {
+            operator.reloaded(refused);
         }
     }
 
@@ -220,6 +264,7 @@ impl Warden {
         let (greeted, lived, late) = (agent.session.greeted, agent.started.elapsed(), agent.late);
         self.agent = None;
         self.service.compilations.abandon();
+        self.service.settled = self.service.settle(Some(format!("the agent has {ended} while it read it")));
         self.end_by = None;
         match ended {
             Ended::Exit(code @ 0..=2) => return Ok(u8::try_from(code).ok()),
@@ -252,7 +297,7 @@ impl Warden {
             return;
         }
         let Some(agent) = &self.agent else { return };
-        let (Some(silent), Some(ticks)) = (self.silent_until(agent), self.ticks) else { return };
+        let (Some(silent), Some(ticks)) = (self.silent_until(agent), self.service.ticks) else { return };
         if now < silent {
             return;
         }
@@ -270,7 +315,7 @@ impl Warden {
 
     /// When the agent's silence is reported, or after that, ended. It counts once it has begun to ask for samples.
     fn silent_until(&self, agent: &Agent) -> Option<Instant> {
-        let ticks = self.ticks?;
+        let ticks = self.service.ticks?;
         if self.stopping || !agent.session.has_sampled || !self.service.compilations.is_empty() {
             return None;
         }
@@ -313,6 +358,13 @@ fn poll_sources(
     }
     let ready = fds.iter().zip(sources).filter(|(fd, _)| !fd.revents().is_empty());
     Ok(ready.map(|(_, (source, _, _))| *source).collect())
+}
+
+/// The clock by which the service manager tells an answer to this reload from one to an earlier one
+/// (<https://www.freedesktop.org/software/systemd/man/latest/sd_notify.html>, `MONOTONIC_USEC`).
+fn monotonic_microseconds() -> i64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    now.tv_sec * 1_000_000 + now.tv_nsec / 1_000
 }
 
 /// The operator's socket. Where nobody named a folder and the usual one cannot be had, WCA runs without.

@@ -132,7 +132,7 @@ fn try_lock(folder: &OwnedFd, path: &Path) -> Result<Option<OwnedFd>, RunDirErro
 }
 
 /// Where a warden without a named folder has its own.
-fn default() -> PathBuf {
+pub(crate) fn default() -> PathBuf {
     let user = rustix::process::geteuid();
     if user.is_root() {
         return "/run/wca".into();

@@ -10,26 +10,50 @@ use wca_messages::{
 use wca_model::{Catalog, Request as Change, TaskKey};
 
 use crate::compile::{Compilations, Wanted};
+use crate::config::Ticks;
 use crate::files::{Files, Opened};
 use crate::judge::judge;
 use crate::keys::Keys;
 use crate::measure::Measure;
+use crate::numbered::Numbered;
+use crate::outputs::Output;
+use crate::reload::{Pending, Reload, Settled};
 use crate::roster::check_roster;
 
 /// What the warden knows, over all its agents.
 pub(crate) struct Service {
     pub(crate) settings: Vec<u8>,
     pub(crate) files: Files,
+    pub(crate) outputs: Numbered<Output>,
     pub(crate) policies: u32,
+    pub(crate) ticks: Option<Ticks>,
     pub(crate) measure: Measure,
     pub(crate) compilations: Compilations,
     pub(crate) frozen: bool,
+    pub(crate) reload: Option<Reload>,
+    /// A reading of the configuration that the agent has not answered yet.
+    pub(crate) pending: Option<Pending>,
+    /// How the last one has ended, until that was told.
+    pub(crate) settled: Option<Settled>,
+    pub(crate) generation: u64,
     keys: Keys,
     /// Tasks of the last roster, and their cgroups.
     tasks: HashSet<TaskKey>,
     cgroups: HashSet<String>,
     roster: u64,
-    ticks: u64,
+    samples: u64,
+}
+
+/// What a service is made of.
+pub(crate) struct Parts {
+    pub(crate) settings: Vec<u8>,
+    pub(crate) files: Files,
+    pub(crate) outputs: Numbered<Output>,
+    pub(crate) policies: u32,
+    pub(crate) ticks: Option<Ticks>,
+    pub(crate) measure: Measure,
+    pub(crate) compilations: Compilations,
+    pub(crate) reload: Option<Reload>,
 }
 
 /// How far one agent is. A new agent begins anew.
@@ -61,25 +85,26 @@ impl From<Reply> for Answer {
 }
 
 impl Service {
-    pub(crate) fn new(
-        settings: Vec<u8>,
-        files: Files,
-        policies: u32,
-        measure: Measure,
-        compilations: Compilations,
-    ) -> Self {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let Parts { settings, files, outputs, policies, ticks, measure, compilations, reload } = parts;
         Self {
             settings,
             files,
+            outputs,
             policies,
+            ticks,
             measure,
             compilations,
             frozen: false,
+            reload,
+            pending: None,
+            settled: None,
+            generation: 0,
             keys: Keys::default(),
             tasks: HashSet::new(),
             cgroups: HashSet::new(),
             roster: 0,
-            ticks: 0,
+            samples: 0,
         }
     }
 
@@ -105,6 +130,16 @@ impl Service {
             }
             Request::Explain { task } => self.explain(task)?.into(),
             Request::Open { file } => self.open(file)?,
+            Request::OpenOutput { output } => {
+                let descriptor = self.outputs.get(output)?.hand_over()?;
+                Answer { reply: Reply::OutputOpened, descriptor: Some(descriptor) }
+            }
+            Request::Publish { output } => {
+                self.outputs.get(output)?.publish()?;
+                Reply::Published.into()
+            }
+            Request::Renew => self.renewed()?.into(),
+            Request::Settle { generation, refused } => self.settled_by_agent(generation, refused)?.into(),
             Request::Compile { file, engine, cache } => {
                 let Opened { name, size, file } = self.files.open(file)?;
                 self.compilations.add(Wanted { number, name, size, file, engine, cache })?;
@@ -133,7 +168,7 @@ impl Service {
             settings: self.settings.clone(),
             platform: self.measure.platform().clone(),
             catalog: self.changed_catalog(session).unwrap_or_default(),
-            ticks: self.ticks,
+            ticks: self.samples,
         })
     }
 
@@ -183,11 +218,11 @@ impl Service {
             return Err(Refused::OutOfOrder("Sample comes after Roster".into()));
         }
         session.has_sampled = true;
-        let (timestamp, notices) = self.measure.sample();
+        let (timestamp, notices, cost) = self.measure.sample();
         let (rows, catalog) = (self.measure.rows(), self.measure.catalog());
         let too_many = |_| Refused::Failed("more values than a sample can hold".into());
         let header = ColumnsHeader {
-            tick: self.ticks + 1,
+            tick: self.samples + 1,
             timestamp,
             roster: self.roster,
             catalog: catalog.version,
@@ -197,8 +232,8 @@ impl Service {
         };
         let memory =
             write_columns(header, self.measure.values()).map_err(|error| Refused::Failed(error.to_string()))?;
-        self.ticks += 1;
-        let reply = Reply::Sample { timestamp, notices };
+        self.samples += 1;
+        let reply = Reply::Sample { timestamp, notices, cost };
         Ok(Answer { reply, descriptor: Some(memory) })
     }
 
@@ -225,6 +260,20 @@ impl Service {
         Ok(Answer { reply, descriptor: Some(opened.file) })
     }
 
+    fn renewed(&self) -> Result<Reply, Refused> {
+        let pending = self.pending.as_ref();
+        let pending = pending.ok_or_else(|| Refused::OutOfOrder("nothing was read that would be new".into()))?;
+        Ok(Reply::Renewed { generation: pending.generation, settings: pending.settings.clone() })
+    }
+
+    fn settled_by_agent(&mut self, generation: u64, refused: Option<String>) -> Result<Reply, Refused> {
+        if self.pending.as_ref().is_none_or(|pending| pending.generation != generation) {
+            return Err(Refused::OutOfOrder(format!("reading {generation} of the configuration is over")));
+        }
+        self.settled = self.settle(refused);
+        Ok(Reply::Settled)
+    }
+
     fn check_policy(&self, policy: u32) -> Result<(), Refused> {
         if policy < self.policies {
             return Ok(());
@@ -236,6 +285,6 @@ impl Service {
 
 impl std::fmt::Debug for Service {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Service").field("roster", &self.roster).field("ticks", &self.ticks).finish_non_exhaustive()
+        f.debug_struct("Service").field("roster", &self.roster).field("samples", &self.samples).finish_non_exhaustive()
     }
 }

@@ -193,6 +193,15 @@ fn sockets() -> Vec<Attack> {
         ("socket AF_NETLINK".into(), call!(SYS_socket, libc::AF_NETLINK, raw, 0)),
         ("socket AF_VSOCK".into(), call!(SYS_socket, libc::AF_VSOCK, libc::SOCK_STREAM, 0)),
         ("socket raw".into(), call!(SYS_socket, libc::AF_INET, raw, libc::IPPROTO_TCP)),
+        ("pair of datagrams to the log".into(), through_a_pair(libc::SOCK_DGRAM)),
+        (
+            "pair of datagrams that do not wait, to the log".into(),
+            through_a_pair(libc::SOCK_DGRAM | libc::SOCK_NONBLOCK),
+        ),
+        // The kernel makes datagrams of it.
+        ("raw pair to the log".into(), through_a_pair(raw)),
+        ("pair of packets to the log".into(), through_a_pair(libc::SOCK_SEQPACKET)),
+        ("socketpair AF_INET".into(), call!(SYS_socketpair, libc::AF_INET, libc::SOCK_STREAM, 0, null_mut::<i32>())),
         ("bind".into(), call!(SYS_bind, 3, null::<u8>(), 0)),
         ("listen".into(), call!(SYS_listen, 3, 1)),
         ("accept4".into(), call!(SYS_accept4, 3, null::<u8>(), null::<u8>(), 0)),
@@ -203,6 +212,21 @@ fn sockets() -> Vec<Attack> {
         ),
         ("TCP_ULP".into(), call!(SYS_setsockopt, 3, libc::IPPROTO_TCP, 31, c"tls".as_ptr(), 3)),
     ]
+}
+
+/// Makes a pair of sockets and sends a line to the machine's log through one of them.
+fn through_a_pair(kind: i32) -> i32 {
+    let mut ends = [-1; 2];
+    let made = call!(SYS_socketpair, libc::AF_UNIX, kind, 0, ends.as_mut_ptr());
+    if made != 0 {
+        return made;
+    }
+    let mut log = libc::sockaddr_un { sun_family: libc::AF_UNIX as u16, sun_path: [0; 108] };
+    for (to, from) in log.sun_path.iter_mut().zip(b"/dev/log") {
+        *to = from.cast_signed();
+    }
+    let (line, size) = (c"wca-probe", size_of::<libc::sockaddr_un>());
+    call!(SYS_sendto, ends[0], line.as_ptr(), 9, 0, &raw const log, size)
 }
 
 fn memory() -> Vec<Attack> {
@@ -307,6 +331,7 @@ fn harmless() -> Vec<Attack> {
         ("may read a file".into(), code(std::fs::read("/etc/passwd").map(drop))),
         ("may start a thread".into(), code(joined)),
         ("may make a TCP socket".into(), made),
+        ("may make a pair of streams".into(), code(std::os::unix::net::UnixStream::pair().map(drop))),
         ("may resolve a name".into(), code(("localhost", 80).to_socket_addrs().map(drop))),
         ("may run tokio".into(), code(slept)),
         ("may run code that it makes".into(), {

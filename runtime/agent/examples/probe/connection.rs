@@ -1,6 +1,6 @@
 //! The connection to the warden.
 
-use std::os::fd::{BorrowedFd, FromRawFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd};
 
 use wca_messages::{Cgroup, Channel, Downward, Event, Incoming, PROTOCOL, Reply, Request, RosterEntry};
 use wca_model::TaskKey;
@@ -16,11 +16,9 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Takes over the descriptor that the warden has placed.
-    #[allow(unsafe_code, reason = "the descriptor comes by number")]
+    /// Takes over the connection, which the warden hands over as standard input.
     pub(crate) fn take() -> Self {
-        // SAFETY: the warden places the connection on descriptor 3, and this is called once.
-        let socket = unsafe { OwnedFd::from_raw_fd(3) };
+        let socket = std::io::stdin().as_fd().try_clone_to_owned().expect("standard input");
         Self { channel: Channel::new(socket), number: 0, stop: false, cgroups: vec![] }
     }
 
@@ -53,6 +51,7 @@ impl Connection {
             match message {
                 Downward::Reply(message) => return Incoming { number, message, descriptors },
                 Downward::Event(Event::Stop) => self.stop = true,
+                Downward::Event(Event::Reload) => {}
             }
         }
     }

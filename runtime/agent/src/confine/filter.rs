@@ -68,8 +68,10 @@ impl Filter {
                 filter.when(libc::SYS_socket, vec![is(0, family), kind, is(2, *protocol)]);
             }
         }
-        // Two ends that this process has both.
-        filter.when(libc::SYS_socketpair, vec![is(0, libc::AF_UNIX)]);
+        // Two ends that this process has both. Of streams only: an end of a pair of datagrams could be sent or connected to
+        // every socket of the machine that has a name, the log and the service manager among them.
+        let stream = Condition { argument: 1, mask: SOCKET_KIND, value: libc::SOCK_STREAM.cast_unsigned() };
+        filter.when(libc::SYS_socketpair, vec![is(0, libc::AF_UNIX), stream, is(2, 0)]);
         for (level, options) in SOCKET_OPTIONS {
             for option in *options {
                 filter.when(libc::SYS_setsockopt, vec![is(1, *level), is(2, *option)]);

@@ -47,7 +47,7 @@ fn each_limit_of_a_compiler_is_told_with_its_flag() {
             ("refuse", ".wasm: offset 12: this is no component\u{fffd}[31m"),
             ("nothing", "its compiler has ended without machine code"),
             ("abort", "its compiler has been ended by SIGABRT and said nothing"),
-            ("chatter", "chatter\nchatter\nchatter\nchatter\nchatt"),
+            ("chatter", "chatter\\nchatter\\nchatter\\nchatter\\nchatt"),
         ];
         let files: Vec<&str> = cases.iter().map(|(file, _)| *file).collect();
         let numbers: Vec<String> = (0..cases.len()).map(|number| number.to_string()).collect();

@@ -117,13 +117,13 @@ fn types_that_nobody_could_write_down_are_refused() {
         (
             "doubled",
             "its `configure` has the parameter `deep` with a type that takes more than 16384 bytes to write down, which no \
-             configuration can express",
+             configuration can express and no --limit raises",
         ),
         ("more", "it is no valid component: effective type size exceeds the limit of 1000000"),
         (
             "nested",
             "its `configure` has the parameter `deep` with a type nested more than 32 deep, which no configuration can \
-             express",
+             express and no --limit raises",
         ),
         ("deep", "it is no valid component: type nesting is too deep"),
     ];

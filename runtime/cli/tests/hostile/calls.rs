@@ -84,7 +84,7 @@ fn what_never_ends_or_never_has_enough_is_stopped() {
     let now = "it trapped: `now.tick` was called when there is no snapshot: it answers during `detect`, `allocate` and \
                `store`, and in a runner after `node.measure`";
     let parts = "it is made of more than 64 instances, memories or tables (--limit instances raises it)";
-    let stack = "stack overflow: it calls itself without end, or deeper than 512 KiB of stack";
+    let stack = "stack overflow: it calls itself without end, or deeper than 512 KiB of stack, which no --limit raises";
     let hostcall = "it moved more than 8 MiB between itself and the host at once (--limit hostcall raises it)";
     for (name, expected) in [
         ("start", does_not_start(FUEL)),

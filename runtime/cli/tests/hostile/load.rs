@@ -52,6 +52,8 @@ fn what_is_no_component_of_this_contract_is_refused_with_its_reason() {
     guests.bytes("encoding", b"\0asm\x0f\0\x01\0");
     let honest = std::fs::read(repository("tests/guests/honest/honest.wasm")).unwrap();
     guests.bytes("half", &honest[..honest.len() / 2]);
+    let forged = "(func (export \"x\\n2026-01-01T00:00:00Z ERROR [Honest] forged\"))";
+    guests.text("forged", &detector(&forged.repeat(2), ""));
 
     let finished =
         Wca::new().run("run", &guests.arguments(&["--continue-on-errors", "--interval", "300ms", "--iterations", "2"]));
@@ -119,10 +121,43 @@ fn what_is_no_component_of_this_contract_is_refused_with_its_reason() {
     for (name, expected) in [
         ("preamble", "it is no valid component: malformed section id (at offset 0x"),
         ("half", "it is no valid component: unexpected end-of-file (at offset 0x"),
+        (
+            "forged",
+            "it is no valid component: duplicate export name `x\\n2026-01-01T00:00:00Z ERROR [Honest] forged` already \
+             defined (at offset 0x",
+        ),
     ] {
         let told = refusal(&guests, &finished, name);
         assert!(told.starts_with(expected), "{name}: {told}");
     }
+}
+
+#[test]
+fn what_would_be_refused_is_shown_without_a_failure() {
+    let mut guests = Guests::none();
+    let imports = "(import \"wasi:nn/tensor@0.2.0\" (instance)) (import \"wca:policy/plan@0.1.0\" (instance))";
+    guests.text("refused", &importing(imports, "", "")).text("taken", &detector("", ""));
+    let inspected = |more: &[&str], name: &str| {
+        let path = guests.path(name).display().to_string();
+        let finished = Wca::new().run("inspect", &[more, &[&path]].concat());
+        finished.ends_with(0);
+        finished.stdout
+    };
+    let unknown = "it imports wasi:nn/tensor@0.2.0, which nothing here provides";
+    let another = "it imports wca:policy/plan@0.1.0, which a detector does not get";
+    let lines = |text: &str| {
+        let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        let at = lines.iter().position(|line| line.starts_with("refused:")).unwrap();
+        lines[at..at + 2].to_vec()
+    };
+    let size = |text: &str| text.lines().find(|line| line.starts_with("size:")).unwrap().to_owned();
+    let (refused, taken) = (inspected(&[], "refused"), inspected(&[], "taken"));
+    assert_eq!(lines(&refused), [format!("refused:      {unknown}"), format!("              {another}")]);
+    assert_eq!(lines(&taken), ["refused:      none".to_owned(), size(&taken)]);
+    let json = inspected(&["--json"], "refused");
+    let expected = format!("\"refused\": [\n    \"{unknown}\",\n    \"{another}\"\n  ]");
+    assert!(json.contains(&expected), "{json}");
+    assert!(inspected(&["--json"], "taken").contains("\"refused\": []"));
 }
 
 #[test]

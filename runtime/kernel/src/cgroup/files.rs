@@ -8,6 +8,7 @@ use rustix::io::Errno;
 
 use crate::cgroup::Hierarchies;
 use crate::cgroup::plan::{Plan, PlannedFile};
+use crate::cgroup::sum::Sum;
 use crate::error::excerpt;
 use crate::files::{open_below, reread};
 use crate::{Notice, Said};
@@ -64,22 +65,15 @@ struct Retry {
 /// Longest pause in ticks between two looks for a missing file.
 const LONGEST_PAUSE: u32 = 64;
 
-/// The sum of one metric over the cgroups of a task.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Sum {
-    value: Option<f64>,
-    broken: bool,
-}
-
-impl Sum {
-    fn add(&mut self, value: f64) {
-        self.value = Some(self.value.unwrap_or(0.0) + value);
-    }
-
-    /// The sum of what the cgroups have; NaN where none has it, or one has it and could not be read.
-    pub(crate) fn value(self) -> f64 {
-        self.value.filter(|_| !self.broken).unwrap_or(f64::NAN)
-    }
+/// What came of reading the files of a cgroup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Reading {
+    /// None of them could be read.
+    Nothing,
+    /// One at least could.
+    Some,
+    /// The cgroup was removed in the midst.
+    Removed,
 }
 
 impl Opener {
@@ -227,9 +221,9 @@ impl CgroupFiles {
             .fold(0, |columns, (_, file)| columns | file.columns)
     }
 
-    /// Adds what the files say to the sums, one per column; false where the cgroup was removed in the midst.
-    pub(crate) fn read(&mut self, plan: &Plan, opener: &mut Opener, buffer: &mut Vec<u8>, sums: &mut [Sum]) -> bool {
-        let mut alive = true;
+    /// Adds what the files say to the sums, one per column.
+    pub(crate) fn read(&mut self, plan: &Plan, opener: &mut Opener, buffer: &mut Vec<u8>, sums: &mut [Sum]) -> Reading {
+        let mut reading = Reading::Nothing;
         let mut taken = 0u64;
         for (slot, file) in self.slots.iter_mut().zip(&plan.files) {
             let read = match slot {
@@ -245,14 +239,17 @@ impl CgroupFiles {
                 }),
             };
             let bytes = match read {
-                Ok(count) => &buffer[..count],
+                Ok(count) => {
+                    reading = reading.max(Reading::Some);
+                    &buffer[..count]
+                }
                 Err(error) => {
                     for (column, _) in &file.outputs {
-                        sums[*column].broken = true;
+                        sums[*column].spoil();
                     }
                     match error {
                         Errno::NODEV | Errno::NOENT | Errno::NOTDIR => {
-                            alive = false;
+                            reading = Reading::Removed;
                             if let Slot::Open(..) = slot {
                                 opener.open -= 1;
                             }
@@ -275,15 +272,15 @@ impl CgroupFiles {
                 }
                 taken |= 1 << column;
                 match read.value(bytes) {
-                    Some(value) => sums[*column].add(value),
+                    Some(value) => sums[*column].add(value, read.greatest_sum()),
                     None => {
-                        sums[*column].broken = true;
+                        sums[*column].spoil();
                         opener.malformed(&self.path, file, *column, bytes);
                     }
                 }
             }
         }
-        alive
+        reading
     }
 
     /// How many of its files are open.

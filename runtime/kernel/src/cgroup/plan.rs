@@ -2,7 +2,7 @@
 
 use crate::Notice;
 use crate::cgroup::{Hierarchies, Version};
-use crate::metrics::{CgroupFile, CgroupRead, METRICS, Metric, Source};
+use crate::metrics::{CgroupFile, CgroupRead, METRICS, Metric, Source, TaskFact};
 
 /// The files of each cgroup that this machine can have, and the columns that come out of them.
 pub(crate) struct Plan {
@@ -10,6 +10,8 @@ pub(crate) struct Plan {
     pub files: Vec<PlannedFile>,
     /// The metrics, one column each.
     pub columns: Vec<&'static Metric>,
+    /// The columns that stand in no file.
+    pub facts: Vec<(usize, TaskFact)>,
 }
 
 /// A file of every cgroup in one hierarchy.
@@ -30,10 +32,20 @@ const _: () = assert!(METRICS.len() <= u64::BITS as usize);
 impl Plan {
     /// Finds out what the mounted hierarchies can say; with a notice for each metric that none of them knows.
     pub(crate) fn new(hierarchies: &Hierarchies) -> (Self, Vec<Notice>) {
-        let mut plan = Self { files: Vec::new(), columns: Vec::new() };
+        let mut plan = Self { files: Vec::new(), columns: Vec::new(), facts: Vec::new() };
         let mut notices = Vec::new();
+        // Without a hierarchy nothing of a task can be read, and then there is nothing to know of it.
+        let knows_tasks = !hierarchies.all().is_empty();
         for metric in METRICS {
-            let Source::Cgroup { v1, v2 } = &metric.source else { continue };
+            let (v1, v2) = match &metric.source {
+                Source::Cgroup { v1, v2 } => (v1, v2),
+                Source::Task(fact) if knows_tasks => {
+                    plan.facts.push((plan.columns.len(), *fact));
+                    plan.columns.push(metric);
+                    continue;
+                }
+                Source::Task(_) | Source::Machine { .. } | Source::Platform(_) => continue,
+            };
             let sources: Vec<(usize, CgroupFile)> = [(Version::V1, v1), (Version::V2, v2)]
                 .into_iter()
                 .filter_map(|(version, file)| {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use wca_model::platform::Cpu;
 
 use crate::error::excerpt;
-use crate::files::{parse_optional, read_file};
+use crate::files::{parse_optional, read_file, read_optional};
 use crate::platform::nodes::Node;
 use crate::text::{lines, number, number_list, words};
 use crate::{KernelError, Roots};
@@ -18,9 +18,17 @@ struct Place {
     core: u32,
 }
 
+/// The same as far as one source knows it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Hint {
+    socket: Option<u32>,
+    die: Option<u32>,
+    core: Option<u32>,
+}
+
 /// The processors that are online, by number.
 pub(crate) fn cpus(roots: &Roots, nodes: &[Node]) -> Result<Vec<Cpu>, KernelError> {
-    let places: Vec<Place> = online(roots)?.into_iter().map(|id| place(roots, id)).collect::<Result<_, _>>()?;
+    let places = places(roots)?;
     let cores = core_numbers(&places);
     let node_of = |id| nodes.iter().find(|node| node.cpus.contains(&id)).map_or(0, |node| node.facts.id);
     Ok(places
@@ -56,15 +64,50 @@ fn non_empty_list(bytes: &[u8]) -> Option<Vec<u32>> {
     number_list(bytes).filter(|list| !list.is_empty())
 }
 
-fn place(roots: &Roots, id: u32) -> Result<Place, KernelError> {
-    let topology = roots.path(format!("/sys/devices/system/cpu/cpu{id}/topology"));
-    let read = |file: &str| parse_optional(&topology.join(file), "a number", id_or_unknown);
-    Ok(Place {
+/// From /sys, and where a container hides it from /proc/cpuinfo. A processor of which neither says where it sits is a core
+/// of its own in socket 0.
+fn places(roots: &Roots) -> Result<Vec<Place>, KernelError> {
+    let online = online(roots)?;
+    let mut hints: Vec<Hint> = online.iter().map(|id| topology(roots, *id)).collect::<Result<_, _>>()?;
+    if hints.iter().any(|hint| hint.socket.is_none() || hint.core.is_none()) {
+        let cpuinfo = read_optional(&roots.path("/proc/cpuinfo"))?.unwrap_or_default();
+        let known = cpuinfo_hints(&cpuinfo);
+        for (hint, id) in hints.iter_mut().zip(&online) {
+            let other = known.get(id).copied().unwrap_or_default();
+            *hint = Hint { socket: hint.socket.or(other.socket), core: hint.core.or(other.core), ..*hint };
+        }
+    }
+    let place = |(id, hint): (u32, Hint)| Place {
         id,
-        socket: read("physical_package_id")?.flatten().unwrap_or(0),
-        die: read("die_id")?.flatten().unwrap_or(0),
-        core: read("core_id")?.flatten().unwrap_or(id),
-    })
+        socket: hint.socket.unwrap_or(0),
+        die: hint.die.unwrap_or(0),
+        core: hint.core.unwrap_or(id),
+    };
+    Ok(online.into_iter().zip(hints).map(place).collect())
+}
+
+fn topology(roots: &Roots, id: u32) -> Result<Hint, KernelError> {
+    let topology = roots.path(format!("/sys/devices/system/cpu/cpu{id}/topology"));
+    let read = |file: &str| parse_optional(&topology.join(file), "a number", id_or_unknown).map(Option::flatten);
+    Ok(Hint { socket: read("physical_package_id")?, die: read("die_id")?, core: read("core_id")? })
+}
+
+/// `physical id` and `core id` of each `processor` in /proc/cpuinfo, which x86 writes (proc_cpuinfo(5)).
+fn cpuinfo_hints(cpuinfo: &[u8]) -> BTreeMap<u32, Hint> {
+    let mut hints: BTreeMap<u32, Hint> = BTreeMap::new();
+    let mut id = None;
+    for line in lines(cpuinfo) {
+        let mut parts = line.splitn(2, |byte| *byte == b':');
+        let (Some(key), Some(value)) = (parts.next(), parts.next()) else { continue };
+        let value = number(value).and_then(|value| u32::try_from(value).ok());
+        match (key.trim_ascii(), id) {
+            (b"processor", _) => id = value,
+            (b"physical id", Some(id)) => hints.entry(id).or_default().socket = value,
+            (b"core id", Some(id)) => hints.entry(id).or_default().core = value,
+            _ => {}
+        }
+    }
+    hints
 }
 
 /// A number; the inner none for -1, with which firmware that does not know (many Arm boards) answers.
@@ -115,6 +158,18 @@ mod tests {
     #[test]
     fn cores_of_two_dies_with_the_same_number_are_told_apart() {
         assert_eq!(numbers(&[(0, 0, 0), (0, 0, 1), (0, 1, 0), (0, 1, 1), (0, 1, 1)]), [0, 1, 2, 3, 3]);
+    }
+
+    #[test]
+    fn cpuinfo_says_where_a_processor_sits_where_it_does() {
+        let text =
+            b"processor\t: 0\nphysical id\t: 0\ncore id\t\t: 3\n\nprocessor\t: 5\nphysical id\t: x\ncore id\t\t: 1\n\n\
+            processor\t: 6\nBogoMIPS\t: 50\n\ncore id : 9\nprocessor\t: seven\ncore id\t: 2\n";
+        let hint = |socket, core| Hint { socket, die: None, core };
+        let hints = cpuinfo_hints(text);
+        let expected = [(0, hint(Some(0), Some(3))), (5, hint(None, Some(1))), (6, hint(None, Some(9)))];
+        assert_eq!(hints.into_iter().collect::<Vec<_>>(), expected);
+        assert_eq!(cpuinfo_hints(b"").len(), 0);
     }
 
     #[test]

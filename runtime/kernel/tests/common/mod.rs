@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failure ends the test")]
 #![allow(dead_code, unreachable_pub, reason = "each test file is a program that includes this and uses its part")]
 
+pub mod tick;
+
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

@@ -15,6 +15,7 @@ file() { # PATH, read by the command behind it
 cpuinfo() { sed '/^$/q; /^flags/d; /^bugs/d; /^vmx/d' "$1"; }
 stat() { sed 's/^\(intr [0-9]*\|softirq [0-9]*\).*/\1/' "$1"; }
 meminfo() { grep -E '^(Mem|Buffers|Cached|Swap)' "$1"; }
+memory_stat() { grep pgfault "$1"; }
 mountinfo() { grep -E ' - (proc|sysfs|cgroup2?|resctrl) ' "$1"; }
 cgroups=$(sed -n 's/^[^ ]* [^ ]* [^ ]* [^ ]* \([^ ]*\) .* - cgroup2\? .*/\1/p' /proc/self/mountinfo)
 for dir in $cgroups; do
@@ -49,11 +50,13 @@ done
 for dir in $cgroups; do
   file "$dir/cgroup.controllers"
   for group in demo demo/busy demo/empty; do
-    for f in cgroup.procs cgroup.events cpuacct.usage memory.usage_in_bytes cpu.stat memory.current; do
+    for f in cgroup.procs cgroup.events cpuacct.usage memory.usage_in_bytes memory.max_usage_in_bytes \
+      memory.limit_in_bytes memory.soft_limit_in_bytes cpu.stat memory.current memory.peak memory.max memory.low; do
       # cpu.stat of a v1 cpu hierarchy is another file and not read.
       [ "$f" != cpu.stat ] || [ -e "$dir/cgroup.controllers" ] || continue
       file "$dir/$group/$f"
     done
+    file "$dir/$group/memory.stat" memory_stat
   done
 done
 for f in schemata info/*/cbm_mask info/*/min_cbm_bits info/*/num_closids info/*/sparse_masks info/*/min_bandwidth \

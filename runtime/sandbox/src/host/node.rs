@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use wasmtime::StoreContextMut;
+use wasmtime::component::Linker;
 use wca_model::{Sample, Snapshot};
 
 use crate::bindings::node::{Host, Sample as GuestSample};
@@ -29,7 +31,7 @@ const NO_NODE: &str = "this runner was given no node: it runs without `measure`,
 
 impl Host for State {
     async fn measure(&mut self) -> wasmtime::Result<Result<(), String>> {
-        let Some(mut node) = self.node.take() else { return Ok(Err(NO_NODE.into())) };
+        let Some(mut node) = self.take_node() else { return Ok(Err(NO_NODE.into())) };
         let measured = node.measure().await;
         self.give_back(node);
         Ok(match measured {
@@ -44,21 +46,21 @@ impl Host for State {
     }
 
     async fn store(&mut self, extra: Vec<GuestSample>) -> wasmtime::Result<Result<(), String>> {
-        let Some(mut node) = self.node.take() else { return Ok(Err(NO_NODE.into())) };
+        let Some(mut node) = self.take_node() else { return Ok(Err(NO_NODE.into())) };
         let stored = node.store(extra.into_iter().map(Sample::from).collect()).await;
         self.give_back(node);
         Ok(stored.map_err(|error| error.to_string()))
     }
 
     async fn decide(&mut self) -> wasmtime::Result<Result<(), String>> {
-        let Some(mut node) = self.node.take() else { return Ok(Err(NO_NODE.into())) };
+        let Some(mut node) = self.take_node() else { return Ok(Err(NO_NODE.into())) };
         let decided = node.decide().await;
         self.give_back(node);
         Ok(decided.map_err(|error| error.to_string()))
     }
 
     async fn wait(&mut self) -> wasmtime::Result<bool> {
-        let Some(mut node) = self.node.take() else {
+        let Some(mut node) = self.take_node() else {
             self.log(LogLevel::Warn, NO_NODE);
             return Ok(false);
         };
@@ -68,15 +70,37 @@ impl Host for State {
         let mut lines = crate::state::locked(&self.lines);
         lines.end();
         lines.begin();
-        drop(lines);
-        // The watch takes the fuel that is left as that of the new stretch.
-        self.fuel_before = 0;
         Ok(goes_on)
     }
 }
 
+/// Links `wait` once more, with fuel for the tick that begins: what the bindings call does not reach the fuel of its store.
+pub(crate) fn link_wait(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    linker.allow_shadowing(true);
+    linker.instance("wca:policy/node@0.1.0")?.func_wrap_async(
+        "wait",
+        |mut store: StoreContextMut<'_, State>, (): ()| {
+            Box::new(async move {
+                let goes_on = store.data_mut().wait().await?;
+                let fuel = store.data().limits.fuel;
+                store.set_fuel(fuel)?;
+                Ok((goes_on,))
+            })
+        },
+    )?;
+    linker.allow_shadowing(false);
+    Ok(())
+}
+
 impl State {
-    /// The node again, and a new stretch of time for the guest: what the host needed is not the guest's time.
+    /// The node, for a call to it: what the guest waits for it is not the guest's time.
+    fn take_node(&mut self) -> Option<Box<dyn NodeAccess>> {
+        let node = self.node.take()?;
+        self.meter.rest();
+        Some(node)
+    }
+
+    /// The node again, and a new stretch of time for the guest.
     fn give_back(&mut self, node: Box<dyn NodeAccess>) {
         self.node = Some(node);
         self.meter.begin(self.meter.allowed());

@@ -189,10 +189,21 @@ fn exceeded(ended: Ended, late: bool, text: &str, limits: &CompileLimits) -> Opt
     None
 }
 
-/// The compiler's text for a log: it repeats names of a component that may hold anything.
+/// The compiler's text for a log, on one line: it repeats names of a component that may hold anything, another line too.
 fn readable(text: &[u8]) -> String {
-    let text = String::from_utf8_lossy(text);
-    text.trim().chars().map(|c| if c.is_control() && c != '\n' { char::REPLACEMENT_CHARACTER } else { c }).collect()
+    let mut line = String::with_capacity(text.len());
+    for character in String::from_utf8_lossy(text).trim().chars() {
+        if line.len() >= TEXT {
+            line.push('…');
+            break;
+        }
+        match character {
+            '\n' => line.push_str("\\n"),
+            control if control.is_control() => line.push(char::REPLACEMENT_CHARACTER),
+            other => line.push(other),
+        }
+    }
+    line
 }
 
 #[cfg(test)]
@@ -227,7 +238,9 @@ mod tests {
     }
 
     #[test]
-    fn control_characters_do_not_reach_the_terminal() {
-        assert_eq!(readable(b"\x1b[31mred\nnext\x07\xff"), "\u{fffd}[31mred\nnext\u{fffd}\u{fffd}");
+    fn control_characters_and_lines_of_their_own_do_not_reach_the_log() {
+        assert_eq!(readable(b"\x1b[31mred\nnext\x07\xff\n"), "\u{fffd}[31mred\\nnext\u{fffd}\u{fffd}");
+        let endless = readable(&b"\nx".repeat(TEXT));
+        assert!(endless.len() <= TEXT + 4 && endless.ends_with('…'), "{} bytes", endless.len());
     }
 }

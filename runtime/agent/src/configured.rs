@@ -1,0 +1,65 @@
+//! `wca -c FILE`: what a configuration file says, each interval, until the operator is done.
+
+mod build;
+mod guests;
+mod reload;
+mod swap;
+mod view;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use crate::configured::build::{Built, build};
+use crate::configured::swap::Running;
+use crate::entry::Agent;
+use crate::log;
+use crate::node::Node;
+use crate::pace::Pace;
+use crate::policies::Policies;
+use crate::print;
+use crate::roster::Known;
+use crate::run::{run_loop, run_runner};
+use crate::settings::Configured;
+use crate::storages::Storages;
+
+pub(crate) use reload::Reloading;
+
+/// Runs what the file says, or only checks it.
+pub(crate) async fn run(agent: Agent, settings: Configured) -> ExitCode {
+    let built = match build(&agent, &settings, &Running::default()).await {
+        Ok(built) => built,
+        Err(text) => {
+            log::lines(&text);
+            return ExitCode::FAILURE;
+        }
+    };
+    for note in &built.notes {
+        tracing::warn!("{note}");
+    }
+    if settings.check {
+        print::write_out(&format!("{}: nothing is wrong", settings.source));
+        return ExitCode::SUCCESS;
+    }
+    start(&agent, &settings, built).await
+}
+
+async fn start(agent: &Agent, settings: &Configured, mut built: Built) -> ExitCode {
+    let ticks = settings.iterations.map(|ticks| ticks.saturating_sub(agent.ticks).max(1));
+    let pace = Pace::new(built.interval, built.once.then_some(1).or(ticks), agent.client.stop());
+    let known = Known::new(Arc::clone(&agent.platform), Arc::clone(&agent.catalog), built.take_view());
+    let mut node = Node::new(agent.client.clone(), known, Policies::default(), Storages::default(), pace);
+    let mut running = Running::default();
+    let runner = built.runner.take();
+    if let (Some(runner), Some(identity)) = (&runner, built.runner_identity.take()) {
+        running.set_runner(identity, runner.name().to_string());
+    }
+    if let Err(error) = running.swap(&mut node, built).await {
+        log::plain(&format!("{}: {error}", settings.source));
+        return ExitCode::FAILURE;
+    }
+    node.reloading = Some(Reloading::new(agent.clone(), &settings.text, running));
+    match runner {
+        Some(runner) => run_runner(runner, node).await,
+        None => run_loop(node).await,
+    }
+}

@@ -1,0 +1,247 @@
+//! From a file's text to everything that runs: nothing of it runs yet, and what runs already is left alone.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use wca_config::{
+    ConfigErrors, Configuration, GuestId, GuestRunner, Interval, Measurement, Runner, Storage, StorageId, Surroundings,
+    load, render,
+};
+use wca_sandbox::Policy;
+use wca_storage::{Outlet, TextForm};
+
+use crate::configured::guests::{self, Components};
+use crate::configured::swap::{Running, Way};
+use crate::configured::view::view;
+use crate::entry::Agent;
+use crate::roster::View;
+use crate::settings::Configured;
+use crate::storages::LogTarget;
+
+/// A policy that is new, or one that runs already and stays.
+pub(crate) enum Part {
+    /// The policy that runs under this identity.
+    Kept(String),
+    /// A new one, with its identity.
+    New(String, Box<Policy>),
+}
+
+/// Everything that a file asks for.
+pub(crate) struct Built {
+    view: Option<View>,
+    pub(crate) interval: Duration,
+    /// One tick, without a wait.
+    pub(crate) once: bool,
+    /// The runner, where it is a component; `runner_identity` says which.
+    pub(crate) runner: Option<Policy>,
+    pub(crate) runner_identity: Option<String>,
+    /// Detectors and allocators.
+    pub(crate) members: Vec<Part>,
+    /// The ways to storages, by their places in the outlets.
+    pub(crate) ways: Vec<Way>,
+    pub(crate) metrics: Outlet,
+    pub(crate) anomalies: Option<Outlet>,
+    pub(crate) allocations: Option<Outlet>,
+    /// What the operator should hear once.
+    pub(crate) notes: Vec<String>,
+}
+
+impl Built {
+    /// How tasks are found; once.
+    pub(crate) fn take_view(&mut self) -> View {
+        self.view.take().unwrap_or_else(View::everything)
+    }
+}
+
+/// Builds what the file asks for beside what runs; the error is all that is wrong, as it is to be shown.
+pub(crate) async fn build(agent: &Agent, settings: &Configured, running: &Running) -> Result<Built, String> {
+    let mut components = guests::load_untagged(agent, &settings.registered).await?;
+    let shown = |errors: ConfigErrors| render(&errors, &settings.text);
+    let configuration = read(settings, &components).map_err(shown)?;
+    guests::load_used(agent, settings, &configuration, &mut components).await.map_err(shown)?;
+    Building { agent, settings, running, configuration: &configuration, components: &components, taken: Vec::new() }
+        .build()
+        .await
+}
+
+/// Reads the text again that the operator's process has read and opened files for.
+fn read(settings: &Configured, components: &Components) -> Result<Configuration, ConfigErrors> {
+    let environment = |name: &str| {
+        let found = settings.environment.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.clone())
+    };
+    load(
+        &settings.text,
+        &Surroundings {
+            source: &settings.source,
+            environment: &environment,
+            // Judged by the operator's process, whose rights count.
+            readable: &|_| Ok(()),
+            guests: &guests::known_guests(settings, components),
+            other_guests: false,
+        },
+    )
+}
+
+struct Building<'a> {
+    agent: &'a Agent,
+    settings: &'a Configured,
+    running: &'a Running,
+    configuration: &'a Configuration,
+    components: &'a Components,
+    /// Names that policies have.
+    taken: Vec<String>,
+}
+
+/// The parts of a runner, whichever it is.
+struct Parts<'a> {
+    measurement: &'a Measurement,
+    deciders: Vec<GuestId>,
+    runner: Option<GuestId>,
+    anomalies: Option<StorageId>,
+    allocations: Option<StorageId>,
+}
+
+impl<'a> From<&'a Runner> for Parts<'a> {
+    fn from(runner: &'a Runner) -> Self {
+        match runner {
+            Runner::Measurement(measurement) => {
+                Self { measurement, deciders: Vec::new(), runner: None, anomalies: None, allocations: None }
+            }
+            Runner::Detection(detection) => Self {
+                measurement: &detection.measurement,
+                deciders: vec![detection.detector],
+                runner: None,
+                anomalies: Some(detection.anomalies_storage),
+                allocations: None,
+            },
+            Runner::Allocation(allocation) => Self {
+                measurement: &allocation.measurement,
+                deciders: vec![allocation.allocator],
+                runner: None,
+                anomalies: Some(allocation.anomalies_storage),
+                allocations: Some(allocation.allocations_storage),
+            },
+            Runner::Guest(GuestRunner {
+                guest,
+                measurement,
+                detector,
+                allocator,
+                anomalies_storage,
+                allocations_storage,
+            }) => Self {
+                measurement,
+                deciders: detector.iter().chain(allocator).copied().collect(),
+                runner: Some(*guest),
+                anomalies: Some(*anomalies_storage),
+                allocations: Some(*allocations_storage),
+            },
+        }
+    }
+}
+
+impl Building<'_> {
+    async fn build(mut self) -> Result<Built, String> {
+        let parts = Parts::from(&self.configuration.runner);
+        let (interval, once) = match parts.measurement.interval {
+            Interval::Every(interval) => (interval, false),
+            Interval::Once => (Duration::ZERO, true),
+        };
+        let view = view(parts.measurement)?;
+        let runner = match parts.runner {
+            Some(guest) => Some(self.runner(guest).await?),
+            None => None,
+        };
+        let mut members = Vec::new();
+        for guest in &parts.deciders {
+            members.push(self.part(*guest).await?);
+        }
+        let (ways, outlets) = self.ways().await?;
+        let outlet = |storage: StorageId| outlets.get(&storage).cloned().unwrap_or_default();
+        let (runner, runner_identity) = runner.unzip();
+        Ok(Built {
+            view: Some(view),
+            interval,
+            once,
+            runner: runner.flatten(),
+            runner_identity,
+            members,
+            ways,
+            metrics: outlet(parts.measurement.metrics_storage),
+            anomalies: parts.anomalies.map(outlet),
+            allocations: parts.allocations.map(outlet),
+            notes: self.configuration.notes.clone(),
+        })
+    }
+
+    /// The runner. One that runs already stays; another one cannot take its place while it runs.
+    async fn runner(&mut self, guest: GuestId) -> Result<(Option<Policy>, String), String> {
+        match self.part(guest).await? {
+            Part::Kept(identity) => Ok((None, identity)),
+            Part::New(identity, policy) => Ok((Some(*policy), identity)),
+        }
+    }
+
+    async fn part(&mut self, guest: GuestId) -> Result<Part, String> {
+        let Some(guest) = self.configuration.guests.get(guest.0) else { return Err("a component is missing".into()) };
+        let Some(available) = self.components.get(&guest.tag) else {
+            return Err(format!("{}: `!{}` is not registered", guest.place, guest.tag));
+        };
+        let identity = guests::identity(guest, available);
+        if let Some(name) = self.running.name_of(&identity)
+            && !self.taken.contains(&name)
+        {
+            self.taken.push(name);
+            return Ok(Part::Kept(identity));
+        }
+        let taken: Vec<&str> = self.taken.iter().map(String::as_str).collect();
+        let made = guests::make(self.agent, guest, available, self.seed(), &taken).await;
+        let policy = made.map_err(|error| render(&ConfigErrors { errors: vec![error] }, &self.settings.text))?;
+        self.taken.push(policy.name().to_string());
+        Ok(Part::New(identity, Box::new(policy)))
+    }
+
+    fn seed(&self) -> u64 {
+        let seed = self.settings.seed.unwrap_or_else(|| getrandom::u64().unwrap_or_default());
+        seed ^ ((self.taken.len() as u64) << 32)
+    }
+
+    /// A way to each storage that keeps something, and where each storage of the file leads.
+    async fn ways(&mut self) -> Result<(Vec<Way>, HashMap<StorageId, Outlet>), String> {
+        let mut ways = Vec::new();
+        let mut outlets = HashMap::new();
+        for (number, storage) in self.configuration.storages.iter().enumerate() {
+            let outlet = match storage {
+                Storage::Log(log) => {
+                    ways.push(Way::Log(self.form(log), self.target(log)?));
+                    Outlet::to(ways.len() - 1)
+                }
+                Storage::Guest(guest) => {
+                    ways.push(Way::Guest(self.part(*guest).await?));
+                    Outlet::to(ways.len() - 1)
+                }
+                // Those inside of a filter stand before it.
+                Storage::Filter(filter) => {
+                    let inner = filter.storages.iter().map(|id| outlets.get(id).cloned().unwrap_or_default());
+                    Outlet::through(filter.filter.as_deref(), inner)
+                }
+                Storage::Kafka(_) => return Err("`!KafkaStorage`: this version of WCA does not have it yet".into()),
+            };
+            outlets.insert(StorageId(number), outlet);
+        }
+        Ok((ways, outlets))
+    }
+
+    fn form(&self, log: &wca_config::LogStorage) -> TextForm {
+        TextForm { timestamps: log.include_timestamp, labels: log.filter_labels.clone() }
+    }
+
+    fn target(&self, log: &wca_config::LogStorage) -> Result<LogTarget, String> {
+        let Some(path) = &log.output_filename else { return Ok(LogTarget::StandardError) };
+        let mut outputs = self.settings.outputs.iter();
+        let output = outputs.find(|output| output.path == *path && output.replaced == log.overwrite);
+        let output = output.ok_or_else(|| format!("{path}: the warden was not asked to open it"))?.number;
+        let path = path.clone();
+        Ok(if log.overwrite { LogTarget::Replaced { path, output } } else { LogTarget::Appended { path, output } })
+    }
+}

@@ -1,0 +1,156 @@
+//! Reading the configuration again while the node goes on: built beside what runs, and swapped between two ticks.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use sha2::{Digest as _, Sha256};
+use tokio::sync::{Mutex, watch};
+use tokio::task::JoinHandle;
+use wca_messages::{Reply, Request};
+
+use crate::client::ClientError;
+use crate::configured::build::{Built, build};
+use crate::configured::swap::Running;
+use crate::entry::Agent;
+use crate::node::Node;
+use crate::own::ConfigState;
+use crate::settings::{Job, Settings};
+
+/// Most of what is wrong with a file that is shown of a reload.
+const MOST_TEXT: usize = 64 << 10;
+
+/// Where the configuration can change.
+pub(crate) struct Reloading {
+    agent: Agent,
+    running: Arc<Mutex<Running>>,
+    state: ConfigState,
+    reloads: watch::Receiver<u64>,
+    building: Option<JoinHandle<Result<Renewed, Renewal>>>,
+}
+
+/// What was built from a new reading.
+struct Renewed {
+    generation: u64,
+    settings: Settings,
+    hash: u64,
+    built: Built,
+}
+
+/// Why nothing was built.
+enum Renewal {
+    /// The file is wrong; the text says how.
+    Refused { generation: u64, hash: u64, text: String },
+    /// The warden has nothing new, or is gone.
+    Lost(String),
+}
+
+impl Reloading {
+    pub(crate) fn new(agent: Agent, text: &str, running: Running) -> Self {
+        let state = ConfigState { hash: hash(text), taken: true, taken_at: now() };
+        let reloads = agent.client.reloads();
+        Self { agent, running: Arc::new(Mutex::new(running)), state, reloads, building: None }
+    }
+
+    /// The state of the configuration.
+    pub(crate) fn state(&self) -> ConfigState {
+        self.state
+    }
+
+    /// Waits until there is something to do: the operator has changed the file, or what it says has been built. Can be
+    /// given up at any time.
+    pub(crate) async fn ready(&mut self) {
+        match &self.building {
+            // Polling the handle would take what it gives; whoever comes next takes it.
+            Some(building) => {
+                while !building.is_finished() {
+                    tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+                }
+            }
+            None => {
+                if self.reloads.changed().await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            }
+        }
+    }
+
+    /// Begins to build, or puts what was built into the place of what runs.
+    pub(crate) async fn go_on(&mut self, node: &mut Node) {
+        let Some(building) = self.building.take() else {
+            let (agent, running) = (self.agent.clone(), Arc::clone(&self.running));
+            self.building = Some(tokio::spawn(async move { renew(&agent, &running).await }));
+            return;
+        };
+        let settled = match building.await {
+            Ok(Ok(renewed)) => self.take(node, renewed).await,
+            Ok(Err(Renewal::Refused { generation, hash, text })) => {
+                self.state = ConfigState { hash, taken: false, ..self.state };
+                self.settle(generation, Some(text)).await
+            }
+            Ok(Err(Renewal::Lost(why))) => {
+                tracing::error!("the configuration was not read again: {why}");
+                Ok(())
+            }
+            Err(error) => {
+                tracing::error!("the configuration was not read again: the runtime failed: {error}");
+                Ok(())
+            }
+        };
+        if let Err(error) = settled {
+            tracing::error!("telling the warden of a reload: {error}");
+        }
+    }
+
+    async fn take(&mut self, node: &mut Node, renewed: Renewed) -> Result<(), ClientError> {
+        let Renewed { generation, settings, hash, mut built } = renewed;
+        node.known.look(built.take_view());
+        node.pace.set_interval(built.interval);
+        for note in &built.notes {
+            tracing::warn!("{note}");
+        }
+        if let Err(error) = self.running.lock().await.swap(node, built).await {
+            return self.settle(generation, Some(error.to_string())).await;
+        }
+        self.agent.log.set(settings.levels);
+        self.state = ConfigState { hash, taken: true, taken_at: now() };
+        self.settle(generation, None).await
+    }
+
+    async fn settle(&self, generation: u64, refused: Option<String>) -> Result<(), ClientError> {
+        let refused = refused.map(|text| text.chars().take(MOST_TEXT).collect());
+        self.agent.client.ask(&Request::Settle { generation, refused }).await.map(drop)
+    }
+}
+
+async fn renew(agent: &Agent, running: &Mutex<Running>) -> Result<Renewed, Renewal> {
+    let lost = |error: ClientError| Renewal::Lost(error.to_string());
+    let answer = agent.client.ask(&Request::Renew).await.map_err(lost)?;
+    let Reply::Renewed { generation, settings } = answer.reply else { return Err(lost(ClientError::Unexpected)) };
+    let refused = |hash, text: String| Renewal::Refused { generation, hash, text };
+    let settings = Settings::decode(&settings).map_err(|error| refused(0, error.to_string()))?;
+    let Job::Configured(configured) = &settings.job else {
+        return Err(refused(0, "the new settings are of no configuration file".into()));
+    };
+    let hash = hash(&configured.text);
+    let running = running.lock().await;
+    let built = build(agent, configured, &running).await.map_err(|text| refused(hash, text))?;
+    if built.once {
+        let text = "an interval of null, which is one iteration, cannot be begun by a reload".to_owned();
+        return Err(refused(hash, text));
+    }
+    if !running.has_runner(built.runner_identity.as_deref()) {
+        let text =
+            "the runner is a component, which has its own loop: another one, or other arguments, take a new start";
+        return Err(refused(hash, text.into()));
+    }
+    Ok(Renewed { generation, hash, built, settings })
+}
+
+/// First 48 bits of the text's SHA-256.
+fn hash(text: &str) -> u64 {
+    Sha256::digest(text.as_bytes()).iter().take(6).fold(0, |hash, byte| hash << 8 | u64::from(*byte))
+}
+
+fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}

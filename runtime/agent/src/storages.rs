@@ -1,0 +1,168 @@
+//! The storages of the node: which there are, and what goes where.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use wca_messages::{Reply, Request};
+use wca_model::{Batch, Sample};
+use wca_sandbox::{Policy, PolicyName};
+use wca_storage::{
+    Appended, Delivery, LogStorage, Outlet, Output, StandardError, Store, StoreError, TextForm, WhenFull,
+};
+
+use crate::client::{Client, ClientError};
+use crate::counts::Counts;
+
+/// How long storages that are still busy are waited for at the end; their own deadlines are usually shorter.
+pub(crate) const FLUSH: Duration = Duration::from_secs(5);
+
+/// The storages, and what goes where.
+#[derive(Clone, Default)]
+pub(crate) struct Storages {
+    pub(crate) deliveries: Vec<Arc<Delivery>>,
+    /// What is counted of those that are policies.
+    pub(crate) guests: Vec<Arc<GuestCounts>>,
+    /// Where the metrics of the machine, of its tasks and of the agent go.
+    pub(crate) metrics: Outlet,
+    /// Where anomalies go, and what policies report.
+    pub(crate) anomalies: Option<Outlet>,
+    /// Where requests go, and what became of them.
+    pub(crate) allocations: Option<Outlet>,
+}
+
+impl Storages {
+    /// Every policy among the storages with all metrics.
+    pub(crate) fn of_guests(policies: Vec<Policy>, interval: Duration) -> Self {
+        let mut storages = Self::default();
+        let mut outlets = Vec::new();
+        for policy in policies {
+            outlets.push(Outlet::to(storages.deliveries.len()));
+            let (delivery, counts) = guest(policy, interval);
+            storages.deliveries.push(Arc::new(delivery));
+            storages.guests.push(counts);
+        }
+        storages.metrics = Outlet::through(None, outlets);
+        storages
+    }
+
+    /// What is counted of the policies among them, as metrics.
+    pub(crate) fn policy_metrics(&self) -> Vec<Sample> {
+        self.guests.iter().flat_map(|guest| guest.locked().metrics(&guest.name)).collect()
+    }
+
+    /// Whether any of them can still be called.
+    pub(crate) fn is_anybody_left(&self) -> bool {
+        self.deliveries.len() > self.guests.len() || self.guests.iter().any(|guest| !guest.locked().quarantined)
+    }
+
+    /// Waits for what is under way.
+    pub(crate) async fn flush(&self) {
+        flush(&self.deliveries).await;
+    }
+}
+
+/// Waits for what is on its way to these storages, and says what is given up.
+pub(crate) async fn flush(deliveries: &[Arc<Delivery>]) {
+    let until = Instant::now() + FLUSH;
+    for delivery in deliveries {
+        if !delivery.flush(until).await {
+            tracing::warn!("{}: not everything was stored within {FLUSH:?}", delivery.name());
+        }
+    }
+}
+
+/// What is counted of a policy that is a storage.
+pub(crate) struct GuestCounts {
+    pub(crate) name: PolicyName,
+    counts: Mutex<Counts>,
+}
+
+impl GuestCounts {
+    fn locked(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A way to a policy, and what is counted of it.
+pub(crate) fn guest(policy: Policy, interval: Duration) -> (Delivery, Arc<GuestCounts>) {
+    let name = policy.name().clone();
+    let counts = Arc::new(GuestCounts { name: name.clone(), counts: Mutex::default() });
+    let store = GuestStore { policy, counts: Arc::clone(&counts), interval };
+    (Delivery::new(&name, WhenFull::Drop, store), counts)
+}
+
+struct GuestStore {
+    policy: Policy,
+    counts: Arc<GuestCounts>,
+    interval: Duration,
+}
+
+#[async_trait::async_trait]
+impl Store for GuestStore {
+    async fn store(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        if !self.policy.is_ready() {
+            self.counts.locked().missed += 1;
+            return Err(StoreError::Resting);
+        }
+        let called = self.policy.store(batch.clone(), self.policy.deadline_at(self.interval)).await;
+        self.counts.locked().count(&self.counts.name, &called, batch.snapshot().timestamp);
+        // What failed has been said with the policy's other words.
+        called.result.map_err(|_| StoreError::Resting)
+    }
+}
+
+/// Where the text of a log storage goes.
+pub(crate) enum LogTarget {
+    /// Standard error.
+    StandardError,
+    /// The end of the file that the warden has opened under this number.
+    Appended { path: String, output: u32 },
+    /// As a whole into the file that the warden has under this number.
+    Replaced { path: String, output: u32 },
+}
+
+/// A way to a log storage.
+pub(crate) async fn log(form: TextForm, target: &LogTarget, client: &Client) -> Result<Delivery, ClientError> {
+    let name = "LogStorage";
+    Ok(match target {
+        LogTarget::StandardError => Delivery::new(name, WhenFull::Wait, LogStorage::new(form, StandardError)),
+        LogTarget::Appended { path, output } => {
+            let file = open(client, *output).await?;
+            Delivery::new(&format!("{name}({path})"), WhenFull::Wait, LogStorage::new(form, Appended::new(file, path)))
+        }
+        LogTarget::Replaced { path, output } => {
+            let replaced = Replaced { client: client.clone(), output: *output };
+            Delivery::new(&format!("{name}({path})"), WhenFull::Wait, LogStorage::new(form, replaced))
+        }
+    })
+}
+
+async fn open(client: &Client, output: u32) -> Result<File, ClientError> {
+    let answer = client.ask(&Request::OpenOutput { output }).await?;
+    match (answer.reply, answer.descriptors.into_iter().next()) {
+        (Reply::OutputOpened, Some(descriptor)) => Ok(File::from(descriptor)),
+        _ => Err(ClientError::Unexpected),
+    }
+}
+
+/// A file that each tick replaces as a whole: readers see the tick before, or this one.
+struct Replaced {
+    client: Client,
+    output: u32,
+}
+
+#[async_trait::async_trait]
+impl Output for Replaced {
+    async fn put(&mut self, text: String) -> Result<(), String> {
+        let mut file = open(&self.client, self.output).await.map_err(|error| error.to_string())?;
+        let written = tokio::task::spawn_blocking(move || file.write_all(text.as_bytes())).await;
+        written.map_err(|_| "the agent ends".to_owned())?.map_err(|error| error.to_string())?;
+        match self.client.ask(&Request::Publish { output: self.output }).await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}

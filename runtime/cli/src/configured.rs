@@ -1,0 +1,299 @@
+//! `wca -c FILE` and `wca check -c FILE`: what a configuration file says, with the files that it names opened.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+use wca_agent::embedded_components;
+use wca_agent::settings::{Configured, Job, NamedOutput, Registered, Rights, Settings};
+use wca_config::{
+    ComponentEntry, ConfigError, ConfigErrors, Configuration, Interval, KnownGuest, LoggerLevel, Runner, Storage,
+    Surroundings, load, render,
+};
+use wca_log::{Form, Levels};
+use wca_sandbox::Origin;
+use wca_warden::{CompileLimits, FirstNumbers, OutputFile, Reload, Renewed, WardenConfig, Written};
+
+use crate::arguments::{CheckArguments, LimitArguments, RunArguments};
+use crate::registered::{Named, open_component, register};
+use crate::{config_file, limits, report, start};
+
+/// `wca run -c FILE`.
+///
+/// # Errors
+/// What is wrong with the command line, or cannot be started.
+pub(crate) fn run(arguments: RunArguments) -> Result<u8> {
+    let file = ConfigurationFile {
+        path: arguments.config.unwrap_or_default(),
+        registered: named(&arguments.register.register)?,
+        allow_http: arguments.allow_http,
+        limits: arguments.limits,
+        levels: arguments.process.log.clone(),
+        form: arguments.process.form(),
+        cache: !arguments.process.no_cache,
+        iterations: arguments.pace.iterations,
+        seed: arguments.seed,
+        check: false,
+    };
+    file.start(&arguments.process)
+}
+
+/// `wca check -c FILE`.
+///
+/// # Errors
+/// What is wrong with the command line, or cannot be started.
+pub(crate) fn check(arguments: CheckArguments) -> Result<u8> {
+    let file = ConfigurationFile {
+        path: arguments.config,
+        registered: named(&arguments.register.register)?,
+        allow_http: arguments.allow_http,
+        limits: arguments.limits,
+        levels: arguments.process.log.clone(),
+        form: arguments.process.form(),
+        cache: !arguments.process.no_cache,
+        iterations: None,
+        seed: None,
+        check: true,
+    };
+    file.start(&arguments.process)
+}
+
+fn named(registered: &[String]) -> Result<Vec<Named>> {
+    registered.iter().map(|text| register(text)).collect()
+}
+
+/// A configuration file, with what the command line adds to it.
+struct ConfigurationFile {
+    path: PathBuf,
+    registered: Vec<Named>,
+    allow_http: Vec<Origin>,
+    limits: LimitArguments,
+    levels: Vec<LoggerLevel>,
+    form: Form,
+    cache: bool,
+    iterations: Option<u64>,
+    seed: Option<u64>,
+    check: bool,
+}
+
+/// What a reading of the file has given.
+struct Reading {
+    settings: Settings,
+    files: Vec<(String, File)>,
+    outputs: Vec<OutputFile>,
+    policies: u32,
+    interval: Duration,
+}
+
+impl ConfigurationFile {
+    fn start(self, process: &crate::arguments::ProcessArguments) -> Result<u8> {
+        let (_, compile) = limits::limits(&self.limits)?;
+        let reading = match self.read(FirstNumbers { file: 0, output: 0 })? {
+            Ok(reading) => reading,
+            Err(wrong) => {
+                report::lines(&wrong);
+                return Ok(1);
+            }
+        };
+        let config = start::config(process, reading.settings, reading.files)?;
+        let config = WardenConfig {
+            outputs: reading.outputs,
+            policies: reading.policies,
+            compile,
+            ticks: start::ticks(reading.interval),
+            ..config
+        };
+        if self.check {
+            return Ok(wca_warden::run(config)?);
+        }
+        Ok(wca_warden::run(WardenConfig { reload: Some(self.reload()), ..config })?)
+    }
+
+    /// Reads the file again, when the warden asks for it.
+    fn reload(self) -> Reload {
+        Reload::new(move |numbers| match self.read(numbers) {
+            Ok(Ok(reading)) => Ok(Renewed {
+                settings: reading.settings.encode().map_err(|error| error.to_string())?,
+                files: reading.files,
+                outputs: reading.outputs,
+                policies: reading.policies,
+                ticks: start::ticks(reading.interval),
+            }),
+            Ok(Err(wrong)) => Err(wrong),
+            Err(error) => Err(format!("{error:#}")),
+        })
+    }
+
+    /// Reads and checks the file, and opens what it names; the inner error is what is wrong with the file, as it is to be
+    /// shown.
+    fn read(&self, first: FirstNumbers) -> Result<Result<Reading, String>> {
+        let text = config_file::read(&self.path)?;
+        let source = self.path.display().to_string();
+        let asked = RefCell::new(BTreeMap::new());
+        let environment = |name: &str| {
+            let value = std::env::var(name).ok();
+            if let Some(value) = &value {
+                asked.borrow_mut().insert(name.to_owned(), value.clone());
+            }
+            value
+        };
+        let guests = self.known_guests();
+        let loaded = load(
+            &text,
+            &Surroundings {
+                source: &source,
+                environment: &environment,
+                readable: &|path| File::open(path).map(drop).map_err(|error| error.to_string()),
+                guests: &guests,
+                other_guests: self.registered.iter().any(|named| named.tag.is_none()),
+            },
+        );
+        let configuration = match loaded {
+            Ok(configuration) => configuration,
+            Err(errors) => return Ok(Err(render(&errors, &text))),
+        };
+        let mut files = Vec::new();
+        let registered = match self.registered(&configuration, first, &mut files)? {
+            Ok(registered) => registered,
+            Err(errors) => return Ok(Err(render(&errors, &text))),
+        };
+        let (outputs, named_outputs) = outputs(&configuration, first)?;
+        let (registered, embedded) = registered;
+        let configured = Configured {
+            source,
+            text,
+            environment: asked.into_inner().into_iter().collect(),
+            registered,
+            embedded,
+            rights: self.rights(None).map_err(|error| anyhow!("{error}"))?,
+            outputs: named_outputs,
+            iterations: self.iterations,
+            seed: self.seed,
+            check: self.check,
+        };
+        let settings = Settings {
+            levels: Levels::new(&configuration.loggers, &self.levels),
+            form: self.form,
+            cache: self.cache,
+            job: Job::Configured(configured),
+        };
+        let (policies, interval) = (policies(&configuration), interval(&configuration));
+        Ok(Ok(Reading { settings, files, outputs, policies, interval }))
+    }
+
+    fn known_guests(&self) -> Vec<KnownGuest> {
+        let tagged = self.registered.iter().filter_map(|named| named.tag.clone());
+        let mut known: Vec<KnownGuest> = tagged.map(|tag| KnownGuest { tag, role: None }).collect();
+        for embedded in embedded_components() {
+            if known.iter().all(|guest| guest.tag != embedded.name) {
+                known.push(KnownGuest { tag: embedded.name.into(), role: Some(embedded.role) });
+            }
+        }
+        known
+    }
+
+    /// The components of the command line and of the file, opened, with what each may use; and what built-in ones may.
+    #[allow(clippy::type_complexity, reason = "said in the comment")]
+    fn registered(
+        &self,
+        configuration: &Configuration,
+        first: FirstNumbers,
+        files: &mut Vec<(String, File)>,
+    ) -> Result<Result<(Vec<Registered>, Vec<(String, Rights)>), ConfigErrors>> {
+        let entry = |tag: &str| configuration.components.iter().find(|entry| entry.tag == tag);
+        let mut errors = Vec::new();
+        let mut registered = Vec::new();
+        for named in &self.registered {
+            let component = open_component(&named.path, first.file, files)?;
+            match self.rights(named.tag.as_deref().and_then(entry)) {
+                Ok(rights) => registered.push(Registered { tag: named.tag.clone(), component, rights }),
+                Err(error) => errors.push(error),
+            }
+        }
+        let mut embedded = Vec::new();
+        for entry in &configuration.components {
+            if self.registered.iter().any(|named| named.tag.as_deref() == Some(entry.tag.as_str())) {
+                continue;
+            }
+            let rights = match self.rights(Some(entry)) {
+                Ok(rights) => rights,
+                Err(error) => {
+                    errors.push(error);
+                    continue;
+                }
+            };
+            match &entry.path {
+                None => embedded.push((entry.tag.clone(), rights)),
+                Some((path, place)) => match open_component(path, first.file, files) {
+                    Ok(component) => registered.push(Registered { tag: Some(entry.tag.clone()), component, rights }),
+                    Err(error) => errors.push(ConfigError {
+                        place: Box::new(place.clone()),
+                        what: format!("{error:#}"),
+                        help: None,
+                    }),
+                },
+            }
+        }
+        Ok(if errors.is_empty() { Ok((registered, embedded)) } else { Err(ConfigErrors { errors }) })
+    }
+
+    /// What a component may use and is granted: by default, by the file, and by the command line, which wins.
+    fn rights(&self, entry: Option<&ComponentEntry>) -> Result<Rights, ConfigError> {
+        let wrong =
+            |place: &wca_config::Place, what: String| ConfigError { place: Box::new(place.clone()), what, help: None };
+        let mut rights = Rights::default();
+        for (name, value, place) in entry.iter().flat_map(|entry| &entry.limits) {
+            rights.limits.set(name, value).map_err(|error| wrong(place, error.to_string()))?;
+        }
+        for (origin, place) in entry.iter().flat_map(|entry| &entry.allow_http) {
+            let origin = origin.parse().map_err(|error: wca_sandbox::OriginError| wrong(place, error.to_string()))?;
+            rights.grants.http.push(origin);
+        }
+        rights.grants.http.extend(self.allow_http.iter().cloned());
+        // What the command line asks for was checked at the start.
+        let _ = limits::set(&self.limits, &mut rights.limits, &mut CompileLimits::default());
+        Ok(rights)
+    }
+}
+
+/// The files that log storages write, each once.
+fn outputs(configuration: &Configuration, first: FirstNumbers) -> Result<(Vec<OutputFile>, Vec<NamedOutput>)> {
+    let (mut outputs, mut named) = (Vec::new(), Vec::<NamedOutput>::new());
+    for storage in &configuration.storages {
+        let Storage::Log(log) = storage else { continue };
+        let Some(path) = &log.output_filename else { continue };
+        if named.iter().any(|known| known.path == *path && known.replaced == log.overwrite) {
+            continue;
+        }
+        let number = first.output + u32::try_from(outputs.len()).context("too many outputs")?;
+        let written = if log.overwrite { Written::Replaced } else { Written::Appended };
+        outputs.push(OutputFile { path: path.into(), written });
+        named.push(NamedOutput { path: path.clone(), replaced: log.overwrite, number });
+    }
+    Ok((outputs, named))
+}
+
+/// Number of detectors and allocators.
+fn policies(configuration: &Configuration) -> u32 {
+    match &configuration.runner {
+        Runner::Measurement(_) => 0,
+        Runner::Detection(_) | Runner::Allocation(_) => 1,
+        Runner::Guest(runner) => u32::from(runner.detector.is_some()) + u32::from(runner.allocator.is_some()),
+    }
+}
+
+fn interval(configuration: &Configuration) -> Duration {
+    let measurement = match &configuration.runner {
+        Runner::Measurement(measurement) => measurement,
+        Runner::Detection(detection) => &detection.measurement,
+        Runner::Allocation(allocation) => &allocation.measurement,
+        Runner::Guest(runner) => &runner.measurement,
+    };
+    match measurement.interval {
+        Interval::Every(interval) => interval,
+        Interval::Once => Duration::ZERO,
+    }
+}

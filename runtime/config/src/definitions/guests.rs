@@ -1,0 +1,36 @@
+//! What is known of arguments that stand under the tag of a WebAssembly component.
+
+use super::{Kind, Parameter};
+use crate::model::Role;
+
+/// Arguments under the tag of a guest that is the runner which are for this program: all others are the guest's own.
+pub(crate) const GUEST_RUNNER: &[Parameter] = &[
+    Parameter::with_default(
+        "measurement_runner",
+        Kind::Only("MeasurementRunner"),
+        "!MeasurementRunner {node: !CgroupNode }",
+        "What the guest can have measured.",
+    ),
+    Parameter::optional("detector", Kind::Component(Role::Detector), "The detector that the guest can call."),
+    Parameter::optional("allocator", Kind::Component(Role::Allocator), "The allocator that the guest can call."),
+    Parameter::with_default(
+        "anomalies_storage",
+        Kind::Component(Role::Storage),
+        "!LogStorage",
+        "Where the anomalies go that were found.",
+    ),
+    Parameter::with_default(
+        "allocations_storage",
+        Kind::Component(Role::Storage),
+        "!LogStorage",
+        "Where the allocations go that were made.",
+    ),
+];
+
+/// Arguments of guests that are checked here, because only this program sees the machine's files.
+const PATHS: &[(&str, &str, Kind)] = &[("StaticAllocator", "config", Kind::Path { absolute: false, readable: true })];
+
+/// What is known of a guest's own arguments.
+pub(crate) fn guest_parameters(tag: &str) -> impl Iterator<Item = (&'static str, &'static Kind)> {
+    PATHS.iter().filter(move |(guest, ..)| *guest == tag).map(|(_, name, kind)| (*name, kind))
+}

@@ -1,0 +1,122 @@
+//! Storages of this program.
+
+use super::{Definition, Kind, Parameter, Shape};
+use crate::model::{FilterStorage, KafkaStorage, LogStorage, Role, Storage};
+use crate::reading::{Arguments, Made, Pairs, Reader, Seconds};
+
+const TEXTS: Kind = Kind::List(&Kind::Text);
+
+pub(super) const STORAGES: &[Definition] = &[
+    Definition {
+        tag: "LogStorage",
+        role: Role::Storage,
+        help: "Writes metrics in Prometheus' text form to a file, or to standard error.",
+        available: true,
+        shape: Shape::Arguments(
+            &[
+                Parameter::optional(
+                    "output_filename",
+                    Kind::Path { absolute: false, readable: false },
+                    "The file that is written; null is standard error.",
+                ),
+                Parameter::with_default(
+                    "overwrite",
+                    Kind::Bool,
+                    "false",
+                    "Whether each iteration replaces the file, instead of being added at its end.",
+                ),
+                Parameter::optional(
+                    "include_timestamp",
+                    Kind::Bool,
+                    "Whether each line ends with the time; null is whenever the file is not overwritten.",
+                ),
+                Parameter::optional("filter_labels", TEXTS, "The only labels that are written; null is all."),
+            ],
+            log_storage,
+        ),
+    },
+    Definition {
+        tag: "FilterStorage",
+        role: Role::Storage,
+        help: "Passes metrics with certain names on to other storages.",
+        available: true,
+        shape: Shape::Arguments(
+            &[
+                Parameter::required(
+                    "storages",
+                    Kind::List(&Kind::Component(Role::Storage)),
+                    "Where metrics are passed on to, one after the other.",
+                ),
+                Parameter::optional(
+                    "filter",
+                    TEXTS,
+                    "Names of the metrics that are passed on; null is all, and an empty list none.",
+                ),
+            ],
+            filter_storage,
+        ),
+    },
+    Definition {
+        tag: "KafkaStorage",
+        role: Role::Storage,
+        help: "Sends metrics in Prometheus' text form to a topic of Kafka.",
+        available: false,
+        shape: Shape::Arguments(
+            &[
+                Parameter::required("topic", Kind::Text, "The topic that messages are sent to."),
+                Parameter::with_default(
+                    "brokers_ips",
+                    Kind::List(&Kind::HostPort),
+                    "['127.0.0.1:9092']",
+                    "Addresses of the brokers, each with its port.",
+                ),
+                Parameter::with_default(
+                    "max_timeout_in_seconds",
+                    Kind::Numeric(0.0, 5.0),
+                    "0.5",
+                    "Seconds after which a message that was not delivered is an error.",
+                ),
+                Parameter::optional(
+                    "extra_config",
+                    Kind::Map(&Kind::Text),
+                    "Options of the Kafka client, by the names that librdkafka gives them.",
+                ),
+                Parameter::optional("ssl", Kind::Only("SSL"), "Certificates of the connection; null is no TLS."),
+            ],
+            kafka_storage,
+        ),
+    },
+];
+
+fn log_storage(reader: &mut Reader<'_>, arguments: &mut Arguments) -> Option<Made> {
+    let output_filename: Option<String> = arguments.take("output_filename")?;
+    let overwrite = arguments.take("overwrite")?;
+    if overwrite && output_filename.is_none() {
+        reader.error_with_help(
+            arguments.place_of("overwrite"),
+            "standard error cannot be overwritten: `overwrite` of `!LogStorage` needs a file".into(),
+            "name the file in `output_filename`".into(),
+        );
+        return None;
+    }
+    let include_timestamp = arguments.take::<Option<bool>>("include_timestamp")?.unwrap_or(!overwrite);
+    let filter_labels = arguments.take("filter_labels")?;
+    let storage = LogStorage { output_filename, overwrite, include_timestamp, filter_labels };
+    Some(reader.store(Storage::Log(storage)))
+}
+
+fn filter_storage(reader: &mut Reader<'_>, arguments: &mut Arguments) -> Option<Made> {
+    let storage = FilterStorage { storages: arguments.take("storages")?, filter: arguments.take("filter")? };
+    Some(reader.store(Storage::Filter(storage)))
+}
+
+fn kafka_storage(reader: &mut Reader<'_>, arguments: &mut Arguments) -> Option<Made> {
+    let storage = KafkaStorage {
+        topic: arguments.take("topic")?,
+        brokers_ips: arguments.take("brokers_ips")?,
+        max_timeout: arguments.take::<Seconds>("max_timeout_in_seconds")?.0,
+        extra_config: arguments.take::<Option<Pairs<String>>>("extra_config")?.unwrap_or_default().0,
+        ssl: arguments.take("ssl")?,
+    };
+    Some(reader.store(Storage::Kafka(storage)))
+}

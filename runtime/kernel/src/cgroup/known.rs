@@ -1,0 +1,97 @@
+//! What is known of a cgroup over all hierarchies.
+
+use std::collections::HashMap;
+
+use crate::cgroup::tree::{identity_in, identity_of};
+use crate::cgroup::walk::Listing;
+use crate::cgroup::{Hierarchies, PopulatedCgroup};
+
+/// A cgroup that is there.
+pub(crate) struct Known {
+    /// Path below the mount points, without a leading slash.
+    pub path: String,
+    /// The hierarchies that have it, as bits.
+    hierarchies: u64,
+    /// The first of them, and its inode number there.
+    first: (usize, u64),
+    /// Once it was found populated.
+    identity: Option<u64>,
+    /// A sum that changes when it is made again in any hierarchy.
+    lives: u64,
+    /// The hierarchy that is asked first.
+    pub asked: Option<usize>,
+    /// Whether it held a process when it was last asked.
+    pub is_populated: bool,
+    /// Whether no hierarchy has a process in it, and nobody wrote a file of it since they were asked.
+    pub is_quiet: bool,
+}
+
+/// The cgroups of all hierarchies, level by level, with what was known of those that are as they were.
+pub(crate) fn merged(listings: &mut [Option<Listing>], hierarchies: &Hierarchies, before: Vec<Known>) -> Vec<Known> {
+    let before: HashMap<String, Known> = before.into_iter().map(|known| (known.path.clone(), known)).collect();
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    let mut all: Vec<Known> = Vec::new();
+    for (at, listing) in listings.iter().enumerate() {
+        for listed in listing.iter().flat_map(|listing| &listing.cgroups) {
+            let place = *places.entry(&listed.path).or_insert_with(|| {
+                all.push(Known::new(&listed.path, (at, listed.inode)));
+                all.len() - 1
+            });
+            let known = &mut all[place];
+            known.hierarchies |= bit(at);
+            known.lives = known.lives.wrapping_add(identity_of(&hierarchies.all()[at], listed.inode));
+            known.is_quiet &= !listed.is_new;
+        }
+    }
+    for known in &mut all {
+        let before = before.get(&known.path).filter(|before| before.lives == known.lives);
+        known.asked = before.and_then(|before| before.asked);
+        known.is_quiet &= before.is_some_and(|before| before.is_quiet);
+    }
+    for listed in listings.iter_mut().flatten().flat_map(|listing| &mut listing.cgroups) {
+        listed.is_new = false;
+    }
+    all.sort_by_cached_key(|one| (one.path.matches('/').count(), one.path.clone()));
+    all
+}
+
+impl Known {
+    fn new(path: &str, first: (usize, u64)) -> Self {
+        Self {
+            path: path.to_owned(),
+            hierarchies: 0,
+            first,
+            identity: None,
+            lives: 0,
+            asked: None,
+            is_populated: false,
+            is_quiet: true,
+        }
+    }
+
+    /// Whether a hierarchy has it.
+    pub(crate) fn is_in(&self, hierarchy: usize) -> bool {
+        self.hierarchies & bit(hierarchy) != 0
+    }
+
+    /// It, as others see it.
+    pub(crate) fn named(&mut self, hierarchies: &Hierarchies) -> PopulatedCgroup {
+        let all = hierarchies.all();
+        let (first, inode) = self.first;
+        // A hierarchy before may have the path where the walk did not come to it, for its limits, or came too early.
+        let identity = *self.identity.get_or_insert_with(|| {
+            let before = all[..first].iter().find_map(|hierarchy| identity_in(hierarchy, &self.path));
+            before.unwrap_or_else(|| identity_of(&all[first], inode))
+        });
+        PopulatedCgroup {
+            path: format!("/{}", self.path),
+            identity,
+            hierarchies: (0..all.len()).filter(|at| self.is_in(*at)).collect(),
+        }
+    }
+}
+
+/// There are a dozen controllers; who mounts more than 64 hierarchies with names does without the others.
+fn bit(hierarchy: usize) -> u64 {
+    u32::try_from(hierarchy).ok().and_then(|index| 1u64.checked_shl(index)).unwrap_or(0)
+}

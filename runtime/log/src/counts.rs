@@ -1,0 +1,62 @@
+//! How many warnings and errors there were, by module.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tracing::{Event, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::Context;
+
+use crate::levels::POLICY;
+use crate::modules::module_of;
+
+/// Lines of one module since the start of the process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// Warnings.
+    pub warnings: u64,
+    /// Errors.
+    pub errors: u64,
+}
+
+/// Modules whose lines are remembered: policies, and so their names, may come and go.
+const REMEMBERED: usize = 1_000;
+
+static COUNTS: Mutex<BTreeMap<String, Counted>> = Mutex::new(BTreeMap::new());
+
+/// Warnings and errors so far, by module. Those of the agent itself are always there.
+#[must_use]
+pub fn counts() -> Vec<(String, Counted)> {
+    let mut counts = locked().clone();
+    counts.entry("wca.agent".into()).or_default();
+    counts.into_iter().collect()
+}
+
+pub(crate) fn count(module: &str, level: tracing::Level) {
+    if level > tracing::Level::WARN {
+        return;
+    }
+    let mut counts = locked();
+    if counts.len() >= REMEMBERED && !counts.contains_key(module) {
+        return;
+    }
+    let counted = counts.entry(module.to_owned()).or_default();
+    if level == tracing::Level::ERROR { counted.errors += 1 } else { counted.warnings += 1 }
+}
+
+fn locked() -> MutexGuard<'static, BTreeMap<String, Counted>> {
+    COUNTS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Counts what passes.
+pub(crate) struct Counting;
+
+impl<S: Subscriber> Layer<S> for Counting {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let metadata = event.metadata();
+        // Those of policies are counted under their names.
+        if metadata.target() != POLICY {
+            count(&module_of(metadata.target()), *metadata.level());
+        }
+    }
+}

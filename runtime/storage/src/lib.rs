@@ -1,0 +1,14 @@
+//! Where metrics go.
+//!
+//! A [`Store`] takes one batch after the other; [`Delivery`] stands before each with a queue and a worker, so that a slow one
+//! keeps nobody waiting, and counts what is lost.
+
+mod delivery;
+mod log;
+mod outlet;
+mod store;
+
+pub use delivery::{Delivered, Delivery, WhenFull};
+pub use log::{Appended, LogStorage, Output, StandardError, TextForm};
+pub use outlet::Outlet;
+pub use store::{Store, StoreError};

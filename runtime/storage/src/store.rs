@@ -1,0 +1,24 @@
+//! What every storage does.
+
+use wca_model::Batch;
+
+/// A batch was not stored.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// It could not be, and the text says why.
+    #[error("{0}")]
+    Failed(String),
+    /// The storage is left alone for now, which has been said.
+    #[error("it is not called for now")]
+    Resting,
+}
+
+/// A storage.
+#[async_trait::async_trait]
+pub trait Store: Send + 'static {
+    /// Takes one batch, and returns when it has been stored.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the batch is lost then.
+    async fn store(&mut self, batch: &Batch) -> Result<(), StoreError>;
+}

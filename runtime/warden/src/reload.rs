@@ -1,0 +1,123 @@
+//! Reading the configuration again: what the operator wrote is handed to the agent, and is in force when the agent says so.
+
+use std::fs::File;
+use std::time::{Duration, Instant};
+
+use wca_messages::Refused;
+
+use crate::config::Ticks;
+use crate::error::WardenError;
+use crate::outputs::{Output, OutputFile};
+use crate::serve::Service;
+
+/// Numbers of the first file and the first output that a new reading names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FirstNumbers {
+    /// Of the files.
+    pub file: u32,
+    /// Of the outputs.
+    pub output: u32,
+}
+
+/// What the operator asks for now.
+#[derive(Debug)]
+pub struct Renewed {
+    /// Handed to the agent as it is.
+    pub settings: Vec<u8>,
+    /// The files that it names, each with its name as written.
+    pub files: Vec<(String, File)>,
+    /// The files that the agent may write.
+    pub outputs: Vec<OutputFile>,
+    /// Number of policies.
+    pub policies: u32,
+    /// How often the agent should ask for samples.
+    pub ticks: Option<Ticks>,
+}
+
+type Read = dyn FnMut(FirstNumbers) -> Result<Renewed, String> + Send;
+
+/// Reads the configuration again; the error is what is wrong with it, as it is to be shown.
+pub struct Reload(Box<Read>);
+
+impl Reload {
+    /// With a function that reads what the operator has written.
+    #[must_use]
+    pub fn new(read: impl FnMut(FirstNumbers) -> Result<Renewed, String> + Send + 'static) -> Self {
+        Self(Box::new(read))
+    }
+}
+
+impl std::fmt::Debug for Reload {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Reload")
+    }
+}
+
+/// A reading that the agent is building from.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    pub(crate) generation: u64,
+    pub(crate) settings: Vec<u8>,
+    policies: u32,
+    ticks: Option<Ticks>,
+    first: (usize, usize),
+    since: Instant,
+}
+
+/// How a reload has ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Settled {
+    /// Why nothing of it is in force.
+    pub(crate) refused: Option<String>,
+    pub(crate) took: Duration,
+}
+
+impl Service {
+    /// Reads the configuration again; the agent is to be told where it can be read.
+    pub(crate) fn renew(&mut self) -> Result<(), Refused> {
+        if self.pending.is_some() {
+            return Err(Refused::OutOfOrder(
+                "the configuration is being read already; ask again when that is over".into(),
+            ));
+        }
+        let Some(Reload(read)) = &mut self.reload else {
+            let text = "there is nothing to reload: WCA was started without a configuration file";
+            return Err(Refused::Invalid(text.into()));
+        };
+        let since = Instant::now();
+        let first = (self.files.next(), self.outputs.next());
+        let number = |at: usize| u32::try_from(at).map_err(|_| Refused::Failed("too many files in one life".into()));
+        let numbers = FirstNumbers { file: number(first.0)?, output: number(first.1)? };
+        let renewed = read(numbers).map_err(Refused::Invalid)?;
+        let outputs: Result<Vec<Output>, WardenError> = renewed.outputs.iter().map(Output::open).collect();
+        self.outputs.extend(outputs.map_err(|error| Refused::Failed(error.to_string()))?);
+        self.files.extend(renewed.files);
+        self.generation += 1;
+        self.pending = Some(Pending {
+            generation: self.generation,
+            settings: renewed.settings,
+            policies: renewed.policies,
+            ticks: renewed.ticks,
+            first,
+            since,
+        });
+        Ok(())
+    }
+
+    /// Ends the reload that is under way: what was read is in force, or as if it had never been.
+    pub(crate) fn settle(&mut self, refused: Option<String>) -> Option<Settled> {
+        let pending = self.pending.take()?;
+        let (file, output) = pending.first;
+        if refused.is_none() {
+            self.settings = pending.settings;
+            self.policies = pending.policies;
+            self.ticks = pending.ticks;
+            self.files.forget_before(file);
+            self.outputs.forget_before(output);
+        } else {
+            self.files.forget_from(file);
+            self.outputs.forget_from(output);
+        }
+        Some(Settled { refused, took: pending.since.elapsed() })
+    }
+}
