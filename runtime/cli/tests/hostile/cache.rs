@@ -59,6 +59,43 @@ fn entry_is_not_taken(cache: &Path, entry: &Path, why: &str) {
     assert_eq!(lines(&greeted(cache)), Vec::<String>::new());
 }
 
+/// What becomes of the entries of honest components in a cache that somebody has been at: the components, and what is said.
+pub(crate) fn spoiled(cache: &Path) -> (Vec<String>, Vec<String>) {
+    let told = |entry: &Path, why: &str| {
+        format!("WARN compiled code in {} is not taken: {why}; it is compiled anew", entry.display())
+    };
+    let components = [
+        "tests/guests/honest/honest.wasm",
+        "components/nop-detector/nop-detector.wasm",
+        BUSY,
+        "guest-sdk/detectors/rust/rust.wasm",
+    ];
+    let [honest, nop, busy, rust] = components.map(|path| filled(cache, path));
+    let mut expected = Vec::new();
+    // Of another component.
+    fs::copy(&nop, &honest).unwrap();
+    expected.push(told(&honest, "it is of another component or another version of WCA"));
+    // Changed.
+    let mut code = fs::read(&nop).unwrap();
+    let last = code.len() - 1;
+    code[last] ^= 1;
+    fs::write(&nop, &code).unwrap();
+    expected.push(told(&nop, "it is not what this user's WCA wrote there"));
+    // Behind a link.
+    let elsewhere = cache.join("elsewhere");
+    fs::rename(&busy, &elsewhere).unwrap();
+    symlink(&elsewhere, &busy).unwrap();
+    expected.push(told(&busy, "it is a link"));
+    // Of another owner, or cut short.
+    if chown(&rust, Some(4242), None).is_ok() {
+        expected.push(told(&rust, "it belongs to the user 4242, not 0"));
+    } else {
+        fs::write(&rust, &code[..7]).unwrap();
+        expected.push(told(&rust, "it was cut short or grew"));
+    }
+    (components.map(component).to_vec(), expected)
+}
+
 #[test]
 fn an_entry_of_another_component_is_not_taken() {
     let place = Place::new();
