@@ -127,10 +127,9 @@ impl Warden {
             }
             if let Some(operator) = &mut self.operator
                 && (ready.contains(&Source::Operator) || operator.deadline().is_some())
+                && operator.serve(&mut self.service)
             {
-                if operator.serve(&mut self.service) {
-                    self.tell_of_reload();
-                }
+                self.tell_of_reload();
             }
             self.settle_reload();
             self.compile();
