@@ -1,11 +1,11 @@
 //! The operator's end of the socket: one question to the warden that runs.
 
+use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags, open};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
-use std::os::fd::AsRawFd as _;
 use wca_messages::{Channel, OperatorReply, OperatorRequest, ReceiveError, Refused, SendError};
 
 use crate::rundir::{SOCKET, default};
@@ -28,7 +28,7 @@ pub enum AskError {
     #[error("the warden's answer: {0}")]
     Receive(#[from] ReceiveError),
     /// It said no.
-    #[error("{0}")]
+    #[error(transparent)]
     Refused(#[from] Refused),
 }
 
