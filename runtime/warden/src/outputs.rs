@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{AtFlags, Mode, OFlags, open, openat, renameat, unlinkat};
 use rustix::io::Errno;
@@ -41,8 +42,17 @@ pub(crate) struct Output {
 #[derive(Debug)]
 enum Place {
     File(OwnedFd),
-    Folder { folder: OwnedFd, name: OsString },
+    Folder {
+        folder: OwnedFd,
+        name: OsString,
+        /// Where the next content is written.
+        beside: OsString,
+    },
 }
+
+/// Outputs that were opened so far: after a reload, the old output of a file and the new one may both be written for a moment,
+/// and neither must take the other's content.
+static OPENED: AtomicU64 = AtomicU64::new(0);
 
 impl Output {
     /// Opens the file, which is made where it is not there; of one that is replaced, its folder.
@@ -62,10 +72,11 @@ impl Output {
                 };
                 let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
                 let folder = open(folder, flags, Mode::empty()).map_err(failed)?;
+                let beside = beside(&name, OPENED.fetch_add(1, Ordering::Relaxed));
                 // Said at the start, not at the first tick.
-                drop(begin(&folder, &beside(&name)).map_err(failed)?);
-                unlinkat(&folder, beside(&name), AtFlags::empty()).map_err(failed)?;
-                Place::Folder { folder, name }
+                drop(begin(&folder, &beside).map_err(failed)?);
+                unlinkat(&folder, &beside, AtFlags::empty()).map_err(failed)?;
+                Place::Folder { folder, name, beside }
             }
         };
         Ok(Self { path, place })
@@ -77,8 +88,8 @@ impl Output {
             Place::File(file) => {
                 rustix::io::fcntl_dupfd_cloexec(file, 0).map_err(|errno| self.failed("its descriptor", errno))
             }
-            Place::Folder { folder, name } => {
-                begin(folder, &beside(name)).map_err(|errno| self.failed("making a new file beside it", errno))
+            Place::Folder { folder, beside, .. } => {
+                begin(folder, beside).map_err(|errno| self.failed("making a new file beside it", errno))
             }
         }
     }
@@ -89,7 +100,7 @@ impl Output {
             Place::File(_) => {
                 Err(Refused::Invalid(format!("{} is written at its end, not replaced", self.path.display())))
             }
-            Place::Folder { folder, name } => renameat(folder, beside(name), folder, name)
+            Place::Folder { folder, name, beside } => renameat(folder, beside, folder, name)
                 .map_err(|errno| self.failed("putting the new content into its place", errno)),
         }
     }
@@ -99,10 +110,10 @@ impl Output {
     }
 }
 
-/// Name of the file that takes the place of `name`: no two names share it.
-fn beside(name: &OsStr) -> OsString {
+/// Name of the file that takes the place of `name`: no two names share it, and no two outputs.
+fn beside(name: &OsStr, output: u64) -> OsString {
     let mut beside = name.to_owned();
-    beside.push(".tmp");
+    beside.push(format!(".{output}.tmp"));
     beside
 }
 
@@ -115,6 +126,15 @@ fn begin(folder: &OwnedFd, name: &OsStr) -> Result<OwnedFd, Errno> {
     }
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     openat(folder, name, flags, MODE)
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        if let Place::Folder { folder, beside, .. } = &self.place {
+            // What was begun and not published; usually nothing.
+            let _ = unlinkat(folder, beside, AtFlags::empty());
+        }
+    }
 }
 
 #[cfg(test)]
@@ -148,12 +168,30 @@ mod tests {
         let (path, other) = (folder.path().join("metrics.prom"), folder.path().join("other"));
         write(&path, "old\n").unwrap();
         let output = output(path.clone(), Written::Replaced);
-        symlink(&other, folder.path().join("metrics.prom.tmp")).unwrap();
+        let Place::Folder { beside, .. } = &output.place else { panic!("{output:?}") };
+        symlink(&other, folder.path().join(beside)).unwrap();
         File::from(output.hand_over().unwrap()).write_all(b"new\n").unwrap();
         assert_eq!(read_to_string(&path).unwrap(), "old\n");
         output.publish().unwrap();
         assert_eq!(read_to_string(&path).unwrap(), "new\n");
         assert!(!other.exists());
+    }
+
+    #[test]
+    fn two_outputs_of_one_file_keep_their_contents_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("metrics.prom");
+        let old = output(path.clone(), Written::Replaced);
+        File::from(old.hand_over().unwrap()).write_all(b"old\n").unwrap();
+        let new = output(path.clone(), Written::Replaced);
+        File::from(new.hand_over().unwrap()).write_all(b"new\n").unwrap();
+        old.publish().unwrap();
+        assert_eq!(read_to_string(&path).unwrap(), "old\n");
+        new.publish().unwrap();
+        assert_eq!(read_to_string(&path).unwrap(), "new\n");
+        drop(new.hand_over().unwrap());
+        drop((old, new));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]

@@ -127,10 +127,9 @@ impl Warden {
             }
             if let Some(operator) = &mut self.operator
                 && (ready.contains(&Source::Operator) || operator.deadline().is_some())
+                && operator.serve(&mut self.service)
             {
-                if operator.serve(&mut self.service) {
-                    self.tell_of_reload();
-                }
+                self.tell_of_reload();
             }
             self.settle_reload();
             self.compile();
@@ -234,7 +233,7 @@ impl Warden {
         } else {
             agent.serve(&mut self.service);
         }
-        if agent.session.greeted && !std::mem::replace(&mut self.ready, true) {
+        if agent.session.begun && !std::mem::replace(&mut self.ready, true) {
             notify("READY=1");
         }
         if agent.closed && self.end_by.is_none() {
