@@ -235,6 +235,22 @@ fn a_service_that_answers_gets_the_metrics_of_each_interval() {
     assert!((0.5..30.0).contains(&apart), "{times:?}");
 }
 
+/// Its file, below the heading of that name.
+#[test]
+fn the_file_of_the_readme_runs_as_it_stands_there() {
+    let page = fs::read_to_string(repository("README.md")).unwrap();
+    let (_, below) = page.split_once("## Run it from a file\n").unwrap();
+    let Block { kind, text } = blocks(below).into_iter().next().unwrap();
+    assert_eq!(kind, "sh");
+    let shell = Shell::new("1");
+    let finished = shell.run(&text.replace("target/release/wca", "wca"));
+    finished.ends_with(0);
+    let says = format!("{}: nothing is wrong\n", shell.path("wca.yaml"));
+    let stored = finished.stdout.strip_prefix(&says).unwrap_or_else(|| panic!("{finished:#?}"));
+    assert!(stored.contains("wca_policy_calls{") && stored.contains("task_cpu_usage_seconds{"), "{finished:#?}");
+    assert_eq!(finished.stderr.matches("# TYPE anomaly_count counter").count(), 3, "{finished:#?}");
+}
+
 /// Files of a folder and of those in it.
 fn files(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
