@@ -247,7 +247,7 @@ fn the_file_of_the_readme_runs_as_it_stands_there() {
     finished.ends_with(0);
     let says = format!("{}: nothing is wrong\n", shell.path("wca.yaml"));
     let stored = finished.stdout.strip_prefix(&says).unwrap_or_else(|| panic!("{finished:#?}"));
-    assert!(stored.contains("wca_policy_calls{") && stored.contains("task_cpu_usage_seconds{"), "{finished:#?}");
+    assert!(stored.contains("\nwca_policy_calls{") && stored.contains("\nwca_tasks{"), "{finished:#?}");
     assert_eq!(finished.stderr.matches("# TYPE anomaly_count counter").count(), 3, "{finished:#?}");
 }
 
