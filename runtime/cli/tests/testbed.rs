@@ -18,7 +18,10 @@ fn testbed() -> Option<PathBuf> {
     let named = std::env::var_os("WCA_TESTBED").map_or_else(|| project.join("../shared/testbed"), PathBuf::from);
     let run = named.join("run");
     if !run.exists() {
-        eprintln!("SKIPPED: a real cgroup v2 kernel takes a test bed; {} is not there (WCA_TESTBED names one)", run.display());
+        eprintln!(
+            "SKIPPED: a real cgroup v2 kernel takes a test bed; {} is not there (WCA_TESTBED names one)",
+            run.display()
+        );
         return None;
     }
     Some(run)
@@ -49,7 +52,8 @@ fn tasks_are_measured_by_cgroup_v2() {
     let Some(run) = testbed() else { return };
     let text = run_inside(&run, "measure-v2.sh");
     let metrics = text.split_once("METRICS BEGIN\n").and_then(|(_, rest)| rest.split_once("METRICS END")).unwrap().0;
-    let of = |name: &str, task: &str| value(metrics, name, &format!(",task_id=\"wca/{task}\",task_name=\"wca/{task}\""));
+    let of =
+        |name: &str, task: &str| value(metrics, name, &format!(",task_id=\"wca/{task}\",task_name=\"wca/{task}\""));
     let cpu = of("task_cpu_usage_seconds", "busy");
     assert!(cpu > 1.0 && cpu > of("task_cpu_usage_seconds", "full"), "{metrics}");
     let held = of("task_mem_usage_bytes", "full");

@@ -22,10 +22,10 @@ pub enum AskError {
         errno: Errno,
     },
     /// The question could not be sent.
-    #[error("asking the warden: {0}")]
+    #[error("asking the warden")]
     Send(#[from] SendError),
     /// No answer came.
-    #[error("the warden's answer: {0}")]
+    #[error("the warden's answer")]
     Receive(#[from] ReceiveError),
     /// It said no.
     #[error(transparent)]
