@@ -95,6 +95,14 @@ fn rebuilt(
 /// What `wca inspect --json` says of a component, but for what differs between any two builds.
 fn described(repository: &Repository, component: &Path) -> Result<String> {
     let mut cargo = Command::new("cargo");
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        // The cargo that runs this program says these of this program. Some build scripts ask for them, and all above those
+        // would be built anew.
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            cargo.env_remove(&name);
+        }
+    }
     cargo
         .args(["run", "--quiet", "--release", "--locked", "--bin", "wca", "--"])
         .args(["inspect", "--json", "--no-cache"])

@@ -59,6 +59,7 @@ async fn start(agent: &Agent, settings: &Configured, mut built: Built) -> ExitCo
         return ExitCode::FAILURE;
     }
     node.reloading = Some(Reloading::new(agent.clone(), &settings.text, running));
+    agent.begin().await;
     match runner {
         Some(runner) => run_runner(runner, node).await,
         None => run_loop(node).await,

@@ -29,6 +29,7 @@ pub(crate) async fn run(agent: Agent, run: Run) -> ExitCode {
         policies.into_iter().partition(|(_, policy)| matches!(policy.world(), World::Runner | World::Command));
     let mut node = make_node(&agent, &run, others);
     node.prints = !node.policies.members.is_empty();
+    agent.begin().await;
     let ended = match single(runners) {
         Ok(Some(runner)) => run_runner(runner, node).await,
         Ok(None) => run_loop(node).await,

@@ -17,8 +17,8 @@ use wca_log::{Form, Levels};
 use wca_sandbox::Origin;
 use wca_warden::{CompileLimits, FirstNumbers, OutputFile, Reload, Renewed, WardenConfig, Written};
 
-use crate::arguments::{CheckArguments, LimitArguments, RunArguments};
-use crate::registered::{Named, open_component, register};
+use crate::arguments::{CheckArguments, LimitArguments, ProcessArguments, RegisterArguments, RunArguments};
+use crate::registered::{self, Named, open_component};
 use crate::{config_file, limits, report, start};
 
 /// `wca run -c FILE`.
@@ -26,19 +26,9 @@ use crate::{config_file, limits, report, start};
 /// # Errors
 /// What is wrong with the command line, or cannot be started.
 pub(crate) fn run(arguments: RunArguments) -> Result<u8> {
-    let file = ConfigurationFile {
-        path: arguments.config.unwrap_or_default(),
-        registered: named(&arguments.register.register)?,
-        allow_http: arguments.allow_http,
-        limits: arguments.limits,
-        levels: arguments.process.log.clone(),
-        form: arguments.process.form(),
-        cache: !arguments.process.no_cache,
-        iterations: arguments.pace.iterations,
-        seed: arguments.seed,
-        check: false,
-    };
-    file.start(&arguments.process)
+    let RunArguments { config, register, allow_http, limits, pace, seed, process, .. } = arguments;
+    let file = ConfigurationFile::new(config.unwrap_or_default(), &register, allow_http, limits, &process)?;
+    ConfigurationFile { iterations: pace.iterations, seed, ..file }.start(&process)
 }
 
 /// `wca check -c FILE`.
@@ -46,23 +36,9 @@ pub(crate) fn run(arguments: RunArguments) -> Result<u8> {
 /// # Errors
 /// What is wrong with the command line, or cannot be started.
 pub(crate) fn check(arguments: CheckArguments) -> Result<u8> {
-    let file = ConfigurationFile {
-        path: arguments.config,
-        registered: named(&arguments.register.register)?,
-        allow_http: arguments.allow_http,
-        limits: arguments.limits,
-        levels: arguments.process.log.clone(),
-        form: arguments.process.form(),
-        cache: !arguments.process.no_cache,
-        iterations: None,
-        seed: None,
-        check: true,
-    };
-    file.start(&arguments.process)
-}
-
-fn named(registered: &[String]) -> Result<Vec<Named>> {
-    registered.iter().map(|text| register(text)).collect()
+    let CheckArguments { config, register, allow_http, limits, process } = arguments;
+    let file = ConfigurationFile::new(config, &register, allow_http, limits, &process)?;
+    ConfigurationFile { check: true, ..file }.start(&process)
 }
 
 /// A configuration file, with what the command line adds to it.
@@ -89,7 +65,29 @@ struct Reading {
 }
 
 impl ConfigurationFile {
-    fn start(self, process: &crate::arguments::ProcessArguments) -> Result<u8> {
+    /// A file that is run until the operator ends it.
+    fn new(
+        path: PathBuf,
+        register: &RegisterArguments,
+        allow_http: Vec<Origin>,
+        limits: LimitArguments,
+        process: &ProcessArguments,
+    ) -> Result<Self> {
+        Ok(Self {
+            path,
+            registered: register.register.iter().map(|text| registered::register(text)).collect::<Result<_>>()?,
+            allow_http,
+            limits,
+            levels: process.log.clone(),
+            form: process.form(),
+            cache: !process.no_cache,
+            iterations: None,
+            seed: None,
+            check: false,
+        })
+    }
+
+    fn start(self, process: &ProcessArguments) -> Result<u8> {
         let (_, compile) = limits::limits(&self.limits)?;
         let reading = match self.read(FirstNumbers { file: 0, output: 0 })? {
             Ok(reading) => reading,

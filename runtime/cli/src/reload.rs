@@ -1,7 +1,7 @@
 //! `wca reload`.
 
 use anyhow::Result;
-use wca_messages::{OperatorRequest, Refused};
+use wca_messages::OperatorRequest;
 use wca_warden::{AskError, ask_warden};
 
 use crate::arguments::ReloadArguments;
@@ -14,9 +14,8 @@ use crate::report;
 pub(crate) fn reload(arguments: &ReloadArguments) -> Result<u8> {
     match ask_warden(arguments.run_dir.as_deref(), &OperatorRequest::Reload) {
         Ok(_) => Ok(0),
-        // What is wrong with the file is shown as it is at a start.
-        Err(AskError::Refused(Refused::Invalid(text))) if text.starts_with("error") => {
-            report::lines(&text);
+        Err(AskError::Refused(why)) => {
+            report::lines(&format!("nothing has changed:\n{why}"));
             Ok(1)
         }
         Err(error) => Err(error.into()),

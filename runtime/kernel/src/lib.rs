@@ -25,6 +25,6 @@ pub use cgroup::{
 pub use error::KernelError;
 pub use limits::raise_descriptor_limit;
 pub use notice::{Notice, Said};
-pub use platform::platform;
+pub use platform::{Facts, platform};
 pub use roots::Roots;
 pub use sampler::{Sampler, TaskCgroups};

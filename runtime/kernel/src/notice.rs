@@ -15,6 +15,13 @@ pub enum Notice {
         /// What is missing.
         reason: String,
     },
+    /// Something that the machine has is not known of, since a file about it could not be read or understood.
+    NotKnown {
+        /// What it is.
+        what: &'static str,
+        /// Which file, and what is wrong with it.
+        reason: String,
+    },
     /// This user may not read a file or a directory; what stands below it is left out too.
     Denied {
         /// The file or directory.
@@ -93,6 +100,7 @@ impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotMeasured { metric, reason } => write!(f, "{metric} is not measured here: {reason}"),
+            Self::NotKnown { what, reason } => write!(f, "{what} is left out: {reason}"),
             Self::Denied { path } => write!(f, "this user may not read {path:?}"),
             Self::Unreadable { path, error } => write!(f, "cannot read {path:?}: {error}"),
             Self::Malformed { path, found } => write!(f, "{path:?} cannot be understood: {found:?}"),

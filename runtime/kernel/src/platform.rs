@@ -10,25 +10,39 @@ use wca_model::Platform;
 
 use crate::files::{parse_optional, read_file, read_optional};
 use crate::text::{number, number_of, text_of};
-use crate::{KernelError, Roots};
+use crate::{KernelError, Notice, Roots};
+
+/// The facts, and what could not be found out.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// The machine.
+    pub platform: Platform,
+    /// What is left out of it.
+    pub notices: Vec<Notice>,
+}
 
 /// Reads the facts: name, processors, NUMA nodes, swap, and what resctrl can do where it is mounted.
 ///
 /// A machine without NUMA is one node with all memory; a processor of which the kernel does not say where it sits is a
-/// core of its own in socket 0. `swap` is whether there is any swap space, used or not (SwapTotal of /proc/meminfo).
+/// core of its own in socket 0. `swap` is whether there is any swap space, used or not (SwapTotal of /proc/meminfo). A
+/// resctrl that cannot be read or understood is left out, with a notice: nothing else depends on it.
 ///
 /// # Errors
 /// [`KernelError::Read`] where the processors cannot be found at all, or a file is closed to this user;
 /// [`KernelError::Malformed`] where a file says something else than the kernel would.
-pub fn platform(roots: &Roots) -> Result<Platform, KernelError> {
+pub fn platform(roots: &Roots) -> Result<Facts, KernelError> {
+    let mut notices = Vec::new();
     let cpuinfo = read_optional(&roots.path("/proc/cpuinfo"))?.unwrap_or_default();
     let meminfo = roots.path("/proc/meminfo");
     let memory = parse_optional(&meminfo, "MemTotal in kB", |bytes| number_of(bytes, b"MemTotal"))?;
     // A kernel without swap has no line for it.
     let swap = parse_optional(&meminfo, "SwapTotal", |bytes| Some(number_of(bytes, b"SwapTotal").unwrap_or(0)))?;
     let nodes = nodes::nodes(roots, memory.unwrap_or(0).saturating_mul(1_024))?;
-    let resctrl = resctrl::resctrl(roots, is_amd(&cpuinfo))?;
-    Ok(Platform {
+    let resctrl = resctrl::resctrl(roots, is_amd(&cpuinfo)).unwrap_or_else(|error| {
+        notices.push(Notice::NotKnown { what: "resctrl", reason: error.to_string() });
+        resctrl::Resctrl::default()
+    });
+    let platform = Platform {
         host: host(roots)?,
         cpu_model: cpu_model(&cpuinfo).to_owned(),
         cpu_model_number: cpu_model_number(&cpuinfo),
@@ -39,7 +53,8 @@ pub fn platform(roots: &Roots) -> Result<Platform, KernelError> {
         l2: resctrl.l2,
         bandwidth: resctrl.bandwidth,
         groups: resctrl.groups,
-    })
+    };
+    Ok(Facts { platform, notices })
 }
 
 fn host(roots: &Roots) -> Result<String, KernelError> {

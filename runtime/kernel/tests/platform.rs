@@ -9,7 +9,7 @@ use wca_kernel::{KernelError, Roots, platform};
 use wca_model::platform::{BandwidthControl, BandwidthUnit, CacheControl, Cpu, NumaNode, Platform};
 
 fn of(machine: &Machine) -> Platform {
-    platform(&machine.roots()).unwrap()
+    platform(&machine.roots()).unwrap().platform
 }
 
 fn cpu(id: u32, core: u32, socket: u32, node: u32) -> Cpu {
@@ -190,9 +190,6 @@ fn swap(#[case] line: &str, #[case] expected: bool) {
 #[case("/sys/devices/system/node/node1/meminfo", "Node 1 MemFree: 3 kB\n", "a line MemTotal")]
 #[case("/sys/devices/system/node/node1/cpulist", "2-x\n", "a list such as 0-3,8")]
 #[case("/proc/meminfo", "nothing\n", "MemTotal in kB")]
-#[case("/sys/fs/resctrl/schemata", "L3:0;1\n", "a line such as L3:0=7ff;1=7ff")]
-#[case("/sys/fs/resctrl/info/L3/cbm_mask", "xyz\n", "a mask")]
-#[case("/sys/fs/resctrl/info/MB/num_closids", "-1\n", "a number")]
 fn malformed(#[case] path: &str, #[case] content: &str, #[case] wanted: &str) {
     let machine = Machine::captured("v2-numa-resctrl");
     machine.write(path, content);
@@ -219,9 +216,27 @@ fn missing(#[case] path: &str) {
     assert_eq!((facts.cpus.len(), facts.nodes.len()), (8, 4));
 }
 
+/// What else the machine has is known where resctrl cannot be understood, and the notice says which file it is.
+#[rstest]
+#[case("/sys/fs/resctrl/schemata", Some("L3:0;1\n"), "expected a line such as L3:0=7ff;1=7ff, found \"L3:0;1\"")]
+#[case("/sys/fs/resctrl/info/L3/cbm_mask", Some("xyz\n"), "expected a mask, found \"xyz\\n\"")]
+#[case("/sys/fs/resctrl/info/MB/num_closids", Some("-1\n"), "expected a number, found \"-1\\n\"")]
+#[case("/sys/fs/resctrl/schemata", None, "No such file or directory (os error 2)")]
+fn resctrl_that_cannot_be_understood(#[case] path: &str, #[case] content: Option<&str>, #[case] why: &str) {
+    let machine = Machine::captured("v2-numa-resctrl");
+    match content {
+        Some(content) => machine.write(path, content),
+        None => machine.remove(path),
+    }
+    let facts = platform(&machine.roots()).unwrap();
+    assert_eq!((facts.platform.cpus.len(), facts.platform.groups, facts.platform.l3), (8, 0, None));
+    let [notice] = facts.notices.as_slice() else { panic!("{:?}", facts.notices) };
+    let told = notice.to_string();
+    assert!(told.starts_with("resctrl is left out: ") && told.contains(path) && told.ends_with(why), "{told}");
+}
+
 #[rstest]
 #[case("/proc/sys/kernel/hostname")]
-#[case("/sys/fs/resctrl/schemata")]
 fn missing_where_it_must_be(#[case] path: &str) {
     let machine = Machine::captured("v2-numa-resctrl");
     machine.remove(path);
@@ -231,7 +246,7 @@ fn missing_where_it_must_be(#[case] path: &str) {
 
 #[test]
 fn this_machine() {
-    let facts = platform(&Roots::system()).unwrap();
+    let facts = platform(&Roots::system()).unwrap().platform;
     assert_eq!(facts.cpus.len(), std::thread::available_parallelism().unwrap().get().max(facts.cpus.len()));
     assert!(!facts.host.is_empty() && !facts.nodes.is_empty());
     for node in &facts.nodes {

@@ -119,6 +119,13 @@ mod tests {
     }
 
     #[test]
+    fn the_main_module_is_not_everything() {
+        let targets = levels(&[], &["wca.main:error"]).targets();
+        assert!(!targets.would_enable("wca_warden::run", &tracing::Level::WARN));
+        assert!(targets.would_enable("wca_agent::run", &tracing::Level::WARN));
+    }
+
+    #[test]
     fn a_policy_has_its_own_level_or_that_of_everything() {
         let levels = levels(&[], &["debug", "http_storage:error"]);
         assert_eq!(levels.of_policy("HTTPStorage"), Level::Error);

@@ -2,7 +2,7 @@
 
 /// Modules of the Python agent, and the parts of this program that do their work.
 const OLD: &[(&str, &[&str])] = &[
-    ("wca.main", &["wca"]),
+    ("wca.main", &["wca::", "wca_warden"]),
     ("wca.runners", &["wca_agent"]),
     ("wca.storage", &["wca_storage", "wca_agent::storages"]),
     ("wca.nodes", &["wca_node", "wca_agent::roster", "wca_agent::missing"]),
@@ -55,6 +55,7 @@ mod tests {
     #[case("wca", &["wca"])]
     #[case("wca.storage", &["wca_storage", "wca_agent::storages"])]
     #[case("wca.runners.measurement", &["wca_agent"])]
+    #[case("wca.main", &["wca::", "wca_warden"])]
     #[case("wca.agent.run", &["wca_agent::run"])]
     #[case("hyper.client", &["hyper::client"])]
     #[case("", &[""])]

@@ -40,6 +40,9 @@ pub enum Request {
         /// [`PROTOCOL`] of the agent.
         protocol: u32,
     },
+    /// Everything is loaded and what was asked for begins: whoever waits for WCA need not wait any more. Answer:
+    /// [`Reply::Begun`].
+    Begin,
     /// The populated cgroups. Answer: [`Reply::Tree`].
     Tree,
     /// Who is a task from now on, in the order of rows. Answer: [`Reply::Roster`].
@@ -141,6 +144,8 @@ pub enum Reply {
         /// Samples that earlier agents of this warden took.
         ticks: u64,
     },
+    /// To `Begin`.
+    Begun,
     /// To `Tree`.
     Tree {
         /// The populated cgroups, sorted by path; none: they are those of the answer before.

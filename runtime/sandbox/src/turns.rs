@@ -89,8 +89,10 @@ impl Meter {
         std::mem::take(&mut self.time().gave_way)
     }
 
+    /// Whether it goes on only in turn. What the node does for a runner is no guest's work, and waits for none.
     fn is_long(&self) -> bool {
-        self.time().spent >= SHORT
+        let time = self.time();
+        !time.rests && time.spent >= SHORT
     }
 
     /// Counts what `work` takes.
@@ -202,6 +204,21 @@ mod tests {
         };
         runtime().block_on(async { metered(&meter, &turns, node).await }).unwrap();
         assert!(meter.left() > Duration::from_millis(10), "{:?}", meter.left());
+    }
+
+    #[test]
+    fn what_the_node_does_for_a_runner_waits_for_nobodys_turn() {
+        let turns = Turns::default();
+        let taken = Arc::clone(&turns.0).try_acquire_owned().unwrap();
+        let meter = Meter::new(Allowed::call(Duration::from_secs(60)));
+        let runner = async {
+            std::thread::sleep(SHORT);
+            meter.rest();
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        };
+        let ended = async { tokio::time::timeout(Duration::from_secs(20), metered(&meter, &turns, runner)).await };
+        runtime().block_on(ended).unwrap().unwrap();
+        drop(taken);
     }
 
     #[test]

@@ -172,8 +172,11 @@ impl Said {
     fn fails(&mut self, name: &str, why: &str) {
         self.failures += 1;
         if self.failures.is_power_of_two() {
-            let times = self.failures;
-            tracing::error!("{name}: not stored: {why} ({times} times in a row)");
+            let times = match self.failures {
+                1 => String::new(),
+                times => format!(" ({times} times in a row)"),
+            };
+            tracing::error!("{name}: not stored: {why}{times}");
         }
     }
 

@@ -1,11 +1,11 @@
 //! The operator's end of the socket: one question to the warden that runs.
 
+use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags, open};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
-use std::os::fd::AsRawFd as _;
 use wca_messages::{Channel, OperatorReply, OperatorRequest, ReceiveError, Refused, SendError};
 
 use crate::rundir::{SOCKET, default};
@@ -22,10 +22,10 @@ pub enum AskError {
         errno: Errno,
     },
     /// The question could not be sent.
-    #[error("asking the warden: {0}")]
+    #[error("asking the warden")]
     Send(#[from] SendError),
     /// No answer came.
-    #[error("the warden's answer: {0}")]
+    #[error("the warden's answer")]
     Receive(#[from] ReceiveError),
     /// It said no.
     #[error(transparent)]

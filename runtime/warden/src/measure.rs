@@ -4,7 +4,7 @@ use std::time::{Instant, SystemTime};
 
 use nix::sys::resource::{UsageWho, getrusage};
 use wca_kernel::{
-    Hierarchies, Hierarchy, KernelError, Limits, Notice, PopulatedCgroup, Roots, Said, Sampler, TaskCgroups,
+    Facts, Hierarchies, Hierarchy, KernelError, Limits, Notice, PopulatedCgroup, Roots, Said, Sampler, TaskCgroups,
     TreeWalker, Version, identity, platform,
 };
 use wca_messages::{Cgroup, Cost};
@@ -15,6 +15,8 @@ pub(crate) struct Measure {
     roots: Roots,
     hierarchies: Hierarchies,
     platform: Platform,
+    /// What could not be found out of it.
+    platform_notices: Vec<Notice>,
     sampler: Sampler,
     walker: TreeWalker,
     /// What has been said of the tree of cgroups, which says the same at each walk.
@@ -27,10 +29,12 @@ impl Measure {
     pub(crate) fn new(roots: &Roots) -> Result<Self, KernelError> {
         wca_kernel::raise_descriptor_limit()?;
         let hierarchies = Hierarchies::find(roots)?;
+        let Facts { platform, notices } = platform(roots)?;
         Ok(Self {
             sampler: Sampler::new(roots, &hierarchies),
             walker: TreeWalker::new(&hierarchies, Limits::default()),
-            platform: platform(roots)?,
+            platform,
+            platform_notices: notices,
             roots: roots.clone(),
             hierarchies,
             said: Said::default(),
@@ -56,6 +60,7 @@ impl Measure {
     pub(crate) fn tree(&mut self) -> (Vec<Cgroup>, Vec<String>) {
         let tree = self.walker.walk().clone();
         let mut notices = self.hierarchies.notices().to_vec();
+        notices.extend(self.platform_notices.iter().cloned());
         notices.extend(tree.notices);
         let names: Vec<Vec<String>> = self.hierarchies.all().iter().map(names).collect();
         let cgroups = tree.cgroups.into_iter().map(|cgroup| with_names(cgroup, &names)).collect();
@@ -76,8 +81,12 @@ impl Measure {
     /// Looks at the machine again; the new facts where they have changed. Where it cannot be read any more, what was known
     /// of it stands.
     pub(crate) fn changed_platform(&mut self) -> Option<Platform> {
-        let now = platform(&self.roots).ok().filter(|now| *now != self.platform)?;
-        self.platform = now;
+        let Facts { platform, notices } = platform(&self.roots).ok()?;
+        self.platform_notices = notices;
+        if platform == self.platform {
+            return None;
+        }
+        self.platform = platform;
         Some(self.platform.clone())
     }
 

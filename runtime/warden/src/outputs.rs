@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{AtFlags, Mode, OFlags, open, openat, renameat, unlinkat};
 use rustix::io::Errno;
@@ -41,8 +42,17 @@ pub(crate) struct Output {
 #[derive(Debug)]
 enum Place {
     File(OwnedFd),
-    Folder { folder: OwnedFd, name: OsString },
+    Folder {
+        folder: OwnedFd,
+        name: OsString,
+        /// Where the next content is written.
+        beside: OsString,
+    },
 }
+
+/// Outputs that were opened so far: after a reload, the old output of a file and the new one may both be written for a moment,
+/// and neither must take the other's content.
+static OPENED: AtomicU64 = AtomicU64::new(0);
 
 impl Output {
     /// Opens the file, which is made where it is not there; of one that is replaced, its folder.
@@ -62,12 +72,11 @@ impl Output {
                 };
                 let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
                 let folder = open(folder, flags, Mode::empty()).map_err(failed)?;
-                // Said at the start, not at the first tick. Under a name of its own: at a reload the agent may be writing
-                // what will take the file's place.
-                let trial = with_ending(&name, ".check");
-                drop(begin(&folder, &trial).map_err(failed)?);
-                unlinkat(&folder, trial, AtFlags::empty()).map_err(failed)?;
-                Place::Folder { folder, name }
+                let beside = beside(&name, OPENED.fetch_add(1, Ordering::Relaxed));
+                // Said at the start, not at the first tick.
+                drop(begin(&folder, &beside).map_err(failed)?);
+                unlinkat(&folder, &beside, AtFlags::empty()).map_err(failed)?;
+                Place::Folder { folder, name, beside }
             }
         };
         Ok(Self { path, place })
@@ -79,8 +88,8 @@ impl Output {
             Place::File(file) => {
                 rustix::io::fcntl_dupfd_cloexec(file, 0).map_err(|errno| self.failed("its descriptor", errno))
             }
-            Place::Folder { folder, name } => {
-                begin(folder, &beside(name)).map_err(|errno| self.failed("making a new file beside it", errno))
+            Place::Folder { folder, beside, .. } => {
+                begin(folder, beside).map_err(|errno| self.failed("making a new file beside it", errno))
             }
         }
     }
@@ -91,7 +100,7 @@ impl Output {
             Place::File(_) => {
                 Err(Refused::Invalid(format!("{} is written at its end, not replaced", self.path.display())))
             }
-            Place::Folder { folder, name } => renameat(folder, beside(name), folder, name)
+            Place::Folder { folder, name, beside } => renameat(folder, beside, folder, name)
                 .map_err(|errno| self.failed("putting the new content into its place", errno)),
         }
     }
@@ -101,15 +110,11 @@ impl Output {
     }
 }
 
-/// Name of the file that takes the place of `name`: no two names share it.
-fn beside(name: &OsStr) -> OsString {
-    with_ending(name, ".tmp")
-}
-
-fn with_ending(name: &OsStr, ending: &str) -> OsString {
-    let mut name = name.to_owned();
-    name.push(ending);
-    name
+/// Name of the file that takes the place of `name`: no two names share it, and no two outputs.
+fn beside(name: &OsStr, output: u64) -> OsString {
+    let mut beside = name.to_owned();
+    beside.push(format!(".{output}.tmp"));
+    beside
 }
 
 /// A new file of that name; what an earlier writer left is removed, so that a link which somebody else put there leads
@@ -121,6 +126,15 @@ fn begin(folder: &OwnedFd, name: &OsStr) -> Result<OwnedFd, Errno> {
     }
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     openat(folder, name, flags, MODE)
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        if let Place::Folder { folder, beside, .. } = &self.place {
+            // What was begun and not published; usually nothing.
+            let _ = unlinkat(folder, beside, AtFlags::empty());
+        }
+    }
 }
 
 #[cfg(test)]
@@ -154,7 +168,8 @@ mod tests {
         let (path, other) = (folder.path().join("metrics.prom"), folder.path().join("other"));
         write(&path, "old\n").unwrap();
         let output = output(path.clone(), Written::Replaced);
-        symlink(&other, folder.path().join("metrics.prom.tmp")).unwrap();
+        let Place::Folder { beside, .. } = &output.place else { panic!("{output:?}") };
+        symlink(&other, folder.path().join(beside)).unwrap();
         File::from(output.hand_over().unwrap()).write_all(b"new\n").unwrap();
         assert_eq!(read_to_string(&path).unwrap(), "old\n");
         output.publish().unwrap();
@@ -163,18 +178,19 @@ mod tests {
     }
 
     #[test]
-    fn opening_a_file_again_leaves_what_is_being_written_alone() {
+    fn two_outputs_of_one_file_keep_their_contents_apart() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("metrics.prom");
-        let before = output(path.clone(), Written::Replaced);
-        let mut writing = File::from(before.hand_over().unwrap());
-        let after = output(path.clone(), Written::Replaced);
-        writing.write_all(b"old\n").unwrap();
-        before.publish().unwrap();
+        let old = output(path.clone(), Written::Replaced);
+        File::from(old.hand_over().unwrap()).write_all(b"old\n").unwrap();
+        let new = output(path.clone(), Written::Replaced);
+        File::from(new.hand_over().unwrap()).write_all(b"new\n").unwrap();
+        old.publish().unwrap();
         assert_eq!(read_to_string(&path).unwrap(), "old\n");
-        File::from(after.hand_over().unwrap()).write_all(b"new\n").unwrap();
-        after.publish().unwrap();
+        new.publish().unwrap();
         assert_eq!(read_to_string(&path).unwrap(), "new\n");
+        drop(new.hand_over().unwrap());
+        drop((old, new));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 

@@ -208,7 +208,7 @@ impl Warden {
         } else {
             agent.serve(&mut self.service);
         }
-        if agent.session.greeted && !std::mem::replace(&mut self.ready, true) {
+        if agent.session.begun && !std::mem::replace(&mut self.ready, true) {
             notify("READY=1");
         }
         if agent.closed && self.end_by.is_none() {

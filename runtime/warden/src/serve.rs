@@ -63,6 +63,8 @@ pub(crate) struct Parts {
 pub(crate) struct Session {
     /// It has said hello.
     pub(crate) greeted: bool,
+    /// Everything that it was to load is loaded.
+    pub(crate) begun: bool,
     /// It has given a roster.
     pub(crate) has_roster: bool,
     /// It has asked for a sample.
@@ -123,6 +125,10 @@ impl Service {
         }
         let answer = match request {
             Request::Hello { protocol } => self.hello(session, protocol)?.into(),
+            Request::Begin => {
+                session.begun = true;
+                Reply::Begun.into()
+            }
             Request::Tree => self.tree(session).into(),
             Request::Roster { tasks } => self.roster(session, &tasks)?.into(),
             Request::Sample => self.sample(session)?,

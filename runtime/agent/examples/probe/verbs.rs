@@ -74,13 +74,14 @@ fn look() {
         "folder": std::env::current_dir().expect("a folder"),
         "leads its session": session == std::process::id().to_string(),
         "core": rustix::process::getrlimit(rustix::process::Resource::Core).maximum,
-        "stdin": std::fs::read_link("/proc/self/fd/0").expect("a link"),
+        "stdin is a socket": std::fs::read_link("/proc/self/fd/0").expect("a link").to_string_lossy().starts_with("socket:"),
     }));
 }
 
 /// Samples until the warden wants an end. Says the keys of its tasks first.
 fn tick(warden: &mut Connection, interval: Duration) {
     let ticks = warden.greet();
+    assert_eq!(warden.ask(&Request::Begin).message, Reply::Begun);
     let keys = warden.roster();
     say(&json!({"ticks": ticks, "keys": keys.iter().map(|(path, key)| (path, key.0)).collect::<Vec<_>>()}));
     while !warden.stop {

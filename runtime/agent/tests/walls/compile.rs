@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::harness::{As, USER, Warden, everybody, folder};
+use crate::harness::{As, USER, Warden, everybody, folder, skipped};
 
 /// Components, each with what the compiler of the test shall do.
 fn component(folder: &Arc<TempDir>, text: &str) -> String {
@@ -158,7 +158,7 @@ fn a_folder_that_cannot_be_trusted_costs_the_cache_and_is_told() {
             let own = if who == As::Root { 0 } else { USER };
             check(&format!("{shown} belongs to the user 4242; it must belong to the user {own}"));
         } else {
-            eprintln!("SKIPPED in part: only root can give a folder away");
+            skipped("only root can give a folder away");
         }
     }
 }

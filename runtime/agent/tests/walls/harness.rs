@@ -1,5 +1,8 @@
 //! A warden in a process of its own, with what it and its agent say.
 
+#[path = "../../../../tests/skipped.rs"]
+mod skipped;
+
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::fd::AsRawFd as _;
@@ -13,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use serde_json::{Value, json};
+pub(crate) use skipped::skipped;
 use tempfile::TempDir;
 
 /// An ordinary user that no machine has.
@@ -34,7 +38,7 @@ pub(crate) fn everybody() -> Vec<As> {
     if geteuid().is_root() {
         return vec![As::Root, As::User];
     }
-    eprintln!("SKIPPED in part: only root can show how root drops to another user");
+    skipped("only root can show how root drops to another user");
     vec![As::User]
 }
 

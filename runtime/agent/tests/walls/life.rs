@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde_json::{Value, json};
 
-use crate::harness::{LONG, Warden, everybody, folder};
+use crate::harness::{LONG, Warden, everybody, folder, skipped};
 
 /// Starts again at once, however often.
 fn quick() -> Value {
@@ -44,9 +44,7 @@ fn an_agent_killed_at_random_is_started_again_each_time_and_keys_go_on() {
         assert!(warden.line()["uid"].is_u64());
         let first = keys(&warden.line());
         if first.is_empty() {
-            eprintln!(
-                "SKIPPED in part: no cgroup of this machine holds a process, so that there are no keys to compare"
-            );
+            skipped("no cgroup of this machine holds a process, so that there are no keys to compare");
         }
         let mut ticks = 0;
         let mut open = None;
@@ -75,7 +73,7 @@ fn an_agent_killed_at_random_is_started_again_each_time_and_keys_go_on() {
             }
         }
         if open.is_none() {
-            eprintln!("SKIPPED in part: the descriptors of a closed process cannot be counted by this user");
+            skipped("the descriptors of a closed process cannot be counted by this user");
         }
         warden.signal(Signal::TERM);
         let status = warden.wait();

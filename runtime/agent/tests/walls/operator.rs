@@ -6,7 +6,7 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, connect, socket};
 use serde_json::json;
 use wca_messages::{Channel, OperatorReply, OperatorRequest};
 
-use crate::harness::{As, USER, Warden, everybody, folder};
+use crate::harness::{As, USER, Warden, everybody, folder, skipped};
 
 type Operator = Channel<OperatorRequest, OperatorReply>;
 
@@ -92,7 +92,7 @@ fn changes_fail_while_frozen() {
         let warden = Warden::start(who, &["apply-until-frozen"], json!({}));
         warden.line();
         if warden.line() == json!({"tasks": 0}) {
-            eprintln!("SKIPPED: no cgroup of this machine holds a process");
+            skipped("no cgroup of this machine holds a process");
             continue;
         }
         let operator = connected(&warden.folder.path().join("run/operator.sock"));
@@ -107,7 +107,7 @@ fn changes_fail_while_frozen() {
 #[test]
 fn nobody_else_reaches_the_operators_socket() {
     if !rustix::process::geteuid().is_root() {
-        eprintln!("SKIPPED: only root can be somebody else");
+        skipped("only root can be somebody else");
         return;
     }
     use std::os::unix::process::CommandExt as _;

@@ -2,11 +2,22 @@
 
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub(crate) mod server;
+#[path = "../../../../tests/skipped.rs"]
+mod skipped;
+
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
+pub(crate) use skipped::skipped;
 use tempfile::TempDir;
+
+/// Whether the tests run as root.
+pub(crate) fn is_root() -> bool {
+    std::fs::metadata("/proc/self").unwrap().uid() == 0
+}
 
 /// A folder of the repository.
 pub(crate) fn repository(path: &str) -> PathBuf {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use crate::common::{Finished, Wca, component};
+use crate::common::{Finished, Wca, component, skipped};
 use crate::told::lines;
 
 const HELLO: &str = "guest-examples/hello/hello.wasm";
@@ -57,6 +57,43 @@ fn entry_is_not_taken(cache: &Path, entry: &Path, why: &str) {
     assert_eq!(lines(&greeted(cache)), [told]);
     assert!(entry.symlink_metadata().unwrap().is_file());
     assert_eq!(lines(&greeted(cache)), Vec::<String>::new());
+}
+
+/// What becomes of the entries of honest components in a cache that somebody has been at: the components, and what is said.
+pub(crate) fn spoiled(cache: &Path) -> (Vec<String>, Vec<String>) {
+    let told = |entry: &Path, why: &str| {
+        format!("WARN compiled code in {} is not taken: {why}; it is compiled anew", entry.display())
+    };
+    let components = [
+        "tests/guests/honest/honest.wasm",
+        "components/nop-detector/nop-detector.wasm",
+        BUSY,
+        "guest-sdk/detectors/rust/rust.wasm",
+    ];
+    let [honest, nop, busy, rust] = components.map(|path| filled(cache, path));
+    let mut expected = Vec::new();
+    // Of another component.
+    fs::copy(&nop, &honest).unwrap();
+    expected.push(told(&honest, "it is of another component or another version of WCA"));
+    // Changed.
+    let mut code = fs::read(&nop).unwrap();
+    let last = code.len() - 1;
+    code[last] ^= 1;
+    fs::write(&nop, &code).unwrap();
+    expected.push(told(&nop, "it is not what this user's WCA wrote there"));
+    // Behind a link.
+    let elsewhere = cache.join("elsewhere");
+    fs::rename(&busy, &elsewhere).unwrap();
+    symlink(&elsewhere, &busy).unwrap();
+    expected.push(told(&busy, "it is a link"));
+    // Of another owner, or cut short.
+    if chown(&rust, Some(4242), None).is_ok() {
+        expected.push(told(&rust, "it belongs to the user 4242, not 0"));
+    } else {
+        fs::write(&rust, &code[..7]).unwrap();
+        expected.push(told(&rust, "it was cut short or grew"));
+    }
+    (components.map(component).to_vec(), expected)
 }
 
 #[test]
@@ -142,7 +179,7 @@ fn a_folder_or_an_entry_of_another_owner_is_not_taken() {
     let cache = place.at("cache");
     let hello = filled(&cache, HELLO);
     if chown(&hello, Some(4242), None).is_err() {
-        eprintln!("NOT TESTED: a cache of another owner, since only root can give files away");
+        skipped("a cache of another owner: only root can give files away");
         return;
     }
     entry_is_not_taken(&cache, &hello, "it belongs to the user 4242, not 0");

@@ -51,16 +51,15 @@ fn grows(parts: usize, declare: &str, grow: &str) -> String {
     detector(&declarations, &format!("(block $no (loop $more {grown} (br $more))) unreachable"))
 }
 
-#[test]
-fn what_never_ends_or_never_has_enough_is_stopped() {
-    let mut guests = Guests::beside_honest();
+/// Guests that are stopped in every call, or before the first.
+pub(crate) fn add_stopped(guests: &mut Guests) {
     guests.text("start", &detector("(start $start) (func $start (loop $more (br $more)))", ""));
     guests.text("store", &storage("(loop $more (br $more))"));
     guests.text("memories", &grows(8, "(memory $m# 0)", "(memory.grow $m# (i32.const 16))"));
-    guests.text("tables", &grows(4, "(table $t# 0 funcref)", "(table.grow $t# (ref.null func) (i32.const 10000))"));
-    guests.text("large", &detector("(memory 1000)", ""));
-    let many = "(memory 0)".repeat(90);
-    guests.text("many", &detector(&many, ""));
+    let table = grows(4, "(table $t# 0 funcref)", "(table.grow $t# (ref.null func) (i32.const 10000))");
+    guests.text("tables", &table);
+    guests.text("large", &detector("(memory 2000)", ""));
+    guests.text("many", &detector(&"(memory 0)".repeat(90), ""));
     for (name, does) in [
         ("configure", "loop-in-configure"),
         ("detect", "loop"),
@@ -78,39 +77,56 @@ fn what_never_ends_or_never_has_enough_is_stopped() {
         guests.that(name, does);
     }
     guests.set("random.times=9");
-    let finished = run(&guests, SMALL);
-    finished.ends_with(0);
-    honest_did_not_notice(&finished, TICKS);
+}
+
+/// What is said of each of them, where it is quarantined after three failures.
+pub(crate) fn stopped(fuel: &str, memory: &str) -> Vec<(&'static str, Vec<String>)> {
     let now = "it trapped: `now.tick` was called when there is no snapshot: it answers during `detect`, `allocate` and \
                `store`, and in a runner after `node.measure`";
     let parts = "it is made of more than 64 instances, memories or tables (--limit instances raises it)";
     let stack = "stack overflow: it calls itself without end, or deeper than 512 KiB of stack, which no --limit raises";
     let hostcall = "it moved more than 8 MiB between itself and the host at once (--limit hostcall raises it)";
-    for (name, expected) in [
-        ("start", does_not_start(FUEL)),
-        ("configure", does_not_start(FUEL)),
+    vec![
+        ("start", does_not_start(fuel)),
+        ("configure", does_not_start(fuel)),
         ("early", does_not_start(now)),
-        ("large", does_not_start(MEMORY)),
+        ("large", does_not_start(memory)),
         ("many", does_not_start(parts)),
-        ("detect", fails(FUEL)),
-        ("store", fails(FUEL)),
-        ("host-calls", fails(FUEL)),
-        ("hour", fails(FUEL)),
-        ("clock", fails(FUEL)),
-        ("memory", fails(MEMORY)),
-        ("memories", fails(MEMORY)),
-        ("tables", fails(MEMORY)),
+        ("detect", fails(fuel)),
+        ("store", fails(fuel)),
+        ("host-calls", fails(fuel)),
+        ("hour", fails(fuel)),
+        ("clock", fails(fuel)),
+        ("memory", fails(memory)),
+        ("memories", fails(memory)),
+        ("tables", fails(memory)),
         ("recursion", fails(stack)),
         ("unreachable", fails("it trapped: wasm `unreachable` instruction executed")),
         ("exit", fails("it called exit(0); a policy returns")),
         ("handles", fails("it kept more than 1000 handles (--limit handles raises it)")),
         ("random", fails(hostcall)),
-    ] {
-        assert_eq!(about(&finished, name), expected, "{name}: {finished:#?}");
-        let quarantined = value(&finished, &format!("wca_policy_quarantined{{policy=\"{name}\"}}"));
+    ]
+}
+
+/// Panics unless this was said of them, and each was quarantined at its third failure.
+pub(crate) fn were_stopped(finished: &Finished, before: &str, expected: &[(&str, Vec<String>)]) {
+    for (name, expected) in expected {
+        let name = format!("{before}{name}");
+        assert_eq!(about(finished, &name), *expected, "{name}: {finished:#?}");
+        let quarantined = value(finished, &format!("wca_policy_quarantined{{policy=\"{name}\"}}"));
         assert_eq!(quarantined, Some("1"), "{name}: {finished:#?}");
-        assert_eq!(value(&finished, &format!("wca_policy_failures{{policy=\"{name}\"}}")), Some("3"), "{name}");
+        assert_eq!(value(finished, &format!("wca_policy_failures{{policy=\"{name}\"}}")), Some("3"), "{name}");
     }
+}
+
+#[test]
+fn what_never_ends_or_never_has_enough_is_stopped() {
+    let mut guests = Guests::beside_honest();
+    add_stopped(&mut guests);
+    let finished = run(&guests, SMALL);
+    finished.ends_with(0);
+    honest_did_not_notice(&finished, TICKS);
+    were_stopped(&finished, "", &stopped(FUEL, MEMORY));
 }
 
 #[test]

@@ -11,6 +11,8 @@ use crate::common::repository;
 pub(crate) struct Guests {
     folder: TempDir,
     arguments: Vec<String>,
+    /// What the names of the next ones begin with.
+    before: String,
 }
 
 impl Guests {
@@ -24,12 +26,18 @@ impl Guests {
     }
 
     pub(crate) fn none() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), arguments: Vec::new() }
+        Self { folder: tempfile::tempdir().unwrap(), arguments: Vec::new(), before: String::new() }
+    }
+
+    /// Puts this before all names from now on, so that those of several tests go together.
+    pub(crate) fn begin_names_with(&mut self, before: &str) -> &mut Self {
+        before.clone_into(&mut self.before);
+        self
     }
 
     /// The file of a guest, whether it is there or not.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name).with_extension("wasm")
+        self.folder.path().join(format!("{}{name}", self.before)).with_extension("wasm")
     }
 
     /// The guest of many acts, with the one that it is to do.
@@ -47,7 +55,7 @@ impl Guests {
 
     /// A parameter on the command line.
     pub(crate) fn set(&mut self, pair: &str) -> &mut Self {
-        self.arguments.extend(["--set".into(), pair.into()]);
+        self.arguments.extend(["--set".into(), format!("{}{pair}", self.before)]);
         self
     }
 

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 
-use crate::common::{Finished, Wca, repository};
+use crate::common::{Finished, Wca};
 use crate::guests::{Guests, detector, importing};
 use crate::told::{honest_did_not_notice, lines};
 
@@ -29,10 +29,9 @@ fn noise(count: usize) -> Vec<u8> {
     (0..count).map(|_| next()).collect()
 }
 
-#[test]
-fn what_is_no_component_of_this_contract_is_refused_with_its_reason() {
+/// Files that are refused, each for another reason.
+pub(crate) fn add_refused(guests: &mut Guests) {
     let import = |name: &str| importing(&format!("(import \"{name}\" (instance))"), "", "");
-    let mut guests = Guests::beside_honest();
     guests.text("module", "(module)");
     guests.text("newer", &import("wca:policy/now@0.2.0"));
     guests.text("newest", &import("wca:policy/now@7.0.0"));
@@ -50,30 +49,26 @@ fn what_is_no_component_of_this_contract_is_refused_with_its_reason() {
     guests.bytes("empty", b"").bytes("random", &noise(100_000)).bytes("script", b"#!/bin/sh\n");
     guests.bytes("preamble", &[&b"\0asm\x0d\0\x01\0"[..], &noise(100_000)].concat());
     guests.bytes("encoding", b"\0asm\x0f\0\x01\0");
-    let honest = std::fs::read(repository("tests/guests/honest/honest.wasm")).unwrap();
-    guests.bytes("half", &honest[..honest.len() / 2]);
+    let whole = wat::parse_str(detector("", "")).unwrap();
+    guests.bytes("half", &whole[..whole.len() / 2]);
     let forged = "(func (export \"x\\n2026-01-01T00:00:00Z ERROR [Honest] forged\"))";
     guests.text("forged", &detector(&forged.repeat(2), ""));
+}
 
-    let finished =
-        Wca::new().run("run", &guests.arguments(&["--continue-on-errors", "--interval", "300ms", "--iterations", "2"]));
-    finished.ends_with(1);
-    honest_did_not_notice(&finished, 2);
+/// What is said of each of them.
+pub(crate) fn refused() -> Vec<(&'static str, String)> {
     let newer = |version: &str| {
         format!(
             "built for wca:policy {version} (it imports wca:policy/now@{version}); this agent speaks 0.1.0: run a newer \
              agent, or build the component against wit/policy.wit of this one"
         )
     };
-    let (newer, newest) = (newer("0.2.0"), newer("7.0.0"));
-    let cases = [
+    let same = [
         (
             "module",
             "it is a core WebAssembly module, not a component: `wasm-tools component new` makes a component of it, as does \
              a build for wasm32-wasip2",
         ),
-        ("newer", newer.as_str()),
-        ("newest", newest.as_str()),
         (
             "grant",
             "it imports wasi:http/outgoing-handler@0.2.4, wasi:http/types@0.2.4, for which it needs a grant: name the \
@@ -113,23 +108,34 @@ fn what_is_no_component_of_this_contract_is_refused_with_its_reason() {
             "it is no WebAssembly component: it starts with 23 21 2f 62 69 6e 2f 73 instead of 00 61 73 6d 0d 00 01 00",
         ),
         ("encoding", "it is no valid component: its encoding is version 0f 00 01 00, the known one is 0d 00 01 00"),
-    ];
-    for (name, expected) in cases {
-        assert_eq!(refusal(&guests, &finished, name), expected, "{name}");
-    }
-    // Where in the file depends on who wrote it.
-    for (name, expected) in [
-        ("preamble", "it is no valid component: malformed section id (at offset 0x"),
-        ("half", "it is no valid component: unexpected end-of-file (at offset 0x"),
+        ("preamble", "it is no valid component: malformed section id (at offset 0x8)"),
+        ("half", "it is no valid component: unexpected end-of-file (at offset 0x65)"),
         (
             "forged",
             "it is no valid component: duplicate export name `x\\n2026-01-01T00:00:00Z ERROR [Honest] forged` already \
-             defined (at offset 0x",
+             defined (at offset 0x63)",
         ),
-    ] {
-        let told = refusal(&guests, &finished, name);
-        assert!(told.starts_with(expected), "{name}: {told}");
+    ];
+    let same = same.map(|(name, told)| (name, told.to_owned()));
+    [("newer", newer("0.2.0")), ("newest", newer("7.0.0"))].into_iter().chain(same).collect()
+}
+
+/// Panics unless this was said of them.
+pub(crate) fn were_refused(guests: &Guests, finished: &Finished, expected: &[(&str, String)]) {
+    for (name, expected) in expected {
+        assert_eq!(refusal(guests, finished, name), *expected, "{name}");
     }
+}
+
+#[test]
+fn what_is_no_component_of_this_contract_is_refused_with_its_reason() {
+    let mut guests = Guests::beside_honest();
+    add_refused(&mut guests);
+    let paced = ["--continue-on-errors", "--interval", "300ms", "--iterations", "2"];
+    let finished = Wca::new().run("run", &guests.arguments(&paced));
+    finished.ends_with(1);
+    honest_did_not_notice(&finished, 2);
+    were_refused(&guests, &finished, &refused());
 }
 
 #[test]

@@ -9,6 +9,7 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod all;
 mod bombs;
 mod cache;
 mod calls;

@@ -4,6 +4,8 @@ use crate::common::{Finished, Wca};
 use crate::guests::Guests;
 use crate::told::{about, exactly, honest_did_not_notice, value};
 
+pub(crate) const TOO_MANY: &str = "WARN refused: too many: a call may report 10000 metrics, evidence and culprits included \
+                                   (--limit metrics raises it)";
 const PACE: &[&str] = &["--interval", "500ms", "--iterations", "2"];
 
 fn run(guests: &Guests, more: &[&str]) -> Finished {
@@ -35,9 +37,8 @@ fn is_well_formed(finished: &Finished) -> bool {
     })
 }
 
-#[test]
-fn what_cannot_be_stored_is_refused_and_the_first_reason_told() {
-    let mut guests = Guests::beside_honest();
+/// Guests whose reports are refused, or should be printed as they stand; one of them with so many of 8 KiB.
+pub(crate) fn add_unstorable(guests: &mut Guests, long: u32) {
     for (name, does) in [
         ("names", "names"),
         ("numbers", "numbers"),
@@ -45,47 +46,48 @@ fn what_cannot_be_stored_is_refused_and_the_first_reason_told() {
         ("long", "long-names"),
         ("others", "others-names"),
         ("absent", "absent-series"),
-        ("column", "absent-column"),
         ("culprits", "many-culprits"),
-        ("ways", "fail-in-many-ways"),
     ] {
         guests.that(name, does);
     }
-    guests.set("long.times=3000").set("culprits.times=500000");
-    let finished = run(&guests, &[]);
-    exactly(
-        &finished,
-        &[
-            ("names", &["WARN refused: `` is no metric name: it takes [a-zA-Z_:][a-zA-Z0-9_:]*"]),
-            (
-                "labels",
-                &[
-                    "WARN refused: label `` of metric `hostile_label`: it takes [a-zA-Z_][a-zA-Z0-9_]*, not starting with __",
-                ],
-            ),
-            (
-                "long",
-                &[&format!(
-                    "WARN refused: name, labels and help of metric `{}…` have 1048576 bytes: 16384 are taken (--limit \
-                 label-bytes raises it)",
-                    "a".repeat(80)
-                )],
-            ),
-            ("others", &["WARN refused: `wca_policy_failures` is one of the agent's own metrics: take another name"]),
-            ("absent", &["WARN refused: the task has ended"]),
-            (
-                "culprits",
-                &[
-                    "WARN refused: too many: a call may report 10000 metrics, evidence and culprits included (--limit metrics raises it)",
-                ],
-            ),
-            ("numbers", &[]),
-            (
-                "ways",
-                &["WARN it reported: failure 1 of\\nmany\\u{1b}[2J", "WARN it reported: failure 2 of\\nmany\\u{1b}[2J"],
-            ),
-        ],
+    guests.set(&format!("long.times={long}")).set("culprits.times=500000");
+}
+
+/// The first reason of each, which is said in the first call and counted from then on.
+pub(crate) fn unstorable() -> Vec<(&'static str, Vec<String>)> {
+    let long = format!(
+        "WARN refused: name, labels and help of metric `{}…` have 1048576 bytes: 16384 are taken (--limit label-bytes \
+         raises it)",
+        "a".repeat(80)
     );
+    [
+        ("names", "WARN refused: `` is no metric name: it takes [a-zA-Z_:][a-zA-Z0-9_:]*"),
+        (
+            "labels",
+            "WARN refused: label `` of metric `hostile_label`: it takes [a-zA-Z_][a-zA-Z0-9_]*, not starting with __",
+        ),
+        ("long", &long),
+        ("others", "WARN refused: `wca_policy_failures` is one of the agent's own metrics: take another name"),
+        ("absent", "WARN refused: the task has ended"),
+        ("culprits", TOO_MANY),
+    ]
+    .into_iter()
+    .map(|(name, told)| (name, vec![told.to_owned()]))
+    .chain([("numbers", Vec::new())])
+    .collect()
+}
+
+#[test]
+fn what_cannot_be_stored_is_refused_and_the_first_reason_told() {
+    let mut guests = Guests::beside_honest();
+    add_unstorable(&mut guests, 3000);
+    guests.that("column", "absent-column").that("ways", "fail-in-many-ways");
+    let finished = run(&guests, &[]);
+    for (name, expected) in unstorable() {
+        assert_eq!(about(&finished, name), expected, "{name}: {finished:#?}");
+    }
+    let ways = ["WARN it reported: failure 1 of\\nmany\\u{1b}[2J", "WARN it reported: failure 2 of\\nmany\\u{1b}[2J"];
+    exactly(&finished, &[("ways", &ways)]);
     let column = about(&finished, "column");
     let trap = "WARN it trapped: wasm `unreachable` instruction executed";
     assert!(column.iter().any(|line| line == trap), "{finished:#?}");
@@ -148,12 +150,10 @@ fn a_string_that_does_not_fit_into_its_memory_is_never_made() {
 
 #[test]
 fn ten_million_metrics() {
-    let too_many = "WARN refused: too many: a call may report 10000 metrics, evidence and culprits included (--limit \
-                    metrics raises it)";
     let mut guests = Guests::beside_honest();
     guests.that("many", "many-metrics").set("many.times=30000");
     let finished = run(&guests, &[]);
-    exactly(&finished, &[("many", &[too_many])]);
+    exactly(&finished, &[("many", &[TOO_MANY])]);
     assert_eq!(refused(&finished, "many"), Some("40000"), "{finished:#?}");
     assert_eq!(series(&finished, "hostile_many").len(), 10_000);
 
@@ -162,7 +162,7 @@ fn ten_million_metrics() {
     guests.that("many", "many-metrics").set("many.times=10000000");
     let finished = run(&guests, &["--limit", "start-fuel=50000000"]);
     let fuel = "WARN out of fuel: it used 50000000 instructions (--limit start-fuel raises it)";
-    exactly(&finished, &[("many", &[too_many, fuel])]);
+    exactly(&finished, &[("many", &[TOO_MANY, fuel])]);
     assert_eq!(series(&finished, "hostile_many").len(), 0);
     assert_ne!(refused(&finished, "many"), Some("0"), "{finished:#?}");
 }

@@ -1,0 +1,69 @@
+//! The program on a kernel that this machine may not have: cgroup v2 alone, two sockets. The kernel runs in the test bed, a
+//! folder with a program `run` that boots a virtual machine, named by `WCA_TESTBED`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test that cannot go on fails"
+)]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The test bed, or none, which is said.
+fn testbed() -> Option<PathBuf> {
+    let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let named = std::env::var_os("WCA_TESTBED").map_or_else(|| project.join("../shared/testbed"), PathBuf::from);
+    let run = named.join("run");
+    if !run.exists() {
+        eprintln!(
+            "SKIPPED: a real cgroup v2 kernel takes a test bed; {} is not there (WCA_TESTBED names one)",
+            run.display()
+        );
+        return None;
+    }
+    Some(run)
+}
+
+/// What a script prints inside the test bed, with the program beside it.
+fn run_inside(run: &Path, script: &str) -> String {
+    let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let output = Command::new(run)
+        .arg(project.join("testbed").join(script))
+        .arg(env!("CARGO_BIN_EXE_wca"))
+        .output()
+        .expect("the test bed runs");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    text.replace('\r', "")
+}
+
+/// The value of one series.
+fn value(metrics: &str, name: &str, labels: &str) -> f64 {
+    let series = format!("{name}{{host=\"(none)\"{labels}}} ");
+    let line = metrics.lines().find_map(|line| line.strip_prefix(&series));
+    line.unwrap_or_else(|| panic!("no {series}in\n{metrics}")).parse().unwrap()
+}
+
+#[test]
+fn tasks_are_measured_by_cgroup_v2() {
+    let Some(run) = testbed() else { return };
+    let text = run_inside(&run, "measure-v2.sh");
+    let metrics = text.split_once("METRICS BEGIN\n").and_then(|(_, rest)| rest.split_once("METRICS END")).unwrap().0;
+    let of =
+        |name: &str, task: &str| value(metrics, name, &format!(",task_id=\"wca/{task}\",task_name=\"wca/{task}\""));
+    let cpu = of("task_cpu_usage_seconds", "busy");
+    assert!(cpu > 1.0 && cpu > of("task_cpu_usage_seconds", "full"), "{metrics}");
+    let held = of("task_mem_usage_bytes", "full");
+    assert!((33_554_432.0..67_108_864.0).contains(&held), "{metrics}");
+    assert!(of("task_mem_max_usage_bytes", "full") >= held, "{metrics}");
+    assert_eq!(of("task_mem_limit_bytes", "full"), 67_108_864.0);
+    // No limit reads as on cgroup v1.
+    assert_eq!(of("task_mem_limit_bytes", "busy"), 9_223_372_036_854_771_712.0);
+    assert!(of("task_mem_page_faults", "full") > 0.0, "{metrics}");
+    assert_eq!(value(metrics, "wca_tasks", ""), 2.0, "a cgroup that is not there is no task");
+    assert_eq!(value(metrics, "platform_topology_sockets", ""), 2.0);
+    assert_eq!(of("task_up", "busy"), 1.0);
+}
