@@ -58,6 +58,8 @@ impl std::fmt::Debug for Reload {
 pub(crate) struct Pending {
     pub(crate) generation: u64,
     pub(crate) settings: Vec<u8>,
+    /// The agent has asked for it.
+    pub(crate) is_fetched: bool,
     policies: u32,
     ticks: Option<Ticks>,
     first: (usize, usize),
@@ -102,6 +104,7 @@ impl Service {
         self.pending = Some(Pending {
             generation: self.generation,
             settings: renewed.settings,
+            is_fetched: false,
             policies: renewed.policies,
             ticks: renewed.ticks,
             first,

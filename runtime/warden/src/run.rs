@@ -59,6 +59,8 @@ struct Warden {
     ready: bool,
     /// The operator has asked by SIGHUP for the configuration to be read again, and it was not yet.
     rereads: bool,
+    /// What is being read was asked for so.
+    is_by_signal: bool,
 }
 
 /// What the loop waits for.
@@ -106,6 +108,7 @@ impl Warden {
             end_by: None,
             ready: false,
             rereads: false,
+            is_by_signal: false,
         })
     }
 
@@ -238,7 +241,7 @@ impl Warden {
         let (greeted, lived, late) = (agent.session.greeted, agent.started.elapsed(), agent.late);
         self.agent = None;
         self.service.compilations.abandon();
-        self.service.settled = self.service.settle(Some(format!("the agent has {ended} while it read it")));
+        self.abandon_reload(&ended.to_string());
         self.end_by = None;
         match ended {
             Ended::Exit(code @ 0..=2) => return Ok(u8::try_from(code).ok()),

@@ -269,9 +269,10 @@ impl Service {
         Ok(Answer { reply, descriptor: Some(opened.file) })
     }
 
-    fn renewed(&self) -> Result<Reply, Refused> {
-        let pending = self.pending.as_ref();
+    fn renewed(&mut self) -> Result<Reply, Refused> {
+        let pending = self.pending.as_mut();
         let pending = pending.ok_or_else(|| Refused::OutOfOrder("nothing was read that would be new".into()))?;
+        pending.is_fetched = true;
         Ok(Reply::Renewed { generation: pending.generation, settings: pending.settings.clone() })
     }
 

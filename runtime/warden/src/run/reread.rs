@@ -18,7 +18,10 @@ impl Warden {
         }
         self.rereads = false;
         match self.service.renew() {
-            Ok(()) => self.tell_of_reload(),
+            Ok(()) => {
+                self.is_by_signal = true;
+                self.tell_of_reload();
+            }
             Err(why) => {
                 self.tell_of_misreading();
                 self.reloaded(Err(&why.to_string()));
@@ -31,6 +34,14 @@ impl Warden {
         if let Some(agent) = &mut self.agent {
             agent.tell(Event::Misread);
         }
+    }
+
+    /// The agent has ended before it answered. What it had not even asked for had no part in that, and is read again for the
+    /// next one where a signal asked for it: nobody waits for an answer who could ask once more.
+    pub(super) fn abandon_reload(&mut self, ended: &str) {
+        let is_fetched = self.service.pending.as_ref().is_none_or(|pending| pending.is_fetched);
+        self.rereads |= self.is_by_signal && !is_fetched;
+        self.service.settled = self.service.settle(Some(format!("the agent has {ended} while it read it")));
     }
 
     /// Tells the agent that there is something new to read.
@@ -60,6 +71,7 @@ impl Warden {
     /// Says how the reload that was under way has ended, to the log and to the operator who asked for it.
     pub(super) fn settle_reload(&mut self) {
         let Some(Settled { refused, took }) = self.service.settled.take() else { return };
+        self.is_by_signal = false;
         self.reloaded(refused.as_deref().map_or(Ok(took), Err));
         if let Some(operator) = &mut self.operator {
             operator.reloaded(refused);
