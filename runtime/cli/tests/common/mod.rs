@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
+#[allow(unused_imports, reason = "each test file uses its own part")]
 pub(crate) use skipped::skipped;
 use tempfile::TempDir;
 

@@ -34,7 +34,7 @@ fn with_tasks_that_come_and_go_every_tick_is_stored_or_counted_and_nothing_grows
     println!("cgroups in {} hierarchies, cgroup v2 among them: {unified}", dirs.len());
     let setup = Setup::with(&format!(
         "runner: !DetectionRunner\n  measurement_runner: !MeasurementRunner\n    action_delay: 0.05\n    node: !CgroupNode {{paths: \
-         [/{group}/*]}}\n    metrics_storage: !FilterStorage\n      filter: [wca_up, wca_tasks, wca_ticks_overrun]\n      \
+         [/{group}/*]}}\n    metrics_storage: !FilterStorage\n      filter: [wca_up, wca_tasks, wca_ticks_overrun, wca_duration_seconds]\n      \
          storages: [!LogStorage {{output_filename: FOLDER/metrics.prom}}]\n  detector: !BusyTask \n  anomalies_storage: !LogStorage \
          {{output_filename: FOLDER/anomalies.prom, overwrite: true}}\n"
     ));
@@ -112,25 +112,39 @@ pub(crate) fn agent_of(warden: u32) -> u32 {
         .unwrap()
 }
 
+/// A tick: its number on the grid, which is that of the ticks before it, stored and overrun, and when it began.
+pub(crate) struct Tick {
+    pub(crate) place: f64,
+    pub(crate) begun: f64,
+}
+
+/// The ticks that were stored. They begin by looking for tasks, which can take long; what they measure has its time after that.
+pub(crate) fn ticks(lines: &[Line]) -> Vec<Tick> {
+    let column = |is_it: &dyn Fn(&Line) -> bool| -> Vec<f64> {
+        lines.iter().filter(|line| is_it(line)).map(|line| line.value).collect()
+    };
+    let measured = column(&|line| line.name == "wca_up");
+    let overrun = column(&|line| line.name == "wca_ticks_overrun");
+    let looked = column(&|line| line.is("wca_duration_seconds", "function", "sync_containers_state"));
+    assert_eq!((measured.len(), overrun.len()), (looked.len(), looked.len()));
+    assert!(overrun.is_sorted(), "{overrun:?}");
+    let places = (0_u32..).zip(&overrun).map(|(before, overrun)| f64::from(before) + overrun);
+    let begun = measured.iter().zip(&looked).map(|(measured, looked)| measured - looked);
+    places.zip(begun).map(|(place, begun)| Tick { place, begun }).collect()
+}
+
 /// Checks that all ticks of the grid were stored or counted as overrun; how many were.
 ///
-/// A tick begins at its place on the grid or later, never sooner. Its place is the number of ticks before it, stored and
-/// overrun; were one missing, all that follow would begin an interval later than their places say.
-pub(crate) fn check_grid(lines: &[Line], interval: f64) -> (usize, u64) {
-    let column = |name: &str| lines.iter().filter(|line| line.name == name).map(|line| line.value).collect::<Vec<_>>();
-    let (begun, overrun) = (column("wca_up"), column("wca_ticks_overrun"));
-    assert!(begun.len() == overrun.len() && begun.len() > 20, "{} and {} ticks", begun.len(), overrun.len());
-    assert!(overrun.is_sorted(), "{overrun:?}");
-    #[allow(clippy::cast_precision_loss, reason = "small")]
-    let late = begun.iter().zip(&overrun).enumerate();
-    #[allow(clippy::cast_precision_loss, reason = "small")]
-    let late: Vec<f64> = late.map(|(at, (begun, overrun))| begun - (at as f64 + overrun) * interval).collect();
+/// A tick begins at its place on the grid or later, never sooner. Were one missing, all that follow would begin an interval
+/// later than their places say.
+pub(crate) fn check_grid(lines: &[Line], interval: f64) -> (usize, f64) {
+    let ticks = ticks(lines);
+    assert!(ticks.len() > 20, "{} ticks", ticks.len());
+    let late: Vec<f64> = ticks.iter().map(|tick| tick.begun - tick.place * interval).collect();
     let least = |late: &[f64]| late.iter().copied().fold(f64::INFINITY, f64::min);
     // The machine may be busy, but not in every tick of a quarter.
     let quarters: Vec<f64> = late.chunks(late.len().div_ceil(4)).map(least).collect();
     let shift = quarters.iter().copied().fold(f64::NEG_INFINITY, f64::max) - least(&quarters);
     assert!(shift < interval / 2.0, "ticks are missing: the grid shifts by {shift} s: {quarters:?}");
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
-    let overrun = overrun[overrun.len() - 1] as u64;
-    (begun.len(), overrun)
+    (ticks.len(), ticks[ticks.len() - 1].place + 1.0 - f64::from(u32::try_from(ticks.len()).unwrap()))
 }

@@ -84,6 +84,8 @@ fn a_listed_cgroup_is_found_when_it_comes_and_when_it_comes_again_without_a_proc
         "runner: !MeasurementRunner\n  action_delay: 0.05\n  node: !StaticNode {{tasks: [{stays}, {comes}]}}\n  metrics_storage: \
          !LogStorage {{output_filename: FOLDER/metrics.prom}}\n"
     ));
+    let missing = format!("the task \"{comes}\" has no cgroup in any hierarchy: it is skipped until it has one");
+    let said = |setup: &Setup, text: &str| setup.read("stderr").matches(text).count();
     let mut started = setup.start(&[]);
     started.until_ticks("metrics.prom", 4);
     let (one, both) = (set(&[&stays]), set(&[&stays, &comes]));
@@ -91,15 +93,14 @@ fn a_listed_cgroup_is_found_when_it_comes_and_when_it_comes_again_without_a_proc
     let first = Task::empty(&comes);
     started.until("the task has come", |setup| tasks(&setup.lines("metrics.prom")) == both);
     drop(first);
-    started.until("the task has gone", |setup| tasks(&setup.lines("metrics.prom")) == one);
+    started
+        .until("the task has gone", |setup| tasks(&setup.lines("metrics.prom")) == one && said(setup, &missing) == 2);
     let second = Task::empty(&comes);
     started.until("the task has come again", |setup| tasks(&setup.lines("metrics.prom")) == both);
     let finished = started.stop();
     finished.ends_with(0);
     drop(second);
-    let said = |text: &str| finished.stderr.matches(text).count();
-    let missing = format!("the task \"{comes}\" has no cgroup in any hierarchy: it is skipped until it has one");
-    assert_eq!(said(&missing), 2, "{finished:#?}");
-    assert_eq!(said(&format!("the task \"{comes}\" has a cgroup now")), 2, "{finished:#?}");
-    assert_eq!(said(&stays), 0, "{finished:#?}");
+    assert_eq!(said(&setup, &missing), 2, "{finished:#?}");
+    assert_eq!(said(&setup, &format!("the task \"{comes}\" has a cgroup now")), 2, "{finished:#?}");
+    assert_eq!(said(&setup, &stays), 0, "{finished:#?}");
 }

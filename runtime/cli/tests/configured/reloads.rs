@@ -126,7 +126,7 @@ fn a_detector_with_other_arguments_is_another_one_and_the_interval_can_change() 
     setup.configure(&good(2).replace("threshold: 0.5", "threshold: 0.6").replace("0.02", "0.03"));
     setup.reload().ends_with(0);
     started.until("ticks of the new file", |setup| {
-        setup.lines("metrics.prom").iter().filter(|line| line.is("wca_up", "generation", "2")).count() > 10
+        setup.lines("metrics.prom").iter().filter(|line| line.is("wca_up", "generation", "2")).count() > 30
     });
     started.stop().ends_with(0);
     let lines = setup.lines("metrics.prom");
@@ -135,9 +135,8 @@ fn a_detector_with_other_arguments_is_another_one_and_the_interval_can_change() 
     };
     let (before, after) = (of("1", "wca_policy_calls"), of("2", "wca_policy_calls"));
     assert!(before.last() > after.first(), "{before:?} {after:?}");
-    let begun = of("2", "wca_up");
-    let shortest = begun.windows(2).map(|pair| pair[1] - pair[0]).fold(f64::INFINITY, f64::min);
-    assert!(shortest < 0.05, "{begun:?}");
+    let lines: Vec<Line> = lines.into_iter().filter(|line| line.label("generation") == "2").collect();
+    check_grid(&lines, 0.03);
 }
 
 #[test]
@@ -178,7 +177,7 @@ fn an_agent_that_is_killed_begins_with_what_was_read_last() {
         let calls: Vec<f64> =
             lines.iter().filter(|line| line.name == "wca_policy_calls").map(|line| line.value).collect();
         let begun = calls.windows(2).filter(|pair| pair[1] < pair[0]).count();
-        begun == agents && last(&lines, "wca_up").label("generation") == generation
+        begun >= agents && last(&lines, "wca_up").label("generation") == generation
     };
     let kill = |started: &Started<'_>| {
         let agent = i32::try_from(agent_of(started.pid())).unwrap();
@@ -191,7 +190,7 @@ fn an_agent_that_is_killed_begins_with_what_was_read_last() {
     kill(&started);
     setup.configure(&good(3));
     started.signal(Signal::HUP);
-    started.until("a tick of the third file", |setup| is_stored(setup, "3", 2));
+    started.until("a tick of the third file", |setup| is_stored(setup, "3", 1));
     let finished = started.stop();
     finished.ends_with(0).says("it is started again in");
 }

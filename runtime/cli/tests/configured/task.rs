@@ -6,11 +6,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use wca_kernel::{Hierarchies, Roots, Scratch};
 
+use crate::common::skipped;
+
 /// Whether this user may make cgroups; where not, that is said.
 pub(crate) fn can_make_cgroups() -> bool {
     let can = rustix::process::geteuid().is_root() && start_in(&group("probe")).is_some();
     if !can {
-        eprintln!("NOT TESTED: this user may make no cgroups here");
+        skipped("this user may make no cgroups here");
     }
     can
 }
