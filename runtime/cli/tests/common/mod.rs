@@ -1,6 +1,6 @@
 //! The program as a user runs it: warden, agent and compiler from the real binary.
 
-#![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(dead_code, unused_imports, reason = "each test file uses its own part")]
 
 pub(crate) mod server;
 #[path = "../../../../tests/skipped.rs"]
