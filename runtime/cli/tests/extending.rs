@@ -157,12 +157,12 @@ fn every_block_of_the_page_does_what_stands_there() {
         count += 1;
         match kind.split_once(' ').unwrap_or((&kind, "")) {
             ("sh", "") => {
-                last =
-                    Some(shell.run(&text)).inspect(|finished| assert_eq!(finished.code, Some(0), "{text}{finished:#?}"))
+                last = Some(shell.run(&text))
+                    .inspect(|finished| assert_eq!(finished.code, Some(0), "{text}{finished:#?}"));
             }
             ("sh", "fails") => {
-                last =
-                    Some(shell.run(&text)).inspect(|finished| assert_eq!(finished.code, Some(1), "{text}{finished:#?}"))
+                last = Some(shell.run(&text))
+                    .inspect(|finished| assert_eq!(finished.code, Some(1), "{text}{finished:#?}"));
             }
             // The one that listens already prints as little as it answers.
             ("sh", "server") => assert_eq!(text, "socat - tcp4-listen:8000,fork\n"),
