@@ -32,6 +32,15 @@ pub(crate) struct Answer {
     pub(crate) descriptors: Vec<OwnedFd>,
 }
 
+/// How often the operator has changed the configuration.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Reloads {
+    /// There is something to build from.
+    pub(crate) asked: u64,
+    /// It could not be read.
+    pub(crate) misread: u64,
+}
+
 type Waiting = Mutex<HashMap<u64, oneshot::Sender<Answer>>>;
 
 /// Asks the warden. Several requests can be under way at once; each answer finds its asker by its number.
@@ -41,7 +50,7 @@ pub(crate) struct Client {
     waiting: Arc<Waiting>,
     next: Arc<AtomicU64>,
     stop: watch::Receiver<bool>,
-    reloads: watch::Receiver<u64>,
+    reloads: watch::Receiver<Reloads>,
 }
 
 impl Client {
@@ -50,7 +59,7 @@ impl Client {
         let channel = Arc::new(Channel::new(socket));
         let waiting = Arc::<Waiting>::default();
         let (stopping, stop) = watch::channel(false);
-        let (reloading, reloads) = watch::channel(0);
+        let (reloading, reloads) = watch::channel(Reloads::default());
         let (receiving, askers) = (Arc::clone(&channel), Arc::clone(&waiting));
         std::thread::spawn(move || receive_all(&receiving, &askers, &stopping, &reloading));
         Self { channel, waiting, next: Arc::new(AtomicU64::new(1)), stop, reloads }
@@ -78,7 +87,7 @@ impl Client {
     }
 
     /// Changes when the operator has changed the configuration.
-    pub(crate) fn reloads(&self) -> watch::Receiver<u64> {
+    pub(crate) fn reloads(&self) -> watch::Receiver<Reloads> {
         self.reloads.clone()
     }
 }
@@ -87,7 +96,7 @@ fn receive_all(
     channel: &Channel<Request, Downward>,
     waiting: &Waiting,
     stopping: &watch::Sender<bool>,
-    reloading: &watch::Sender<u64>,
+    reloading: &watch::Sender<Reloads>,
 ) {
     loop {
         match channel.receive() {
@@ -95,7 +104,8 @@ fn receive_all(
                 Downward::Event(Event::Stop) => {
                     stopping.send_replace(true);
                 }
-                Downward::Event(Event::Reload) => reloading.send_modify(|reloads| *reloads += 1),
+                Downward::Event(Event::Reload) => reloading.send_modify(|reloads| reloads.asked += 1),
+                Downward::Event(Event::Misread) => reloading.send_modify(|reloads| reloads.misread += 1),
                 Downward::Reply(reply) => {
                     if let Some(asker) = locked(waiting).remove(&incoming.number) {
                         // Who asked may have given up meanwhile.

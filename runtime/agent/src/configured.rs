@@ -2,6 +2,7 @@
 
 mod build;
 mod guests;
+mod rdt;
 mod reload;
 mod swap;
 mod view;

@@ -13,6 +13,7 @@ mod load;
 mod log;
 #[doc(hidden)]
 pub mod measured;
+mod missing;
 mod node;
 mod own;
 mod pace;
@@ -24,6 +25,8 @@ mod run;
 mod sayings;
 pub mod settings;
 mod storages;
+#[cfg(test)]
+mod testing;
 
 pub use embedded::{EmbeddedComponent, embedded_components, embedded_names};
 pub use entry::main;

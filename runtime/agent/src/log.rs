@@ -1,19 +1,16 @@
 //! The agent's log, on standard error.
 
-use std::io::Write;
-
 use wca_log::{Level, Log, write_policy_line};
 use wca_sandbox::{LogLevel, LogLine, LogSink};
 
-/// A line before the log is there.
+/// Why the agent ends.
 pub(crate) fn plain(line: &str) {
-    // Where standard error is closed there is nobody to tell.
-    let _ = writeln!(std::io::stderr(), "wca: {line}");
+    wca_log::say(&format!("wca: {line}"));
 }
 
 /// Lines that say by themselves who speaks of what.
 pub(crate) fn lines(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{}", text.trim_end());
+    wca_log::say(text);
 }
 
 /// Writes the lines of policies into the agent's log, under their names.

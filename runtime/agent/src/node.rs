@@ -105,6 +105,7 @@ impl Node {
             Arc::new(columns),
             self.snapshot.as_deref(),
         )?);
+        self.known.look_again_for_lost_tasks(&snapshot);
         self.snapshot = Some(Arc::clone(&snapshot));
         Ok(snapshot)
     }
@@ -189,6 +190,9 @@ impl Node {
             let tasks: std::collections::BTreeSet<_> = decision.requests.iter().map(|request| request.task).collect();
             self.asked += tasks.len() as u64;
             self.failed += outcomes.iter().filter(|outcome| matches!(outcome.fate, Fate::Failed(_))).count() as u64;
+            if self.policies.world_of(decision.number) == Some(World::Allocator) {
+                self.failed += decision.refused;
+            }
         }
         own::of_allocation(self.policies.took(World::Allocator), self.asked, self.failed)
     }
@@ -279,5 +283,86 @@ impl NodeAccess for Node {
 impl Node {
     fn measured(&self, function: &str) -> Result<Arc<Snapshot>, NodeError> {
         self.snapshot.clone().ok_or_else(|| NodeError(format!("`{function}` before the first `node.measure`")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use wca_messages::Refused;
+    use wca_model::{Change, Kind, TaskKey};
+
+    use super::*;
+    use crate::policies::Member;
+    use crate::roster::View;
+    use crate::testing::{policy, snapshot, warden};
+
+    fn node(client: Client) -> Node {
+        let members =
+            vec![Member::new(policy("NOPAllocator", "First"), 0), Member::new(policy("NOPAllocator", "Second"), 1)];
+        let pace = Pace::new(Duration::from_secs(1), None, client.stop());
+        let known = Known::new(Arc::default(), Arc::default(), View::everything());
+        Node::new(client, known, Policies { members }, Storages::default(), pace)
+    }
+
+    fn decision(number: u32, requests: usize) -> Decision {
+        let requests = vec![wca_model::Request { task: TaskKey(1), change: Change::CpuQuota(0.5) }; requests];
+        let policy = ["First", "Second"][number as usize].into();
+        Decision { policy, number, contentions: vec![], metrics: vec![], requests, refused: 2 }
+    }
+
+    #[tokio::test]
+    async fn what_the_warden_does_not_take_costs_that_policy_alone() {
+        let (client, asked) = warden(|request| match request {
+            Request::Apply { policy: 0, requests } => {
+                Reply::Refused(Refused::Oversized(format!("{} requests at once", requests.len())))
+            }
+            Request::Apply { requests, .. } => {
+                let outcome = |request: &wca_model::Request| Outcome {
+                    task: request.task,
+                    kind: request.change.kind(),
+                    domain: None,
+                    fate: Fate::Shadowed,
+                };
+                Reply::Outcomes(requests.iter().map(outcome).collect())
+            }
+            other => panic!("{other:?}"),
+        });
+        let mut node = node(client);
+        let mut applied = Vec::new();
+        for decision in [decision(0, 3), decision(1, 1), decision(1, 0)] {
+            let outcomes = node.apply(&decision).await.unwrap();
+            applied.push((decision, outcomes));
+        }
+        let why = "oversized message: 3 requests at once";
+        let failed = Outcome { task: TaskKey(1), kind: Kind::CpuQuota, domain: None, fate: Fate::Failed(why.into()) };
+        assert_eq!(applied[0].1, vec![failed; 3]);
+        assert_eq!((applied[1].1[0].fate.clone(), applied[2].1.len()), (Fate::Shadowed, 0));
+        assert_eq!(asked.lock().unwrap().len(), 2, "nothing is asked where nothing is wanted");
+        let failures: Vec<f64> = node
+            .policies
+            .metrics()
+            .iter()
+            .filter(|sample| sample.name == "wca_policy_failures")
+            .map(|sample| sample.value)
+            .collect();
+        assert_eq!(failures, [1.0, 0.0]);
+        let allocation: Vec<(String, f64)> =
+            node.allocation_metrics(&applied).into_iter().take(2).map(|sample| (sample.name, sample.value)).collect();
+        // Tasks that something was asked for; requests that failed, and those that were refused in the three calls.
+        assert_eq!(allocation, [("allocations_count".to_owned(), 2.0), ("allocations_errors".to_owned(), 9.0)]);
+    }
+
+    #[tokio::test]
+    async fn a_runner_measures_before_it_stores_and_decides() {
+        let (client, _) = warden(|request| panic!("{request:?}"));
+        let mut node = node(client);
+        let told = node.store(vec![]).await.unwrap_err().to_string();
+        assert_eq!(told, "`node.store` before the first `node.measure`");
+        let told = NodeAccess::decide(&mut node).await.unwrap_err().to_string();
+        assert_eq!(told, "`node.decide` before the first `node.measure`");
+        node.snapshot = Some(snapshot(&[1.0]));
+        node.store(vec![]).await.unwrap();
     }
 }

@@ -48,9 +48,14 @@ impl Pace {
 
     /// Another interval from now on; a tick that is far off comes sooner where the new one is shorter.
     pub(crate) fn set_interval(&mut self, interval: Duration) {
+        self.set_interval_at(interval, Instant::now());
+    }
+
+    fn set_interval_at(&mut self, interval: Duration, now: Instant) {
         if interval != self.interval {
+            // Without an interval there was no grid, and the last tick was due whenever it came.
+            self.due = if self.interval.is_zero() { now + interval } else { self.due.min(now + interval) };
             self.interval = interval;
-            self.due = self.due.min(Instant::now() + interval);
         }
     }
 
@@ -86,6 +91,61 @@ mod tests {
         assert_eq!(pace.due, start + Duration::from_secs(1));
         assert_eq!(pace.advance(start + Duration::from_millis(1900)), 0);
         assert_eq!(pace.due, start + Duration::from_secs(2));
+    }
+
+    /// Vector 109: 1 s, 0.7 s where 0.3 s have passed, 0 after an overrun.
+    #[test]
+    fn v109_waits_are_what_is_left_of_the_interval() {
+        let (mut pace, start) = pace();
+        let mut now = start;
+        for (took, expected) in [(0, 1000), (300, 700), (1200, 800)] {
+            now += Duration::from_millis(took);
+            pace.advance(now);
+            // After an overrun the next tick is one of the grid, not one at once.
+            assert_eq!(pace.due - now, Duration::from_millis(expected));
+            now = pace.due;
+        }
+    }
+
+    #[test]
+    fn another_interval_counts_from_the_next_tick_and_a_shorter_one_brings_it_near() {
+        for (interval, passed, expected) in [
+            (Duration::from_secs(1), 300, 1000),
+            (Duration::from_secs(5), 300, 1000),
+            (Duration::from_millis(100), 300, 400),
+            (Duration::from_millis(100), 950, 1000),
+        ] {
+            let (mut pace, start) = pace();
+            pace.advance(start);
+            pace.set_interval_at(interval, start + Duration::from_millis(passed));
+            assert_eq!(pace.due, start + Duration::from_millis(expected), "{interval:?} after {passed} ms");
+            pace.advance(pace.due);
+            assert_eq!(pace.due, start + Duration::from_millis(expected) + interval, "{interval:?} after {passed} ms");
+        }
+    }
+
+    #[tokio::test]
+    async fn ticks_end_with_their_number_or_when_the_agent_is_to_end() {
+        let (sender, stop) = watch::channel(false);
+        let mut pace = Pace::new(Duration::from_millis(1), Some(2), stop.clone());
+        assert!(pace.next() && pace.due().await);
+        assert!(!pace.next());
+        let mut pace = Pace::new(Duration::from_secs(3600), None, stop);
+        assert!(pace.next());
+        sender.send_replace(true);
+        assert!(!pace.due().await);
+    }
+
+    #[test]
+    fn without_an_interval_nothing_is_overrun() {
+        let (_sender, stop) = watch::channel(false);
+        let mut pace = Pace::new(Duration::ZERO, None, stop);
+        let start = pace.due;
+        assert_eq!((pace.advance(start + Duration::from_secs(9)), pace.due), (0, start));
+        assert_eq!(pace.interval(), Duration::from_secs(1));
+        let later = start + Duration::from_secs(3600);
+        pace.set_interval_at(Duration::from_secs(2), later);
+        assert_eq!((pace.due, pace.advance(later)), (later + Duration::from_secs(2), 0));
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub(crate) struct Decision {
     pub(crate) contentions: Vec<Contention>,
     pub(crate) metrics: Vec<Sample>,
     pub(crate) requests: Vec<Request>,
+    /// Requests and reports that were refused while it was called.
+    pub(crate) refused: u64,
 }
 
 /// A policy, or its call that is under way.
@@ -93,9 +95,8 @@ impl Policies {
         // Who was quick the last time goes first, so that the quick do not wait for the slow.
         members.sort_by_key(|member| member.took);
         for member in members {
-            let outcomes = std::mem::take(&mut member.outcomes);
             let snapshot = Arc::clone(snapshot);
-            member.begin(|mut policy| async move {
+            member.begin(|mut policy, outcomes| async move {
                 let allowed = policy.deadline_at(interval);
                 let called = policy.decide(snapshot, outcomes, allowed).await;
                 (policy, called)
@@ -108,6 +109,11 @@ impl Policies {
         if let Some(member) = self.members.iter_mut().find(|member| member.number == number) {
             member.outcomes.extend(outcomes);
         }
+    }
+
+    /// What a policy is.
+    pub(crate) fn world_of(&self, number: u32) -> Option<World> {
+        self.members.iter().find(|member| member.number == number).map(|member| member.world)
     }
 
     /// Counts a failure that is none of the call's.
@@ -146,13 +152,17 @@ impl Policies {
 }
 
 impl Member {
-    /// Starts a call on a worker thread, unless one is under way or the policy is to be left alone.
-    fn begin<F>(&mut self, call: impl FnOnce(Box<Policy>) -> F)
+    /// Starts a call on a worker thread, unless one is under way or the policy is to be left alone: what became of its
+    /// requests is then kept for a later one.
+    fn begin<F>(&mut self, call: impl FnOnce(Box<Policy>, Vec<Outcome>) -> F)
     where
         F: Future<Output = (Box<Policy>, Called)> + Send + 'static,
     {
         match std::mem::replace(&mut self.slot, Slot::Lost) {
-            Slot::Idle(policy) if policy.is_ready() => self.slot = Slot::Busy(tokio::spawn(call(policy))),
+            Slot::Idle(policy) if policy.is_ready() => {
+                let outcomes = std::mem::take(&mut self.outcomes);
+                self.slot = Slot::Busy(tokio::spawn(call(policy, outcomes)));
+            }
             other => {
                 self.counts.missed += 1;
                 self.slot = other;
@@ -188,6 +198,7 @@ impl Member {
             contentions: called.said.contentions,
             metrics: called.said.metrics,
             requests: called.said.requests,
+            refused: called.said.refused,
         }
     }
 
@@ -201,4 +212,93 @@ impl Member {
 /// after the one in which it ends.
 fn end_of_wait(interval: Duration) -> Instant {
     Instant::now() + (interval / 2).min(Duration::from_secs(1)) + GRACE
+}
+
+#[cfg(test)]
+mod tests {
+    use wca_model::{Change, Fate, Kind, TaskKey};
+    use wca_sandbox::Said;
+
+    use super::*;
+    use crate::testing::{policy, snapshot};
+
+    const INTERVAL: Duration = Duration::from_secs(1);
+
+    fn policies(names: &[&str]) -> Policies {
+        let members = (0..).zip(names).map(|(number, name)| Member::new(policy("NOPAllocator", name), number));
+        Policies { members: members.collect() }
+    }
+
+    fn request() -> Request {
+        Request { task: TaskKey(1), change: Change::CpuQuota(0.5) }
+    }
+
+    fn count(policies: &Policies, name: &str, policy: &str) -> f64 {
+        let samples = policies.metrics();
+        let is_it = |sample: &&Sample| sample.name == name && sample.labels[0].1 == policy;
+        samples.iter().find(is_it).unwrap().value
+    }
+
+    /// A call that is under way for that long, and asks for something.
+    fn begin_slow(member: &mut Member, takes: Duration) {
+        member.begin(move |policy, _| async move {
+            tokio::time::sleep(takes).await;
+            let mut said = Said::default();
+            said.requests.push(request());
+            (policy, Called { result: Ok(()), said, took: takes, quarantined: None })
+        });
+    }
+
+    #[tokio::test]
+    async fn what_is_said_too_late_is_taken_in_the_next_tick() {
+        let mut policies = policies(&["Slow", "Quick"]);
+        begin_slow(&mut policies.members[0], Duration::from_millis(300));
+        // The slow one is busy for the whole of this tick, whose wait is over before.
+        let decisions = policies.decide(&snapshot(&[1.0]), Duration::from_millis(2)).await;
+        let names = |decisions: &[Decision]| decisions.iter().map(|one| one.policy.to_string()).collect::<Vec<_>>();
+        assert_eq!(names(&decisions), ["Quick"]);
+        assert_eq!(count(&policies, "wca_policy_missed", "Slow"), 1.0);
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        let decisions = policies.decide(&snapshot(&[1.0]), INTERVAL).await;
+        assert_eq!(names(&decisions), ["Slow", "Slow", "Quick"]);
+        assert_eq!((decisions[0].requests.len(), decisions[1].requests.len()), (1, 0));
+        assert_eq!(count(&policies, "wca_policy_calls", "Slow"), 2.0);
+        assert_eq!(count(&policies, "wca_policy_missed", "Slow"), 1.0);
+        assert_eq!(policies.world_of(1), Some(World::Allocator));
+    }
+
+    #[tokio::test]
+    async fn outcomes_wait_for_a_policy_that_is_busy() {
+        let mut policies = policies(&["Slow"]);
+        let outcome = Outcome { task: TaskKey(1), kind: Kind::CpuQuota, domain: None, fate: Fate::Shadowed };
+        begin_slow(&mut policies.members[0], Duration::from_millis(200));
+        policies.tell(0, vec![outcome.clone()]);
+        assert!(policies.decide(&snapshot(&[1.0]), Duration::from_millis(2)).await.is_empty());
+        assert_eq!(policies.members[0].outcomes, [outcome]);
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        policies.decide(&snapshot(&[1.0]), INTERVAL).await;
+        assert_eq!(policies.members[0].outcomes, []);
+    }
+
+    #[tokio::test]
+    async fn a_call_that_is_lost_costs_its_policy_alone() {
+        let mut policies = policies(&["Lost", "Other"]);
+        policies.members[0].begin(|_, _| async { panic!("a call that the runtime fails") });
+        let decisions = policies.decide(&snapshot(&[1.0]), INTERVAL).await;
+        assert!(decisions.iter().all(|decision| *decision.policy == *"Other"));
+        policies.decide(&snapshot(&[1.0]), INTERVAL).await;
+        assert_eq!(count(&policies, "wca_policy_quarantined", "Lost"), 1.0);
+        assert_eq!(count(&policies, "wca_policy_calls", "Other"), 2.0);
+        assert!(policies.is_anybody_left());
+    }
+
+    #[tokio::test]
+    async fn a_member_keeps_its_counts_under_another_number() {
+        let mut policies = policies(&["One"]);
+        policies.decide(&snapshot(&[1.0]), INTERVAL).await;
+        let member = policies.members.remove(0).renumbered(7);
+        policies.members.push(member);
+        let decisions = policies.decide(&snapshot(&[1.0]), INTERVAL).await;
+        assert_eq!((decisions[0].number, count(&policies, "wca_policy_calls", "One")), (7, 2.0));
+    }
 }

@@ -42,3 +42,54 @@ impl Reported {
         samples
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use wca_model::{Contended, Contention, TaskKey};
+
+    use super::*;
+    use crate::testing::{sample, snapshot};
+
+    fn decision(policy: &str, number: u32, metrics: Vec<Sample>) -> Decision {
+        let (contentions, requests) = (vec![], vec![]);
+        Decision { policy: policy.into(), number, contentions, metrics, requests, refused: 0 }
+    }
+
+    #[test]
+    fn a_series_of_two_policies_is_the_first_ones_and_of_one_policy_the_last_value() {
+        let first = decision(
+            "First",
+            0,
+            vec![sample("x", &[("b", "1"), ("a", "2")], 1.0), sample("x", &[("a", "2"), ("b", "1")], 2.0)],
+        );
+        let second = decision(
+            "Second",
+            1,
+            vec![sample("x", &[("a", "2"), ("b", "1")], 3.0), sample("x", &[("a", "3")], 4.0), sample("y", &[], 5.0)],
+        );
+        let snapshot = snapshot(&[1.0]);
+        let mut reported = Reported::default();
+        let found = reported.metrics(&snapshot, &[&first, &second]);
+        let expected =
+            [sample("x", &[("a", "2"), ("b", "1")], 2.0), sample("x", &[("a", "3")], 4.0), sample("y", &[], 5.0)];
+        assert_eq!(found, expected);
+        // The other way round it is the other's.
+        assert_eq!(reported.metrics(&snapshot, &[&second, &first])[0].value, 3.0);
+    }
+
+    #[test]
+    fn anomalies_come_with_their_evidence_and_those_of_tasks_that_ended_do_not() {
+        let contention = |victim| Contention {
+            about: Contended::Cpus,
+            victim: TaskKey(victim),
+            culprits: vec![TaskKey(2)],
+            evidence: vec![sample("cores", &[], 0.5)],
+        };
+        let contentions = vec![contention(1), contention(9)];
+        let decision = Decision { contentions, ..decision("Busy", 0, vec![]) };
+        let found = Reported::default().metrics(&snapshot(&[1.0, 1.0]), &[&decision]);
+        let names: Vec<&str> = found.iter().map(|sample| sample.name.as_str()).collect();
+        assert_eq!(names, ["anomaly", "cores"]);
+        assert!(found.iter().all(|sample| sample.labels.is_sorted()));
+    }
+}

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use wca_messages::{Cgroup, Reply, Request};
 use wca_model::batch::LabelSets;
-use wca_model::{Catalog, Label, Platform, Roster, Sample};
+use wca_model::{Catalog, Label, Platform, Roster, Sample, Snapshot, TaskKey};
 use wca_node::{CgroupNode, Discovered, Discovery, Globs};
 
 use crate::client::{Client, ClientError};
+use crate::missing::{self, Missing};
 
 /// Names of metrics that were first documented otherwise: today's, and the first.
 const RENAMED: [(&str, &str); 3] = [
@@ -46,6 +47,7 @@ pub(crate) struct Known {
     discovered: Vec<Discovered>,
     /// Whether the warden knows the tasks that were discovered.
     is_told: bool,
+    missing: Missing,
     changes: u64,
 }
 
@@ -61,6 +63,7 @@ impl Known {
             cgroups: Vec::new(),
             discovered: Vec::new(),
             is_told: false,
+            missing: Missing::default(),
             changes: 0,
         };
         known.renew_labels();
@@ -128,25 +131,46 @@ impl Known {
         if self.is_told {
             return Ok(());
         }
-        let found = &self.discovered;
-        let tasks = found.iter().map(|task| task.entry.clone()).collect();
+        let tasks = self.discovered.iter().map(|task| task.entry.clone()).collect();
         let Reply::Roster { version, keys, catalog, platform, notices } =
             client.ask(&Request::Roster { tasks }).await?.reply
         else {
             return Err(ClientError::Unexpected);
         };
         say(&notices);
-        let tasks = found.iter().zip(keys).filter_map(|(task, key)| Some(Arc::new(task.with_key(key?)))).collect();
-        self.roster = Arc::new(Roster { version, tasks });
+        missing::say(&self.missing.changes(&self.discovered, &keys));
+        let is_new = catalog.is_some() || platform.is_some();
         if let Some(catalog) = catalog {
             self.catalog = Arc::new(catalog);
         }
         if let Some(platform) = platform {
             self.platform = Arc::new(platform);
         }
-        self.renew_labels();
-        self.is_told = true;
+        // A cgroup that comes without a process changes nothing in the tree: only asking again finds it.
+        self.is_told = keys.iter().all(Option::is_some);
+        if self.take_roster(version, &keys) || is_new {
+            self.renew_labels();
+        }
         Ok(())
+    }
+
+    /// Takes the keys that the warden gave; whether the tasks are others than before.
+    fn take_roster(&mut self, version: u64, keys: &[Option<TaskKey>]) -> bool {
+        let keyed = self.discovered.iter().zip(keys);
+        let tasks: Vec<_> = keyed.filter_map(|(task, key)| Some(Arc::new(task.with_key((*key)?)))).collect();
+        if self.roster.tasks == tasks {
+            return false;
+        }
+        self.roster = Arc::new(Roster { version, tasks });
+        true
+    }
+
+    /// Has the warden look again for the cgroups of tasks of which nothing could be read: one that was made anew without a
+    /// process is found in no other way.
+    pub(crate) fn look_again_for_lost_tasks(&mut self, snapshot: &Snapshot) {
+        if snapshot.values("task_up").any(|column| column.iter().any(|value| value.is_nan())) {
+            self.forget_tasks();
+        }
     }
 }
 
@@ -154,5 +178,87 @@ impl Known {
 pub(crate) fn say(notices: &[String]) {
     for notice in notices {
         tracing::warn!("{notice}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wca_node::StaticNode;
+
+    use super::*;
+    use crate::testing::{catalog, sample, snapshot, warden};
+
+    fn view(tasks: &[&str], labels: &[(&str, &str)], has_first_names: bool) -> View {
+        let tasks = tasks.iter().map(|task| (*task).to_owned()).collect();
+        let labels = labels.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        View { discovery: Box::new(StaticNode { tasks, ..StaticNode::default() }), labels, has_first_names }
+    }
+
+    fn known(view: View) -> Known {
+        let platform = Platform { host: "vm".into(), ..Platform::default() };
+        Known::new(Arc::new(platform), Arc::new(catalog()), view)
+    }
+
+    #[test]
+    fn the_host_is_a_label_of_everything_unless_the_operator_has_another() {
+        for (labels, expected) in [
+            (&[][..], &[("host", "vm")][..]),
+            (&[("rack", "7")], &[("host", "vm"), ("rack", "7")]),
+            (&[("rack", "7"), ("host", "other")], &[("rack", "7"), ("host", "other")]),
+        ] {
+            let common = known(view(&[], labels, false)).common;
+            let expected: Vec<Label> = expected.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+            assert_eq!(common, expected);
+        }
+    }
+
+    #[test]
+    fn three_metrics_have_the_names_that_the_operator_wants() {
+        let names = ["wca_mem_usage_bytes", "platform_mem_usage_bytes", "platform_cpu_usage", "wca_up"];
+        for (has_first_names, expected) in
+            [(false, names), (true, ["wca_memory_usage_bytes", "memory_usage", "cpu_usage_per_cpu", "wca_up"])]
+        {
+            let known = known(view(&[], &[], has_first_names));
+            let named = known.named(names.iter().map(|name| sample(name, &[], 1.0)).collect());
+            assert_eq!(named.iter().map(|sample| sample.name.as_str()).collect::<Vec<_>>(), expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn the_warden_is_asked_again_while_a_task_has_no_cgroup_or_could_not_be_read() {
+        let (mut rosters, mut trees) = (0, 0);
+        let (client, asked) = warden(move |request| match request {
+            Request::Tree => {
+                trees += 1;
+                Reply::Tree { cgroups: (trees == 1).then(Vec::new), notices: vec![] }
+            }
+            Request::Roster { tasks } => {
+                rosters += 1;
+                assert_eq!(tasks.len(), 2);
+                let second = (rosters >= 3).then_some(TaskKey(2));
+                let (version, keys) = (rosters, vec![Some(TaskKey(1)), second]);
+                Reply::Roster { version, keys, catalog: None, platform: None, notices: vec![] }
+            }
+            other => panic!("{other:?}"),
+        });
+        let mut known = known(view(&["task1", "task2"], &[], false));
+        let told = || asked.lock().unwrap().iter().filter(|asked| matches!(asked, Request::Roster { .. })).count();
+        let mut steps = Vec::new();
+        for _ in 0..4 {
+            let (before, labels) = (Arc::clone(&known.roster), Arc::clone(&known.labels));
+            known.discover(&client).await.unwrap();
+            let is_same = Arc::ptr_eq(&before, &known.roster) && Arc::ptr_eq(&labels, &known.labels);
+            steps.push((known.roster.tasks.len(), told(), is_same));
+        }
+        // Missing, missing still, there, and not asked for any more.
+        assert_eq!(steps, [(1, 1, false), (1, 2, true), (2, 3, false), (2, 3, true)]);
+        for (up, expected) in [([1.0, 1.0], 3), ([1.0, f64::NAN], 4), ([1.0, 1.0], 4)] {
+            known.look_again_for_lost_tasks(&snapshot(&up));
+            known.discover(&client).await.unwrap();
+            assert_eq!(told(), expected, "{up:?}");
+        }
+        known.look(view(&["task1", "task2"], &[("a", "b")], false));
+        known.discover(&client).await.unwrap();
+        assert_eq!((told(), known.common.len()), (5, 2));
     }
 }

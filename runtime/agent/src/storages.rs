@@ -15,6 +15,7 @@ use wca_storage::{
 
 use crate::client::{Client, ClientError};
 use crate::counts::Counts;
+use crate::run::free_name;
 
 /// How long storages that are still busy are waited for at the end; their own deadlines are usually shorter.
 pub(crate) const FLUSH: Duration = Duration::from_secs(5);
@@ -124,20 +125,46 @@ pub(crate) enum LogTarget {
     Replaced { path: String, output: u32 },
 }
 
-/// A way to a log storage.
-pub(crate) async fn log(form: TextForm, target: &LogTarget, client: &Client) -> Result<Delivery, ClientError> {
-    let name = "LogStorage";
+impl LogTarget {
+    fn name(&self) -> String {
+        match self {
+            Self::StandardError => "LogStorage".into(),
+            Self::Appended { path, .. } | Self::Replaced { path, .. } => format!("LogStorage({path})"),
+        }
+    }
+}
+
+/// A way to a log storage, beside the `others` that there are. What was counted of one of the same name among those `before`
+/// goes on.
+pub(crate) async fn log(
+    form: TextForm,
+    target: &LogTarget,
+    client: &Client,
+    others: &[Arc<Delivery>],
+    before: &[Arc<Delivery>],
+) -> Result<Delivery, ClientError> {
+    let taken: Vec<&str> = others.iter().map(|other| other.name()).collect();
+    // Several may write to one place; what is counted of one must not be taken for another's.
+    let name = free_name(&target.name(), &taken).unwrap_or_else(|| target.name());
+    let before = before.iter().find(|before| before.name() == name).map(|before| &**before);
     Ok(match target {
-        LogTarget::StandardError => Delivery::new(name, WhenFull::Wait, LogStorage::new(form, StandardError)),
+        LogTarget::StandardError => way(&name, before, LogStorage::new(form, StandardError)),
         LogTarget::Appended { path, output } => {
             let file = open(client, *output).await?;
-            Delivery::new(&format!("{name}({path})"), WhenFull::Wait, LogStorage::new(form, Appended::new(file, path)))
+            way(&name, before, LogStorage::new(form, Appended::new(file, path)))
         }
         LogTarget::Replaced { path, output } => {
-            let replaced = Replaced { client: client.clone(), output: *output };
-            Delivery::new(&format!("{name}({path})"), WhenFull::Wait, LogStorage::new(form, replaced))
+            let replaced = Replaced { client: client.clone(), output: *output, path: path.clone() };
+            way(&name, before, LogStorage::new(form, replaced))
         }
     })
+}
+
+fn way(name: &str, before: Option<&Delivery>, store: impl Store) -> Delivery {
+    match before {
+        Some(before) => Delivery::after(before, store),
+        None => Delivery::new(name, WhenFull::Wait, store),
+    }
 }
 
 async fn open(client: &Client, output: u32) -> Result<File, ClientError> {
@@ -152,6 +179,8 @@ async fn open(client: &Client, output: u32) -> Result<File, ClientError> {
 struct Replaced {
     client: Client,
     output: u32,
+    /// For messages.
+    path: String,
 }
 
 #[async_trait::async_trait]
@@ -159,7 +188,8 @@ impl Output for Replaced {
     async fn put(&mut self, text: String) -> Result<(), String> {
         let mut file = open(&self.client, self.output).await.map_err(|error| error.to_string())?;
         let written = tokio::task::spawn_blocking(move || file.write_all(text.as_bytes())).await;
-        written.map_err(|_| "the agent ends".to_owned())?.map_err(|error| error.to_string())?;
+        let path = &self.path;
+        written.map_err(|_| format!("{path}: the agent ends"))?.map_err(|error| format!("{path}: {error}"))?;
         match self.client.ask(&Request::Publish { output: self.output }).await {
             Ok(_) => Ok(()),
             Err(error) => Err(error.to_string()),

@@ -60,6 +60,20 @@ pub(crate) enum Verb {
     Compile,
 }
 
+impl Verb {
+    /// How its processes run, where it has any.
+    pub(crate) fn process(&self) -> Option<&ProcessArguments> {
+        match self {
+            Self::Run(run) => Some(&run.process),
+            Self::Check(check) => Some(&check.process),
+            Self::Components(components) => Some(&components.process),
+            Self::Inspect(inspect) => Some(&inspect.process),
+            Self::Demo(demo) => Some(&demo.process),
+            Self::Reload(_) | Self::Agent | Self::Compile => None,
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
     /// A configuration file.

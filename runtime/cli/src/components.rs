@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use wca_agent::settings::{Job, Registered, Rights};
+use wca_warden::WardenConfig;
 
 use crate::arguments::ComponentsArguments;
 use crate::registered::{open_component, register};
@@ -25,5 +26,5 @@ pub(crate) fn components(arguments: &ComponentsArguments) -> Result<u8> {
     }
     let job = Job::Components { registered };
     let config = start::config(&arguments.process, start::settings(&arguments.process, job), files)?;
-    Ok(wca_warden::run(config)?)
+    Ok(wca_warden::run(WardenConfig { serves_operator: false, ..config })?)
 }

@@ -105,7 +105,7 @@ impl ConfigurationFile {
             ..config
         };
         if self.check {
-            return Ok(wca_warden::run(config)?);
+            return Ok(wca_warden::run(WardenConfig { serves_operator: false, ..config })?);
         }
         Ok(wca_warden::run(WardenConfig { reload: Some(self.reload()), ..config })?)
     }

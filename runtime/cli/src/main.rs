@@ -28,6 +28,9 @@ fn main() -> ExitCode {
             return if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
         }
     };
+    if let Some(process) = arguments.verb.process() {
+        wca_log::choose(process.form());
+    }
     match arguments.verb {
         // The two verbs of the unprivileged processes: they confine themselves before anything else.
         Verb::Agent => wca_agent::main(),

@@ -8,8 +8,7 @@ pub(crate) fn ended(result: anyhow::Result<u8>) -> ExitCode {
     match result {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            // Where standard error is closed there is nobody to tell.
-            let _ = writeln!(std::io::stderr(), "wca: {error:#}");
+            wca_log::say(&format!("wca: {error:#}"));
             ExitCode::FAILURE
         }
     }
@@ -22,10 +21,10 @@ pub(crate) fn print(text: &str) {
 
 /// Lines on standard error that say by themselves who speaks of what.
 pub(crate) fn lines(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{}", text.trim_end());
+    wca_log::say(text);
 }
 
 /// Says something on standard error that is no error.
 pub(crate) fn note(text: &str) {
-    let _ = writeln!(std::io::stderr(), "wca: {text}");
+    wca_log::say(&format!("wca: {text}"));
 }

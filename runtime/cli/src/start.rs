@@ -62,7 +62,7 @@ pub(crate) fn inspect(arguments: &InspectArguments) -> Result<u8> {
     let job = Job::Inspect { component, json: arguments.json };
     let (_, compile) = limits::limits(&arguments.limits)?;
     let config = config(&arguments.process, settings(&arguments.process, job), files)?;
-    Ok(wca_warden::run(WardenConfig { compile, ..config })?)
+    Ok(wca_warden::run(WardenConfig { compile, serves_operator: false, ..config })?)
 }
 
 /// What the agent is to do, with the log as the command line has it.

@@ -74,8 +74,8 @@ mod tests {
     use super::*;
 
     #[rstest]
-    #[case("DEBUG", Ok(("wca", LogLevel::Debug)))]
-    #[case("foo.bar:info", Ok(("foo.bar", LogLevel::Info)))]
+    #[case::v112_level("DEBUG", Ok(("wca", LogLevel::Debug)))]
+    #[case::v112_module("foo.bar:info", Ok(("foo.bar", LogLevel::Info)))]
     #[case("warn", Ok(("wca", LogLevel::Warning)))]
     #[case("a:Critical", Ok(("a", LogLevel::Critical)))]
     #[case(":trace", Ok(("", LogLevel::Trace)))]

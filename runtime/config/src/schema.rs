@@ -146,6 +146,11 @@ fn kind(wanted: &Kind) -> Value {
         Kind::Numeric(low, high) => json!({ "type": "number", "minimum": low, "maximum": high }),
         Kind::List(item) => json!({ "type": "array", "items": kind(item) }),
         Kind::Map(value) => json!({ "type": "object", "additionalProperties": kind(value) }),
+        Kind::Labels(value) => json!({
+            "type": "object",
+            "propertyNames": { "pattern": "^(?!__)[a-zA-Z_][a-zA-Z0-9_]*$" },
+            "additionalProperties": kind(value),
+        }),
         Kind::Either(kinds) => json!({ "anyOf": kinds.iter().map(kind).collect::<Vec<_>>() }),
         Kind::Component(role) => reference(role_name(*role)),
         Kind::Only(tag) => reference(tag),

@@ -60,3 +60,36 @@ impl<S: Subscriber> Layer<S> for Counting {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tracing::Level;
+
+    use super::*;
+
+    /// One test, since the counts are those of the process.
+    #[test]
+    fn warnings_and_errors_are_counted_by_module_up_to_a_number_of_modules() {
+        let of = |module: &str| counts().into_iter().find(|(name, _)| name == module).map(|(_, counted)| counted);
+        assert_eq!(of("wca.agent"), Some(Counted::default()), "it is there before it has said anything");
+        for (module, level) in [
+            ("wca.storage", Level::WARN),
+            ("wca.storage", Level::ERROR),
+            ("wca.storage", Level::ERROR),
+            ("wca.agent", Level::INFO),
+            ("BusyTask", Level::DEBUG),
+        ] {
+            count(module, level);
+        }
+        assert_eq!(of("wca.storage"), Some(Counted { warnings: 1, errors: 2 }));
+        assert_eq!((of("wca.agent"), of("BusyTask")), (Some(Counted::default()), None));
+        for number in 0..2 * REMEMBERED {
+            count(&format!("policy{number}"), Level::WARN);
+        }
+        count("wca.storage", Level::WARN);
+        assert_eq!(of("wca.storage"), Some(Counted { warnings: 2, errors: 2 }));
+        // `wca.agent` is beside them.
+        assert_eq!(counts().len(), REMEMBERED + 1);
+        assert!(counts().is_sorted_by(|one, other| one.0 < other.0));
+    }
+}

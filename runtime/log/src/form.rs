@@ -60,10 +60,8 @@ impl<'a> MakeWriter<'a> for Lines {
 impl Write for Line {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         if !self.prefix.is_empty() {
-            // The line comes in one piece, and goes out in one.
-            let mut line = std::mem::take(&mut self.prefix).as_bytes().to_vec();
-            line.extend_from_slice(bytes);
-            self.error.write_all(&line)?;
+            // The text comes in one piece, and goes out in one.
+            self.error.write_all(&prefixed(self.prefix, bytes))?;
             return Ok(bytes.len());
         }
         self.error.write(bytes)
@@ -74,8 +72,14 @@ impl Write for Line {
     }
 }
 
+/// Each line with the prefix: what a journal reads is one entry a line, and one without a priority has any.
+pub(crate) fn prefixed(prefix: &str, text: &[u8]) -> Vec<u8> {
+    let lines = text.split_inclusive(|byte| *byte == b'\n');
+    lines.flat_map(|line| [prefix.as_bytes(), line].concat()).collect()
+}
+
 /// Numbers of syslog.
-fn priority(level: Level) -> &'static str {
+pub(crate) fn priority(level: Level) -> &'static str {
     match level {
         Level::ERROR => "<3>",
         Level::WARN => "<4>",
@@ -87,4 +91,18 @@ fn priority(level: Level) -> &'static str {
 /// Whether lines may be coloured.
 pub(crate) fn has_colours() -> bool {
     std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_line_has_its_priority() {
+        let cases =
+            [("one\n", "<4>one\n"), ("one\ntwo\n", "<4>one\n<4>two\n"), ("a\n\nb", "<4>a\n<4>\n<4>b"), ("", "")];
+        for (text, expected) in cases {
+            assert_eq!(String::from_utf8(prefixed(priority(Level::WARN), text.as_bytes())).unwrap(), expected);
+        }
+    }
 }

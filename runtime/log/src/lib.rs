@@ -7,9 +7,11 @@ mod counts;
 mod form;
 mod levels;
 mod modules;
+mod say;
 mod start;
 
 pub use counts::{Counted, counts};
 pub use form::Form;
 pub use levels::{Level, Levels};
+pub use say::{choose, say};
 pub use start::{Log, start, write_policy_line};

@@ -9,6 +9,7 @@ use tracing_subscriber::{Layer as _, Registry, fmt, reload};
 use crate::counts::{Counting, count};
 use crate::form::{Form, Lines, has_colours};
 use crate::levels::{Level, Levels};
+use crate::say::choose;
 
 /// The log of this process, whose levels can change while it runs.
 #[derive(Clone)]
@@ -20,6 +21,7 @@ pub struct Log {
 /// Lines are written from now on, to standard error.
 #[must_use]
 pub fn start(levels: Levels, form: Form) -> Log {
+    choose(form);
     let (filter, handle) = reload::Layer::new(levels.targets());
     let lines = fmt::layer().with_writer(Lines { form }).with_target(false).with_ansi(has_colours());
     let lines = match form {

@@ -269,4 +269,6 @@ pub enum Event {
     Stop,
     /// The operator has changed the configuration: ask for it with [`Request::Renew`].
     Reload,
+    /// What the operator has written could not be read; the configuration stays as it was.
+    Misread,
 }

@@ -49,8 +49,10 @@ impl LabelSets {
             .tasks
             .iter()
             .map(|task| {
-                let mut labels = vec![("task_id".into(), task.id.clone()), ("task_name".into(), task.name.clone())];
-                labels.extend(task.labels.iter().cloned());
+                // By these two every series of a task is its own, whatever labels somebody has given it.
+                let mut labels = task.labels.clone();
+                set(&mut labels, "task_id", &task.id);
+                set(&mut labels, "task_name", &task.name);
                 labels
             })
             .collect();
@@ -94,8 +96,8 @@ struct Interned {
 
 impl Interned {
     fn place_of(&mut self, own: &[Label], task: &[Label], common: &[Label]) -> usize {
-        let mut labels = own.to_vec();
-        for (name, value) in task.iter().chain(common) {
+        let mut labels = task.to_vec();
+        for (name, value) in own.iter().chain(common) {
             set(&mut labels, name, value);
         }
         labels.sort();
@@ -111,7 +113,7 @@ impl Interned {
 pub fn compare_labels(a: &[Label], b: &[Label]) -> Ordering {
     for ((name_a, value_a), (name_b, value_b)) in a.iter().zip(b) {
         let order = name_a.cmp(name_b).then_with(|| match (value_a.parse::<u64>(), value_b.parse::<u64>()) {
-            (Ok(a), Ok(b)) => a.cmp(&b),
+            (Ok(a), Ok(b)) => a.cmp(&b).then_with(|| value_a.cmp(value_b)),
             (Ok(_), Err(_)) => Ordering::Less,
             (Err(_), Ok(_)) => Ordering::Greater,
             (Err(_), Err(_)) => value_a.cmp(value_b),
@@ -395,6 +397,31 @@ mod tests {
                 assert!(batch.samples().iter().any(same), "{family:?}");
             }
         }
+    }
+
+    #[test]
+    fn v104_metrics_by_name_and_their_series_by_labels() {
+        let foo = |a: &str| sample("foo", &[("a", a)], 1.0);
+        let samples = vec![foo("3"), sample("bar2", &[], 1.0), foo("20"), sample("bar", &[], 1.0), foo("1")];
+        let text = batch(samples).exposition();
+        let names = ["bar", "bar2", "foo"];
+        let found = text.lines().filter(|line| names.iter().any(|name| line.split(['{', ' ']).next() == Some(*name)));
+        let expected = ["bar{host", "bar2{host", "foo{a=\"1\"", "foo{a=\"3\"", "foo{a=\"20\""];
+        let found: Vec<&str> = found.collect();
+        assert_eq!(found.len(), expected.len(), "{found:?}");
+        assert!(found.iter().zip(expected).all(|(line, start)| line.starts_with(start)), "{found:?}");
+    }
+
+    #[test]
+    fn what_tells_series_apart_wins_over_labels_of_tasks() {
+        let mut task = (*crate::testing::roster(&[1]).tasks[0]).clone();
+        task.labels = [("task_id", "mine"), ("cpu", "all"), ("app", "db")].map(|(a, b)| (a.into(), b.into())).into();
+        let roster = Roster { version: 1, tasks: vec![Arc::new(task)] };
+        let mut catalog = crate::testing::catalog();
+        catalog.columns[0].labels = vec![("cpu".into(), "7".into())];
+        let sets = LabelSets::new(1, &roster, &catalog, &[]);
+        let expected = [("app", "db"), ("cpu", "7"), ("task_id", "task1"), ("task_name", "name1")];
+        assert_eq!(sets.sets[0], expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
     }
 
     #[test]

@@ -103,6 +103,8 @@ mod tests {
     #[rstest]
     #[case(0.0, "0")]
     #[case(0.1 + 0.2, "0.30000000000000004")]
+    #[case::v103_float(8.223, "8.223")]
+    #[case(44_191_995_093.0, "44191995093")]
     #[case(9_223_372_036_854_771_712.0, "9223372036854771712")]
     #[case(1e300, "1e300")]
     #[case(f64::NAN, "NaN")]
@@ -112,6 +114,14 @@ mod tests {
         let mut text = String::new();
         write_value(&mut text, value);
         assert_eq!(text, expected);
+    }
+
+    #[rstest]
+    #[case::v103_quotes("\"brave heart\"", r#"{a="\"brave heart\""}"#)]
+    #[case::backslash(r"a\b", r#"{a="a\\b"}"#)]
+    #[case::line("a\nb", r#"{a="a\nb"}"#)]
+    fn values_of_labels(#[case] value: &str, #[case] expected: &str) {
+        assert_eq!(label_text(&[("a".to_owned(), value.to_owned())]), expected);
     }
 
     #[test]

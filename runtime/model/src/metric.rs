@@ -89,6 +89,7 @@ mod tests {
     #[case("", false)]
     #[case("9x", false)]
     #[case("a-b", false)]
+    #[case::v106("latency-miliseconds", false)]
     #[case("a b", false)]
     #[case("ä", false)]
     fn metric_names(#[case] name: &str, #[case] valid: bool) {

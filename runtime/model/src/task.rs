@@ -104,6 +104,14 @@ mod tests {
     }
 
     #[test]
+    fn v115_new_tasks_and_those_that_ended() {
+        let before = Roster { version: 1, tasks: vec![task(1, "t1"), task(2, "t2")] };
+        let after = Roster { version: 2, tasks: vec![task(1, "t1"), task(3, "t3")] };
+        let change = after.changes_since(Some(&before));
+        assert_eq!(change, RosterChange { arrived: vec![task(3, "t3")], departed: vec![TaskKey(2)] });
+    }
+
+    #[test]
     fn a_changed_label_arrives_again_and_an_ended_task_departs() {
         let before = Roster { version: 1, tasks: vec![task(1, "a"), task(2, "b"), task(3, "c")] };
         let mut relabelled = (*task(3, "c")).clone();

@@ -59,8 +59,17 @@ impl Delivery {
     /// A way to this storage, with a worker of its own that ends with it. `name` is for messages and metrics.
     #[must_use]
     pub fn new(name: &str, when_full: WhenFull, store: impl Store) -> Self {
+        Self::counting(name, when_full, Arc::default(), store)
+    }
+
+    /// Like [`Delivery::new`], where another way led to the same place before: what was counted of it goes on.
+    #[must_use]
+    pub fn after(before: &Self, store: impl Store) -> Self {
+        Self::counting(&before.name, before.when_full, Arc::clone(&before.counts), store)
+    }
+
+    fn counting(name: &str, when_full: WhenFull, counts: Arc<Counts>, store: impl Store) -> Self {
         let name: Arc<str> = name.into();
-        let counts = Arc::<Counts>::default();
         let (queue, items) = mpsc::channel(QUEUE);
         tokio::spawn(work(Arc::clone(&name), Arc::clone(&counts), store, items));
         Self { name, when_full, queue, counts }
@@ -70,6 +79,12 @@ impl Delivery {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What happens to a batch that there is no room for.
+    #[must_use]
+    pub fn when_full(&self) -> WhenFull {
+        self.when_full
     }
 
     /// Hands over a batch.
@@ -169,5 +184,125 @@ impl Said {
         if std::mem::take(&mut self.failures) > 0 {
             tracing::info!("{name}: stored again");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::testing::{Gate, batch};
+
+    const PATIENT: Duration = Duration::from_secs(10);
+    const SHORT: Duration = Duration::from_millis(50);
+
+    async fn flushed(delivery: &Delivery, within: Duration) -> bool {
+        delivery.flush(Instant::now() + within).await
+    }
+
+    #[tokio::test]
+    async fn batches_are_stored_in_their_order_and_counted() {
+        let gate = Gate::new(usize::from(u8::MAX));
+        let delivery = Delivery::new("log", WhenFull::Wait, gate.clone());
+        for time in 0..50_u32 {
+            delivery.send(batch(time.into(), vec![])).await;
+        }
+        assert!(flushed(&delivery, PATIENT).await);
+        assert_eq!(gate.stored(), (0..50_u32).map(f64::from).collect::<Vec<_>>());
+        assert_eq!(delivery.delivered(), Delivered { stored: 100, dropped: 0, errors: 0 });
+    }
+
+    #[tokio::test]
+    async fn what_a_full_queue_has_no_room_for_is_dropped_and_counted() {
+        let gate = Gate::new(0);
+        let delivery = Delivery::new("slow", WhenFull::Drop, gate.clone());
+        delivery.send(batch(0.0, vec![])).await;
+        // The worker has it, so that the queue is empty.
+        while delivery.queue.capacity() < QUEUE {
+            tokio::task::yield_now().await;
+        }
+        for time in 1..=QUEUE + 3 {
+            #[allow(clippy::cast_precision_loss, reason = "small")]
+            delivery.send(batch(time as f64, vec![])).await;
+        }
+        assert_eq!(delivery.delivered(), Delivered { stored: 0, dropped: 6, errors: 0 });
+        gate.permits.add_permits(100);
+        assert!(flushed(&delivery, PATIENT).await);
+        assert_eq!(gate.stored(), [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        assert_eq!(delivery.delivered(), Delivered { stored: 14, dropped: 6, errors: 0 });
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_that_waits_loses_nothing() {
+        let gate = Gate::new(0);
+        let delivery = Arc::new(Delivery::new("log", WhenFull::Wait, gate.clone()));
+        let sending = tokio::spawn({
+            let delivery = Arc::clone(&delivery);
+            async move {
+                for time in 0..=QUEUE + 1 {
+                    #[allow(clippy::cast_precision_loss, reason = "small")]
+                    delivery.send(batch(time as f64, vec![])).await;
+                }
+            }
+        });
+        tokio::time::sleep(SHORT).await;
+        assert!(!sending.is_finished());
+        gate.permits.add_permits(1);
+        tokio::time::timeout(PATIENT, sending).await.unwrap().unwrap();
+        gate.permits.add_permits(100);
+        assert!(flushed(&delivery, PATIENT).await);
+        assert_eq!(gate.stored().len(), QUEUE + 2);
+        assert_eq!(delivery.delivered().dropped, 0);
+    }
+
+    #[tokio::test]
+    async fn flushing_gives_up_in_time() {
+        let gate = Gate::new(0);
+        let delivery = Delivery::new("stuck", WhenFull::Wait, gate.clone());
+        assert!(flushed(&delivery, PATIENT).await);
+        delivery.send(batch(0.0, vec![])).await;
+        assert!(!flushed(&delivery, SHORT).await);
+        gate.permits.add_permits(1);
+        assert!(flushed(&delivery, PATIENT).await);
+        assert_eq!(gate.stored(), [0.0]);
+    }
+
+    #[tokio::test]
+    async fn what_a_storage_refuses_is_lost_and_the_next_is_tried() {
+        let gate = Gate { refuses: true, ..Gate::new(3) };
+        let delivery = Delivery::new("bad", WhenFull::Wait, gate);
+        for time in 0..3_u32 {
+            delivery.send(batch(time.into(), vec![])).await;
+        }
+        assert!(flushed(&delivery, PATIENT).await);
+        assert_eq!(delivery.delivered(), Delivered { stored: 0, dropped: 6, errors: 3 });
+    }
+
+    #[tokio::test]
+    async fn what_was_counted_of_the_way_before_goes_on() {
+        let before = Delivery::new("log", WhenFull::Wait, Gate::new(9));
+        before.send(batch(0.0, vec![])).await;
+        let after = Delivery::after(&before, Gate::new(9));
+        after.send(batch(1.0, vec![])).await;
+        assert!(flushed(&before, PATIENT).await && flushed(&after, PATIENT).await);
+        assert_eq!((after.name(), after.when_full(), after.delivered().stored), ("log", WhenFull::Wait, 4));
+    }
+
+    #[tokio::test]
+    async fn what_was_handed_over_is_stored_although_the_way_has_gone() {
+        let gate = Gate::new(0);
+        let delivery = Delivery::new("log", WhenFull::Wait, gate.clone());
+        delivery.send(batch(0.0, vec![])).await;
+        delivery.send(batch(1.0, vec![])).await;
+        drop(delivery);
+        gate.permits.add_permits(2);
+        tokio::time::timeout(PATIENT, async {
+            while gate.stored().len() < 2 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
+        .unwrap();
     }
 }

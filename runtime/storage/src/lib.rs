@@ -7,6 +7,8 @@ mod delivery;
 mod log;
 mod outlet;
 mod store;
+#[cfg(test)]
+mod testing;
 
 pub use delivery::{Delivered, Delivery, WhenFull};
 pub use log::{Appended, LogStorage, Output, StandardError, TextForm};

@@ -117,3 +117,80 @@ async fn blocking(write: impl FnOnce() -> io::Result<()> + Send + 'static, path:
         Err(_) => Err(format!("{path}: the agent ends")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{batch, sample};
+
+    fn form(timestamps: bool, labels: Option<&[&str]>) -> TextForm {
+        let labels = labels.map(|labels| labels.iter().map(|label| (*label).to_owned()).collect());
+        TextForm { timestamps, labels }
+    }
+
+    fn text(form: &TextForm) -> String {
+        let samples = vec![sample("y", &[("host", "other"), ("cpu", "1")], 8.223), sample("x", &[], 0.5)];
+        form.text(&batch(1_560_541_957.165_2, samples))
+    }
+
+    #[test]
+    fn all_labels_with_and_without_the_time_of_the_snapshot() {
+        assert_eq!(
+            text(&form(false, None)),
+            "# HELP task_up Up.\n\
+             # TYPE task_up counter\n\
+             task_up{host=\"vm\",task_id=\"a\",task_name=\"a\"} 1\n\
+             task_up{host=\"vm\",task_id=\"b\",task_name=\"b\"} 1\n\
+             \n\
+             # TYPE x gauge\n\
+             x{host=\"vm\"} 0.5\n\
+             \n\
+             # TYPE y gauge\n\
+             y{cpu=\"1\",host=\"vm\"} 8.223\n"
+        );
+        let with = text(&form(true, None));
+        assert!(with.contains("task_up{host=\"vm\",task_id=\"a\",task_name=\"a\"} 1 1560541957165\n"), "{with}");
+        assert!(with.contains("\nx{host=\"vm\"} 0.5 1560541957165\n"), "{with}");
+    }
+
+    #[test]
+    fn only_some_labels_which_makes_no_series_one() {
+        assert_eq!(
+            text(&form(true, Some(&["cpu", "task_id", "unknown"]))),
+            "# HELP task_up Up.\n\
+             # TYPE task_up counter\n\
+             task_up{task_id=\"a\"} 1 1560541957165\n\
+             task_up{task_id=\"b\"} 1 1560541957165\n\
+             \n\
+             # TYPE x gauge\n\
+             x 0.5 1560541957165\n\
+             \n\
+             # TYPE y gauge\n\
+             y{cpu=\"1\"} 8.223 1560541957165\n"
+        );
+        let none = text(&form(false, Some(&[])));
+        assert!(none.starts_with("# HELP task_up Up.\n# TYPE task_up counter\ntask_up 1\ntask_up 1\n\n"), "{none}");
+    }
+
+    #[tokio::test]
+    async fn each_tick_is_added_with_an_empty_line_after_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("metrics.prom");
+        let file = File::options().append(true).create(true).open(&path).unwrap();
+        let form = form(false, Some(&[]));
+        let mut storage = LogStorage::new(form.clone(), Appended::new(file, "metrics.prom"));
+        let batch = batch(1.0, vec![]);
+        storage.store(&batch).await.unwrap();
+        storage.store(&batch).await.unwrap();
+        let once = form.text(&batch);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), format!("{once}\n{once}\n"));
+    }
+
+    #[tokio::test]
+    async fn a_file_that_cannot_be_written_is_said_with_its_path() {
+        let file = File::open("/dev/null").unwrap();
+        let mut storage = LogStorage::new(form(false, None), Appended::new(file, "a/b.prom"));
+        let told = storage.store(&batch(1.0, vec![])).await.unwrap_err();
+        assert_eq!(told.to_string(), "a/b.prom: Bad file descriptor (os error 9)");
+    }
+}

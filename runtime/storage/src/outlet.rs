@@ -47,3 +47,53 @@ impl Outlet {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::delivery::WhenFull;
+    use crate::testing::{Gate, batch, sample};
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    /// How many samples of `task_up` (2), `x` and `y` each of two storages gets.
+    async fn sent(outlet: &Outlet) -> [u64; 2] {
+        let delivery = || Arc::new(Delivery::new("test", WhenFull::Wait, Gate::new(9)));
+        let deliveries = [delivery(), delivery()];
+        let samples = vec![sample("x", &[], 1.0), sample("y", &[], 2.0)];
+        outlet.send(&batch(0.0, samples), &deliveries).await;
+        for delivery in &deliveries {
+            assert!(delivery.flush(Instant::now() + Duration::from_secs(10)).await);
+        }
+        deliveries.map(|delivery| delivery.delivered().stored)
+    }
+
+    #[tokio::test]
+    async fn filters_choose_by_name_through_all_that_stand_one_in_another() {
+        let (first, second) = (Outlet::to(0), Outlet::to(1));
+        let x = Outlet::through(Some(&names(&["x"])), [first.clone()]);
+        let x_and_up = Outlet::through(Some(&names(&["x", "task_up"])), [first.clone()]);
+        let cases = [
+            (first.clone(), [4, 0]),
+            (Outlet::default(), [0, 0]),
+            (Outlet::through(None, [first.clone(), second.clone()]), [4, 4]),
+            (Outlet::through(Some(&[]), [first.clone()]), [0, 0]),
+            (x.clone(), [1, 0]),
+            (Outlet::through(Some(&names(&["x", "task_up"])), [x.clone()]), [1, 0]),
+            (Outlet::through(Some(&names(&["y"])), [x.clone()]), [0, 0]),
+            (Outlet::through(None, [x.clone(), second.clone()]), [1, 4]),
+            // One storage behind several filters, as an alias is.
+            (Outlet::through(None, [x, x_and_up, first]), [8, 0]),
+            (Outlet::to(7), [0, 0]),
+        ];
+        for (outlet, expected) in cases {
+            assert_eq!(sent(&outlet).await, expected, "{outlet:?}");
+        }
+    }
+}

@@ -31,6 +31,8 @@ pub struct WardenConfig {
     pub user: Option<String>,
     /// Folder of the lock and the operator's socket; none: `/run/wca`, or the user's own.
     pub run_dir: Option<PathBuf>,
+    /// Whether it has that folder to itself and serves the operator; a job that is soon over does neither.
+    pub serves_operator: bool,
     /// Where compiled code is kept.
     pub cache: Cache,
     /// Limits of one compilation.
@@ -59,6 +61,7 @@ impl Default for WardenConfig {
             policies: 1,
             user: None,
             run_dir: None,
+            serves_operator: true,
             cache: Cache::Default,
             compile: CompileLimits::default(),
             roots: Roots::system(),

@@ -27,6 +27,17 @@ pub(crate) struct Operator {
     _run_dir: RunDir,
 }
 
+/// What operators have asked for that concerns the agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// Nothing.
+    Nothing,
+    /// The configuration was read again.
+    Reload,
+    /// It could not be read.
+    Misread,
+}
+
 /// Somebody who is connected.
 struct Connection {
     channel: Channel<OperatorReply, OperatorRequest>,
@@ -63,15 +74,17 @@ impl Operator {
         self.deaf_until
     }
 
-    /// Accepts who has come, and answers one message of each; whether the agent is to be told to read the configuration
-    /// again.
-    pub(crate) fn serve(&mut self, service: &mut Service) -> bool {
-        let before = service.pending.is_some();
+    /// Accepts who has come, and answers one message of each; what the agent is to be told.
+    pub(crate) fn serve(&mut self, service: &mut Service) -> Asked {
+        let (was_pending, misread) = (service.pending.is_some(), service.misread);
         self.connections.retain_mut(|connection| connection.serve(service));
         if self.deaf_until.is_none_or(|until| Instant::now() >= until) {
             self.accept();
         }
-        !before && service.pending.is_some()
+        if !was_pending && service.pending.is_some() {
+            return Asked::Reload;
+        }
+        if service.misread == misread { Asked::Nothing } else { Asked::Misread }
     }
 
     /// Answers who asked for a reload that is over now.

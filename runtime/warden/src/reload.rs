@@ -88,9 +88,15 @@ impl Service {
         let first = (self.files.next(), self.outputs.next());
         let number = |at: usize| u32::try_from(at).map_err(|_| Refused::Failed("too many files in one life".into()));
         let numbers = FirstNumbers { file: number(first.0)?, output: number(first.1)? };
-        let renewed = read(numbers).map_err(Refused::Invalid)?;
-        let outputs: Result<Vec<Output>, WardenError> = renewed.outputs.iter().map(Output::open).collect();
-        self.outputs.extend(outputs.map_err(|error| Refused::Failed(error.to_string()))?);
+        let renewed = read(numbers).and_then(|renewed| {
+            let outputs: Result<Vec<Output>, WardenError> = renewed.outputs.iter().map(Output::open).collect();
+            outputs.map(|outputs| (renewed, outputs)).map_err(|error| error.to_string())
+        });
+        let (renewed, outputs) = renewed.map_err(|why| {
+            self.misread += 1;
+            Refused::Invalid(why)
+        })?;
+        self.outputs.extend(outputs);
         self.files.extend(renewed.files);
         self.generation += 1;
         self.pending = Some(Pending {

@@ -1,5 +1,7 @@
 //! The warden's loop.
 
+mod reread;
+
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -20,9 +22,8 @@ use crate::launch::Launcher;
 use crate::measure::Measure;
 use crate::notify::notify;
 use crate::numbered::Numbered;
-use crate::operator::Operator;
+use crate::operator::{Asked, Operator};
 use crate::outputs::Output;
-use crate::reload::Settled;
 use crate::rundir::RunDir;
 use crate::serve::{Answer, Parts, Service};
 use crate::signals::Signals;
@@ -56,6 +57,8 @@ struct Warden {
     /// When the agent must have ended.
     end_by: Option<Instant>,
     ready: bool,
+    /// The operator has asked by SIGHUP for the configuration to be read again, and it was not yet.
+    rereads: bool,
 }
 
 /// What the loop waits for.
@@ -87,7 +90,7 @@ impl Warden {
             compilations: Compilations::new(compiler, Store::new(config.cache, config.compile.cache)),
             reload: config.reload,
         });
-        let operator = operator(config.run_dir.as_deref())?;
+        let operator = if config.serves_operator { operator(config.run_dir.as_deref())? } else { None };
         Ok(Self {
             service,
             operator,
@@ -102,6 +105,7 @@ impl Warden {
             stopping: false,
             end_by: None,
             ready: false,
+            rereads: false,
         })
     }
 
@@ -127,11 +131,15 @@ impl Warden {
             }
             if let Some(operator) = &mut self.operator
                 && (ready.contains(&Source::Operator) || operator.deadline().is_some())
-                && operator.serve(&mut self.service)
             {
-                self.tell_of_reload();
+                match operator.serve(&mut self.service) {
+                    Asked::Nothing => {}
+                    Asked::Reload => self.tell_of_reload(),
+                    Asked::Misread => self.tell_of_misreading(),
+                }
             }
             self.settle_reload();
+            self.read_again();
             self.compile();
             if ready.contains(&Source::AgentEnd)
                 && let Some(code) = self.agent_ended()?
@@ -175,10 +183,7 @@ impl Warden {
         while let Some(signal) = self.signals.next() {
             // Without a configuration file to read again, SIGHUP says what it says to every program: the terminal has gone.
             if signal == Signal::SIGHUP && self.service.reload.is_some() {
-                match self.service.renew() {
-                    Ok(()) => self.tell_of_reload(),
-                    Err(why) => self.reloaded(Err(&why.to_string())),
-                }
+                self.rereads = true;
                 continue;
             }
             if std::mem::replace(&mut self.stopping, true) {
@@ -193,36 +198,6 @@ impl Warden {
             if let Some(agent) = &mut self.agent {
                 agent.tell(Event::Stop);
             }
-        }
-    }
-
-    /// Tells the agent that there is something new to read.
-    fn tell_of_reload(&mut self) {
-        match &mut self.agent {
-            Some(agent) => {
-                notify(&format!("RELOADING=1\nMONOTONIC_USEC={}", monotonic_microseconds()));
-                agent.tell(Event::Reload);
-            }
-            // The next agent begins with it.
-            None => self.service.settled = self.service.settle(None),
-        }
-    }
-
-    /// Says how a reload has ended.
-    fn reloaded(&self, result: Result<Duration, &str>) {
-        match result {
-            Ok(took) => tracing::info!("the configuration was read again and is in force, after {took:.1?}"),
-            Err(why) => tracing::error!("the configuration stays as it was: {why}"),
-        }
-        notify("READY=1");
-    }
-
-    /// Says how the reload that was under way has ended, to the log and to the operator who asked for it.
-    fn settle_reload(&mut self) {
-        let Some(Settled { refused, took }) = self.service.settled.take() else { return };
-        self.reloaded(refused.as_deref().map_or(Ok(took), Err));
-        if let Some(operator) = &mut self.operator {
-            operator.reloaded(refused);
         }
     }
 
@@ -357,13 +332,6 @@ fn poll_sources(
     }
     let ready = fds.iter().zip(sources).filter(|(fd, _)| !fd.revents().is_empty());
     Ok(ready.map(|(_, (source, _, _))| *source).collect())
-}
-
-/// The clock by which the service manager tells an answer to this reload from one to an earlier one
-/// (<https://www.freedesktop.org/software/systemd/man/latest/sd_notify.html>, `MONOTONIC_USEC`).
-fn monotonic_microseconds() -> i64 {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-    now.tv_sec * 1_000_000 + now.tv_nsec / 1_000
 }
 
 /// The operator's socket. Where nobody named a folder and the usual one cannot be had, WCA runs without.

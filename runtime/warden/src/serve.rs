@@ -36,6 +36,8 @@ pub(crate) struct Service {
     /// How the last one has ended, until that was told.
     pub(crate) settled: Option<Settled>,
     pub(crate) generation: u64,
+    /// How often what the operator has written could not be read.
+    pub(crate) misread: u64,
     keys: Keys,
     /// Tasks of the last roster, and their cgroups.
     tasks: HashSet<TaskKey>,
@@ -102,6 +104,7 @@ impl Service {
             pending: None,
             settled: None,
             generation: 0,
+            misread: 0,
             keys: Keys::default(),
             tasks: HashSet::new(),
             cgroups: HashSet::new(),

@@ -51,7 +51,7 @@ impl Connection {
             match message {
                 Downward::Reply(message) => return Incoming { number, message, descriptors },
                 Downward::Event(Event::Stop) => self.stop = true,
-                Downward::Event(Event::Reload) => {}
+                Downward::Event(Event::Reload | Event::Misread) => {}
             }
         }
     }

@@ -11,6 +11,7 @@ use wca_sandbox::Policy;
 use wca_storage::{Outlet, TextForm};
 
 use crate::configured::guests::{self, Components};
+use crate::configured::rdt::check_rdt;
 use crate::configured::swap::{Running, Way};
 use crate::configured::view::view;
 use crate::entry::Agent;
@@ -147,6 +148,8 @@ impl Building<'_> {
             Interval::Every(interval) => (interval, false),
             Interval::Once => (Duration::ZERO, true),
         };
+        check_rdt(parts.measurement, &self.agent.platform)
+            .map_err(|error| render(&ConfigErrors { errors: vec![error] }, &self.settings.text))?;
         let view = view(parts.measurement)?;
         let runner = match parts.runner {
             Some(guest) => Some(self.runner(guest).await?),

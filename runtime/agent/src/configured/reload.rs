@@ -8,7 +8,7 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 use wca_messages::{Reply, Request};
 
-use crate::client::ClientError;
+use crate::client::{ClientError, Reloads};
 use crate::configured::build::{Built, build};
 use crate::configured::swap::Running;
 use crate::entry::Agent;
@@ -24,7 +24,9 @@ pub(crate) struct Reloading {
     agent: Agent,
     running: Arc<Mutex<Running>>,
     state: ConfigState,
-    reloads: watch::Receiver<u64>,
+    reloads: watch::Receiver<Reloads>,
+    /// Those that were seen to.
+    seen: Reloads,
     building: Option<JoinHandle<Result<Renewed, Renewal>>>,
 }
 
@@ -39,7 +41,7 @@ struct Renewed {
 /// Why nothing was built.
 enum Renewal {
     /// The file is wrong; the text says how.
-    Refused { generation: u64, hash: u64, text: String },
+    Refused { generation: u64, text: String },
     /// The warden has nothing new, or is gone.
     Lost(String),
 }
@@ -48,7 +50,8 @@ impl Reloading {
     pub(crate) fn new(agent: Agent, text: &str, running: Running) -> Self {
         let state = ConfigState { hash: hash(text), taken: true, taken_at: now() };
         let reloads = agent.client.reloads();
-        Self { agent, running: Arc::new(Mutex::new(running)), state, reloads, building: None }
+        let (running, seen) = (Arc::new(Mutex::new(running)), Reloads::default());
+        Self { agent, running, state, reloads, seen, building: None }
     }
 
     /// The state of the configuration.
@@ -77,24 +80,24 @@ impl Reloading {
     /// Begins to build, or puts what was built into the place of what runs.
     pub(crate) async fn go_on(&mut self, node: &mut Node) {
         let Some(building) = self.building.take() else {
-            let (agent, running) = (self.agent.clone(), Arc::clone(&self.running));
-            self.building = Some(tokio::spawn(async move { renew(&agent, &running).await }));
+            let now = *self.reloads.borrow_and_update();
+            let before = std::mem::replace(&mut self.seen, now);
+            self.state.taken &= now.misread == before.misread;
+            if now.asked != before.asked {
+                let (agent, running) = (self.agent.clone(), Arc::clone(&self.running));
+                self.building = Some(tokio::spawn(async move { renew(&agent, &running).await }));
+            }
             return;
         };
         let settled = match building.await {
             Ok(Ok(renewed)) => self.take(node, renewed).await,
-            Ok(Err(Renewal::Refused { generation, hash, text })) => {
-                self.state = ConfigState { hash, taken: false, ..self.state };
-                self.settle(generation, Some(text)).await
-            }
+            Ok(Err(Renewal::Refused { generation, text })) => self.refuse(generation, text).await,
             Ok(Err(Renewal::Lost(why))) => {
                 tracing::error!("the configuration was not read again: {why}");
+                self.state.taken = false;
                 Ok(())
             }
-            Err(error) => {
-                tracing::error!("the configuration was not read again: the runtime failed: {error}");
-                Ok(())
-            }
+            Err(error) => self.give_up(&format!("the runtime failed while it built from the file: {error}")).await,
         };
         if let Err(error) = settled {
             tracing::error!("telling the warden of a reload: {error}");
@@ -103,17 +106,35 @@ impl Reloading {
 
     async fn take(&mut self, node: &mut Node, renewed: Renewed) -> Result<(), ClientError> {
         let Renewed { generation, settings, hash, mut built } = renewed;
-        node.known.look(built.take_view());
-        node.pace.set_interval(built.interval);
-        for note in &built.notes {
-            tracing::warn!("{note}");
+        let (view, interval) = (built.take_view(), built.interval);
+        let notes = std::mem::take(&mut built.notes);
+        // It fails before it has changed anything, and then nothing else may change.
+        let swapped = self.running.lock().await.swap(node, built).await;
+        if let Err(error) = swapped {
+            return self.refuse(generation, error.to_string()).await;
         }
-        if let Err(error) = self.running.lock().await.swap(node, built).await {
-            return self.settle(generation, Some(error.to_string())).await;
+        node.known.look(view);
+        node.pace.set_interval(interval);
+        for note in &notes {
+            tracing::warn!("{note}");
         }
         self.agent.log.set(settings.levels);
         self.state = ConfigState { hash, taken: true, taken_at: now() };
         self.settle(generation, None).await
+    }
+
+    /// Ends a reload of which nothing is known any more: the warden would wait for its end, and take no other.
+    async fn give_up(&mut self, why: &str) -> Result<(), ClientError> {
+        match self.agent.client.ask(&Request::Renew).await?.reply {
+            Reply::Renewed { generation, .. } => self.refuse(generation, why.to_owned()).await,
+            _ => Err(ClientError::Unexpected),
+        }
+    }
+
+    /// Nothing of what was read comes into force.
+    async fn refuse(&mut self, generation: u64, why: String) -> Result<(), ClientError> {
+        self.state.taken = false;
+        self.settle(generation, Some(why)).await
     }
 
     async fn settle(&self, generation: u64, refused: Option<String>) -> Result<(), ClientError> {
@@ -126,22 +147,22 @@ async fn renew(agent: &Agent, running: &Mutex<Running>) -> Result<Renewed, Renew
     let lost = |error: ClientError| Renewal::Lost(error.to_string());
     let answer = agent.client.ask(&Request::Renew).await.map_err(lost)?;
     let Reply::Renewed { generation, settings } = answer.reply else { return Err(lost(ClientError::Unexpected)) };
-    let refused = |hash, text: String| Renewal::Refused { generation, hash, text };
-    let settings = Settings::decode(&settings).map_err(|error| refused(0, error.to_string()))?;
+    let refused = |text: String| Renewal::Refused { generation, text };
+    let settings = Settings::decode(&settings).map_err(|error| refused(error.to_string()))?;
     let Job::Configured(configured) = &settings.job else {
-        return Err(refused(0, "the new settings are of no configuration file".into()));
+        return Err(refused("the new settings are of no configuration file".into()));
     };
     let hash = hash(&configured.text);
     let running = running.lock().await;
-    let built = build(agent, configured, &running).await.map_err(|text| refused(hash, text))?;
+    let built = build(agent, configured, &running).await.map_err(refused)?;
     if built.once {
         let text = "an interval of null, which is one iteration, cannot be begun by a reload".to_owned();
-        return Err(refused(hash, text));
+        return Err(refused(text));
     }
     if !running.has_runner(built.runner_identity.as_deref()) {
         let text =
             "the runner is a component, which has its own loop: another one, or other arguments, take a new start";
-        return Err(refused(hash, text.into()));
+        return Err(refused(text.into()));
     }
     Ok(Renewed { generation, hash, built, settings })
 }

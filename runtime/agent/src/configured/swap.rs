@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
 
-use wca_storage::{Delivery, TextForm};
+use wca_storage::{Delivery, TextForm, WhenFull};
 
 use crate::client::{Client, ClientError};
 use crate::configured::build::{Built, Part};
@@ -46,16 +46,17 @@ impl Running {
 
     /// Puts what was built into the place of what runs.
     pub(crate) async fn swap(&mut self, node: &mut Node, mut built: Built) -> Result<(), ClientError> {
-        let storages = self.storages(&node.client, &mut built).await?;
+        let before = node.storages.lock().unwrap_or_else(PoisonError::into_inner).deliveries.clone();
+        let storages = self.storages(&node.client, &mut built, &before).await?;
         self.swap_members(&mut node.policies, built.members);
-        let before = {
-            let mut now = node.storages.lock().unwrap_or_else(PoisonError::into_inner);
-            std::mem::replace(&mut *now, storages)
-        };
-        let gone: Vec<Arc<Delivery>> =
-            before.deliveries.into_iter().filter(|old| Arc::strong_count(old) == 1).collect();
+        let stay = |old: &Arc<Delivery>| storages.deliveries.iter().any(|new| Arc::ptr_eq(new, old));
+        let gone = before.into_iter().filter(|old| !stay(old));
+        let (files, others): (Vec<_>, Vec<_>) = gone.partition(|old| old.when_full() == WhenFull::Wait);
+        *node.storages.lock().unwrap_or_else(PoisonError::into_inner) = storages;
         // A file may be written by a new storage now: what the old one was given comes before.
-        storages::flush(&gone).await;
+        storages::flush(&files).await;
+        // No tick waits for a slow one.
+        tokio::spawn(async move { storages::flush(&others).await });
         Ok(())
     }
 
@@ -75,7 +76,12 @@ impl Running {
         }
     }
 
-    async fn storages(&mut self, client: &Client, built: &mut Built) -> Result<Storages, ClientError> {
+    async fn storages(
+        &mut self,
+        client: &Client,
+        built: &mut Built,
+        before: &[Arc<Delivery>],
+    ) -> Result<Storages, ClientError> {
         let mut storages = Storages {
             metrics: std::mem::take(&mut built.metrics),
             anomalies: built.anomalies.take(),
@@ -86,7 +92,8 @@ impl Running {
         for way in built.ways.drain(..) {
             match way {
                 Way::Log(form, target) => {
-                    storages.deliveries.push(Arc::new(storages::log(form, &target, client).await?));
+                    let delivery = storages::log(form, &target, client, &storages.deliveries, before).await?;
+                    storages.deliveries.push(Arc::new(delivery));
                 }
                 Way::Guest(part) => {
                     let (identity, (delivery, counts)) = match part {
@@ -107,5 +114,61 @@ impl Running {
         }
         self.guests = guests;
         Ok(storages)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{policy, snapshot, warden};
+
+    /// Parts by letters: a big one is kept, a small one is new.
+    fn parts(letters: &str) -> Vec<Part> {
+        let part = |letter: char| {
+            let identity = letter.to_ascii_lowercase().to_string();
+            match letter.is_ascii_uppercase() {
+                true => Part::Kept(identity),
+                false => Part::New(identity.clone(), Box::new(policy("NOPAllocator", &identity))),
+            }
+        };
+        letters.chars().map(part).collect()
+    }
+
+    #[tokio::test]
+    async fn policies_that_stay_keep_what_was_counted_and_others_begin_anew() {
+        let (mut running, mut policies) = (Running::default(), Policies::default());
+        let steps = [("ab", "a1 b1"), ("AB", "a2 b2"), ("BA", "b3 a3"), ("Ac", "a4 c1"), ("", ""), ("aX", "a1")];
+        for (letters, expected) in steps {
+            running.swap_members(&mut policies, parts(letters));
+            let decisions = policies.decide(&snapshot(&[1.0]), std::time::Duration::from_secs(1)).await;
+            let numbers: Vec<u32> = decisions.iter().map(|decision| decision.number).collect();
+            assert!(numbers.iter().copied().eq(0..u32::try_from(numbers.len()).unwrap()), "{letters}: {numbers:?}");
+            let calls = policies.metrics().into_iter().filter(|sample| sample.name == "wca_policy_calls");
+            let found: Vec<String> = calls.map(|sample| format!("{}{}", sample.labels[0].1, sample.value)).collect();
+            assert_eq!(found.join(" "), expected, "{letters}");
+        }
+        assert_eq!((running.name_of("a"), running.name_of("b")), (Some("a".into()), None));
+    }
+
+    #[tokio::test]
+    async fn ways_to_one_place_are_told_apart_and_what_was_counted_of_each_goes_on() {
+        let (client, _) = warden(|request| panic!("{request:?}"));
+        let mut before: Vec<Arc<Delivery>> = Vec::new();
+        for round in 0..2 {
+            let mut now: Vec<Arc<Delivery>> = Vec::new();
+            for _ in 0..2 {
+                let form = TextForm { timestamps: false, labels: Some(vec![]) };
+                let way = storages::log(form, &LogTarget::StandardError, &client, &now, &before).await.unwrap();
+                now.push(Arc::new(way));
+            }
+            assert_eq!(now.iter().map(|way| way.name()).collect::<Vec<_>>(), ["LogStorage", "LogStorage-2"]);
+            let labels = Arc::new(wca_model::batch::LabelSets::none());
+            let batch = wca_model::Batch::new(snapshot(&[]), labels, vec![crate::testing::sample("x", &[], 1.0)], &[]);
+            now[1].send(batch).await;
+            storages::flush(&now).await;
+            let stored: Vec<u64> = now.iter().map(|way| way.delivered().stored).collect();
+            assert_eq!(stored, [0, round + 1]);
+            before = now;
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The program as a user runs it: warden, agent and compiler from the real binary.
 
-#![allow(dead_code, unused_imports, reason = "each test file uses its own part")]
+#![allow(dead_code, reason = "each test file uses its own part")]
 
 pub(crate) mod server;
 #[path = "../../../../tests/skipped.rs"]
@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
+#[allow(unused_imports, reason = "each test file uses its own part")]
 pub(crate) use skipped::skipped;
 use tempfile::TempDir;
 
@@ -26,11 +27,11 @@ pub(crate) fn repository(path: &str) -> PathBuf {
 
 /// A component of the repository, as an argument.
 pub(crate) fn component(path: &str) -> String {
-    repository(path).display().to_string()
+    repository(path).canonicalize().unwrap().display().to_string()
 }
 
 /// Compiled code is kept once for all tests of a file.
-fn cache() -> PathBuf {
+pub(crate) fn cache() -> PathBuf {
     static CACHE: OnceLock<TempDir> = OnceLock::new();
     // A folder of its own in it, which the program makes: others may look into the temporary one.
     CACHE.get_or_init(|| tempfile::tempdir().unwrap()).path().join("cache")

@@ -41,6 +41,8 @@ pub(crate) enum Kind {
     List(&'static Kind),
     /// A mapping from texts to these.
     Map(&'static Kind),
+    /// A mapping from names of labels to these.
+    Labels(&'static Kind),
     /// The first of these that the value looks like.
     Either(&'static [Kind]),
     /// A component that is used as this.
@@ -71,7 +73,7 @@ impl Kind {
             Self::Path { .. } => "a path".into(),
             Self::HostPort => "HOST:PORT".into(),
             Self::List(item) => format!("a list of {}", item.expected_many()),
-            Self::Map(value) => format!("a mapping to {}", value.expected_many()),
+            Self::Map(value) | Self::Labels(value) => format!("a mapping to {}", value.expected_many()),
             Self::Either(kinds) => kinds.iter().map(Self::expected).collect::<Vec<_>>().join(", or "),
             Self::Component(role) => role.phrase().into(),
             Self::Only(tag) => format!("`!{tag}`"),
@@ -90,7 +92,7 @@ impl Kind {
             Self::Path { .. } => "paths".into(),
             Self::HostPort => "addresses HOST:PORT".into(),
             Self::List(item) => format!("lists of {}", item.expected_many()),
-            Self::Map(value) => format!("mappings to {}", value.expected_many()),
+            Self::Map(value) | Self::Labels(value) => format!("mappings to {}", value.expected_many()),
             Self::Either(kinds) => kinds.iter().map(Self::expected_many).collect::<Vec<_>>().join(" or "),
             Self::Component(role) => role.plural().into(),
             Self::Only(tag) => format!("`!{tag}`"),
@@ -102,7 +104,7 @@ impl Kind {
         match (self, &node.content) {
             (Self::Component(_) | Self::Only(_), _) => node.tag.is_some(),
             (Self::Either(kinds), _) => kinds.iter().any(|kind| kind.fits(node)),
-            (Self::List(_), Content::List(_)) | (Self::Map(_), Content::Map(_)) => true,
+            (Self::List(_), Content::List(_)) | (Self::Map(_) | Self::Labels(_), Content::Map(_)) => true,
             (kind, Content::Scalar(scalar)) => kind.fits_scalar(scalar),
             _ => false,
         }
@@ -117,7 +119,9 @@ impl Kind {
             Self::Text | Self::OneOf(..) | Self::Pattern(_) | Self::Url | Self::Path { .. } | Self::HostPort => {
                 is_text(scalar)
             }
-            Self::List(_) | Self::Map(_) | Self::Either(_) | Self::Component(_) | Self::Only(_) => false,
+            Self::List(_) | Self::Map(_) | Self::Labels(_) | Self::Either(_) | Self::Component(_) | Self::Only(_) => {
+                false
+            }
         }
     }
 

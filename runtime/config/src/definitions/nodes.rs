@@ -8,7 +8,7 @@ use crate::reading::{Arguments, Made, Pairs, Reader, Seconds};
 const ANY_PATH: Kind = Kind::Path { absolute: false, readable: false };
 const GLOB: Kind = Kind::Path { absolute: true, readable: false };
 const READABLE: Kind = Kind::Path { absolute: true, readable: true };
-const TEXT_MAP: Kind = Kind::Map(&Kind::Text);
+const LABELS: Kind = Kind::Labels(&Kind::Text);
 
 pub(super) const NODES: &[Definition] = &[
     Definition {
@@ -30,7 +30,7 @@ pub(super) const NODES: &[Definition] = &[
                     "[]",
                     "Globs of cgroups that are no tasks although a path matches them.",
                 ),
-                Parameter::with_default("labels", TEXT_MAP, "{}", "Labels of every task."),
+                Parameter::with_default("labels", LABELS, "{}", "Labels of every task."),
             ],
             cgroup_node,
         ),
@@ -53,14 +53,14 @@ pub(super) const NODES: &[Definition] = &[
                     "false",
                     "Whether a cgroup without processes is left out.",
                 ),
-                Parameter::with_default("default_labels", TEXT_MAP, "{}", "Labels of every task."),
+                Parameter::with_default("default_labels", LABELS, "{}", "Labels of every task."),
                 Parameter::with_default(
                     "default_resources",
                     Kind::Map(&Kind::Either(&[Kind::Text, Kind::Number])),
                     "{}",
                     "Resources of every task, such as cpus and mem.",
                 ),
-                Parameter::optional("tasks_labels", Kind::Map(&TEXT_MAP), "More labels, by the name of the task."),
+                Parameter::optional("tasks_labels", Kind::Map(&LABELS), "More labels, by the name of the task."),
                 Parameter::optional("directory", ANY_PATH, "A cgroup of which every child is a task too."),
             ],
             static_node,

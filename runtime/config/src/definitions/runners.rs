@@ -95,7 +95,7 @@ const MEASUREMENT: &[Parameter] = &[
         "Whether the layout of memory modules is read; null is where the machine can tell.",
     )
     .or_null(),
-    Parameter::optional("extra_labels", Kind::Map(&Kind::Text), "Labels that every metric gets."),
+    Parameter::optional("extra_labels", Kind::Labels(&Kind::Text), "Labels that every metric gets."),
     Parameter::with_default(
         "event_names",
         Kind::List(&Kind::Text),
@@ -128,7 +128,7 @@ const MEASUREMENT: &[Parameter] = &[
     .instead_of("enable_perf_uncore"),
     Parameter::optional(
         "task_label_generators",
-        Kind::Map(&Kind::Component(Role::LabelGenerator)),
+        Kind::Labels(&Kind::Component(Role::LabelGenerator)),
         "New labels of tasks, each with what makes it.",
     ),
     Parameter::optional(
@@ -199,6 +199,7 @@ fn measurement_runner(_: &mut Reader<'_>, arguments: &mut Arguments) -> Option<M
         node: arguments.take("node")?,
         metrics_storage: arguments.take("metrics_storage")?,
         interval: arguments.take("action_delay")?,
+        rdt_enabled_place: arguments.place_of("rdt_enabled").clone(),
         rdt_enabled: arguments.take("rdt_enabled")?,
         gather_hw_mm_topology: arguments.take("gather_hw_mm_topology")?,
         extra_labels: arguments.take::<Option<Pairs<String>>>("extra_labels")?.unwrap_or_default().0,

@@ -99,10 +99,28 @@ fn log_storage(reader: &mut Reader<'_>, arguments: &mut Arguments) -> Option<Mad
         );
         return None;
     }
+    if let Some(path) = &output_filename
+        && reader.storages().any(|other| shares(other, path, overwrite))
+    {
+        reader.error_with_help(
+            arguments.place_of("output_filename"),
+            format!("another `!LogStorage` writes {path} too, and what one replaces is lost to the other"),
+            "give each a file of its own, or make one storage of them: `&log !LogStorage` here, `*log` there".into(),
+        );
+        return None;
+    }
     let include_timestamp = arguments.take::<Option<bool>>("include_timestamp")?.unwrap_or(!overwrite);
     let filter_labels = arguments.take("filter_labels")?;
     let storage = LogStorage { output_filename, overwrite, include_timestamp, filter_labels };
     Some(reader.store(Storage::Log(storage)))
+}
+
+/// Whether a storage writes the same file, and one of both replaces it.
+fn shares(other: &Storage, path: &str, overwrite: bool) -> bool {
+    match other {
+        Storage::Log(other) => other.output_filename.as_deref() == Some(path) && (overwrite || other.overwrite),
+        _ => false,
+    }
 }
 
 fn filter_storage(reader: &mut Reader<'_>, arguments: &mut Arguments) -> Option<Made> {

@@ -31,6 +31,8 @@ pub struct Measurement {
     pub interval: Interval,
     /// Whether Intel RDT is monitored; `None`: where the machine can.
     pub rdt_enabled: Option<bool>,
+    /// Where that stands; where it does not, the runner's tag.
+    pub rdt_enabled_place: Place,
     /// Whether the layout of memory modules is read; `None`: where the machine can tell.
     pub gather_hw_mm_topology: Option<bool>,
     /// Labels of every metric.

@@ -42,8 +42,12 @@ impl Reader<'_> {
                     items.iter().enumerate().map(|(index, item)| self.check(item, kind, &spot.item(index))).collect();
                 items.into_iter().collect::<Option<_>>().map(Value::List)
             }
-            (Kind::Map(kind), Content::Map(entries)) => {
-                let pairs: Vec<_> = entries.iter().map(|entry| self.pair(entry, kind, spot)).collect();
+            (Kind::Map(value) | Kind::Labels(value), Content::Map(entries)) => {
+                let are_labels = matches!(kind, Kind::Labels(_));
+                let pairs: Vec<_> = entries
+                    .iter()
+                    .map(|entry| self.pair(entry, value, spot).filter(|_| !are_labels || self.is_label(entry, spot)))
+                    .collect();
                 pairs.into_iter().collect::<Option<_>>().map(Value::Map)
             }
             (_, Content::Scalar(scalar)) => match self.scalar(scalar, node, kind) {
@@ -111,7 +115,9 @@ impl Reader<'_> {
             }
             Kind::Text => Ok(text()),
             // Not scalars; `check` has led them elsewhere.
-            Kind::List(_) | Kind::Map(_) | Kind::Either(_) | Kind::Component(_) | Kind::Only(_) => Err(out_of_range()),
+            Kind::List(_) | Kind::Map(_) | Kind::Labels(_) | Kind::Either(_) | Kind::Component(_) | Kind::Only(_) => {
+                Err(out_of_range())
+            }
         }
     }
 
@@ -214,16 +220,24 @@ mod tests {
     const FILE: Kind = Kind::Path { absolute: true, readable: true };
 
     #[rstest]
-    #[case(Kind::Float, "1", "`x` must be a number with a decimal point, but this is the integer 1")]
-    #[case(Kind::Float, "True", "`x` must be a number with a decimal point, but this is the boolean True")]
-    #[case(NAMES, "3", "`x` must be one of 1, 2, but this is the integer 3")]
+    #[case::v113_integer_as_float(
+        Kind::Float,
+        "1",
+        "`x` must be a number with a decimal point, but this is the integer 1"
+    )]
+    #[case::v113_boolean_as_float(
+        Kind::Float,
+        "True",
+        "`x` must be a number with a decimal point, but this is the boolean True"
+    )]
+    #[case::v113_none_of_the_names(NAMES, "3", "`x` must be one of 1, 2, but this is the integer 3")]
     #[case(NAMES, "'3'", "`x` must be one of 1, 2, but this is the text \"3\"")]
-    #[case(FILE, "../some/path", "`x` must be a path without `..`")]
+    #[case::v113_path_upwards(FILE, "../some/path", "`x` must be a path without `..`")]
     #[case(FILE, "some/path", "`x` must be an absolute path, which begins with `/`")]
     #[case(FILE, "/not/there", "`x` must be a file that can be read: no such file")]
-    #[case(Kind::HostPort, "127.1:9876", "`x` has a wrong host: `127.1` is no IPv4 address")]
+    #[case::v113_address(Kind::HostPort, "127.1:9876", "`x` has a wrong host: `127.1` is no IPv4 address")]
     #[case(Kind::HostPort, "localhost", "`x` must be HOST:PORT; the colon and the port are missing")]
-    #[case(RANGE, "123", "`x` must be a number from 0 to 5, but this is the integer 123")]
+    #[case::v113_above_the_range(RANGE, "123", "`x` must be a number from 0 to 5, but this is the integer 123")]
     #[case(RANGE, "-0.1", "`x` must be a number from 0 to 5, but this is the number -0.1")]
     #[case(RANGE, ".nan", "`x` must be a number from 0 to 5, but this is the number .nan")]
     #[case(RANGE, "true", "`x` must be a number from 0 to 5, but this is the boolean true")]

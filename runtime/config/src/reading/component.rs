@@ -125,7 +125,12 @@ impl Reader<'_> {
             Wanted::Role(_) => did_you_mean(&nearest(tag, known), "!"),
             Wanted::Only(_) => None,
         };
+        let own = match wanted {
+            Wanted::Role(role) => own_component(tag, role),
+            Wanted::Only(_) => None,
+        };
         let help = [near, self.available(wanted)].into_iter().flatten().collect::<Vec<_>>().join(" ");
+        let help = own.map_or_else(|| help.clone(), |own| format!("{help}\n{own}"));
         self.error_with_help(spot.place_of(node), format!("there is no component `!{tag}`"), help);
     }
 
@@ -143,6 +148,17 @@ impl Reader<'_> {
         }
         Some(format!("{} are: {}", role.plural(), tags.join(", ")))
     }
+}
+
+/// How a component that somebody has built is made known, where one can stand.
+fn own_component(tag: &str, role: Role) -> Option<String> {
+    let can_be_guest = matches!(role, Role::Runner | Role::Storage | Role::Detector | Role::Allocator);
+    let is_name = tag.chars().all(|character| character.is_alphanumeric() || character == '_');
+    (can_be_guest && is_name).then(|| {
+        format!(
+            "one of your own is registered with `-r {tag}=X.wasm`, or in the file with `components: {{{tag}: {{path: X.wasm}}}}`"
+        )
+    })
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod environment;
 mod file;
 mod flat;
 mod guest;
+mod labels;
 mod spot;
 mod suggest;
 mod value;
@@ -82,6 +83,11 @@ impl<'a> Reader<'a> {
     pub(crate) fn store(&mut self, storage: Storage) -> Made {
         self.storages.push(storage);
         Made::Storage(StorageId(self.storages.len() - 1))
+    }
+
+    /// The storages that were read so far.
+    pub(crate) fn storages(&self) -> impl Iterator<Item = &Storage> {
+        self.storages.iter()
     }
 
     /// Gives a guest its number.

@@ -1,0 +1,98 @@
+//! Snapshots, policies, and a warden that says what a test wants, for the tests of this crate.
+
+use std::sync::{Arc, Mutex};
+
+use wca_config::{Content, Node, Place};
+use wca_messages::{Channel, Downward, Reply, Request, RosterEntry};
+use wca_model::catalog::Series;
+use wca_model::metric::MetricInfo;
+use wca_model::{Catalog, MetricKind, Roster, Sample, Snapshot, Task, TaskKey};
+use wca_node::Discovered;
+use wca_sandbox::{Component, Grants, Limits, LogLine, LogSink, Policy, Sandbox, Surroundings};
+
+use crate::client::Client;
+use crate::embedded;
+
+/// A gauge.
+pub(crate) fn sample(name: &str, labels: &[(&str, &str)], value: f64) -> Sample {
+    let labels = labels.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+    Sample { name: name.into(), labels, value, kind: MetricKind::Gauge, help: String::new() }
+}
+
+/// A task that was found.
+pub(crate) fn discovered(name: &str, identity: u64) -> Discovered {
+    let cgroup = format!("/{name}");
+    Discovered {
+        entry: RosterEntry { cgroup, identity, containers: vec![], labels: vec![] },
+        id: name.into(),
+        name: name.into(),
+        resources: vec![],
+    }
+}
+
+/// `task_up` of each task.
+pub(crate) fn catalog() -> Catalog {
+    let info = MetricInfo {
+        name: "task_up".into(),
+        help: String::new(),
+        kind: MetricKind::Counter,
+        unit: "numeric".into(),
+        levels: vec![],
+        per_task: true,
+    };
+    Catalog { version: 1, metrics: vec![info], columns: vec![Series { metric: 0, labels: vec![] }], platform: vec![] }
+}
+
+/// A snapshot with `task_up` of tasks with the keys 1, 2 and so on.
+pub(crate) fn snapshot(up: &[f64]) -> Arc<Snapshot> {
+    let task = |(key, _)| {
+        let task: Task = discovered(&format!("task{key}"), 1).with_key(TaskKey(key));
+        Arc::new(task)
+    };
+    let roster = Roster { version: 1, tasks: (1..).zip(up).map(task).collect() };
+    let values = Arc::new(up.to_vec());
+    Arc::new(Snapshot::new(1, 100.0, Arc::new(roster), Arc::new(catalog()), Arc::default(), values, None).unwrap())
+}
+
+struct Silent;
+
+impl LogSink for Silent {
+    fn write(&self, _: LogLine) {}
+}
+
+/// A built-in policy under this name.
+pub(crate) fn policy(component: &str, name: &str) -> Policy {
+    let sandbox = Sandbox::new().unwrap();
+    let place = Place { source: "test".into(), line: 1, column: 1, length: 1 };
+    let parameters = Arc::new(Node { content: Content::Map(vec![]), tag: None, place });
+    let component = Component::load(&sandbox, embedded::code(component).unwrap()).unwrap();
+    let around = Surroundings {
+        name: name.into(),
+        sandbox,
+        limits: Limits::default(),
+        grants: Grants::default(),
+        log: Arc::new(Silent),
+        platform: Arc::default(),
+        seed: 1,
+        now: 0.0,
+    };
+    Policy::new(component, around, &parameters).unwrap()
+}
+
+/// A warden that answers as it is told; what it was asked.
+pub(crate) fn warden(mut answer: impl FnMut(&Request) -> Reply + Send + 'static) -> (Client, Arc<Mutex<Vec<Request>>>) {
+    let (ours, theirs) = Channel::<Downward, Request>::pair().unwrap();
+    let asked = Arc::<Mutex<Vec<Request>>>::default();
+    let log = Arc::clone(&asked);
+    std::thread::spawn(move || {
+        let channel = Channel::<Downward, Request>::new(ours);
+        while let Ok(incoming) = channel.receive() {
+            let reply = answer(&incoming.message);
+            log.lock().unwrap().push(incoming.message);
+            if channel.send(incoming.number, &Downward::Reply(reply), &[]).is_err() {
+                return;
+            }
+        }
+    });
+    (Client::new(theirs), asked)
+}

@@ -1,0 +1,136 @@
+//! Tasks that start and end all the time: no tick is lost unseen, and nothing grows.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use crate::setup::{Setup, Started};
+use crate::task::{Task, can_make_cgroups, group};
+use crate::text::Line;
+
+/// Cgroups at once.
+const TASKS: usize = 100;
+/// How far descriptors may differ: a task may just be on its way, a message under way.
+const DESCRIPTORS: usize = 12;
+/// How many KiB a process may grow by: allocators take their time until they have seen the worst.
+const KIBIBYTES: usize = 16 << 10;
+
+/// How long tasks come and go: `.ci/churn` sets more.
+fn duration() -> Duration {
+    let seconds = std::env::var("WCA_CHURN_SECONDS").ok().and_then(|text| text.parse().ok());
+    Duration::from_secs(seconds.unwrap_or(10))
+}
+
+#[test]
+fn with_tasks_that_come_and_go_every_tick_is_stored_or_counted_and_nothing_grows() {
+    if !can_make_cgroups() {
+        return;
+    }
+    let group = group("churn");
+    let mut next = 0..;
+    let mut task = || Task::idle(&format!("{group}/task{}", next.next().unwrap()));
+    let mut tasks: Vec<Task> = (0..TASKS).map(|_| task()).collect();
+    let dirs = tasks[0].dirs();
+    let unified = dirs.iter().any(|dir| dir.join("cgroup.type").exists());
+    println!("cgroups in {} hierarchies, cgroup v2 among them: {unified}", dirs.len());
+    let setup = Setup::with(&format!(
+        "runner: !DetectionRunner\n  measurement_runner: !MeasurementRunner\n    action_delay: 0.05\n    node: !CgroupNode {{paths: \
+         [/{group}/*]}}\n    metrics_storage: !FilterStorage\n      filter: [wca_up, wca_tasks, wca_ticks_overrun]\n      \
+         storages: [!LogStorage {{output_filename: FOLDER/metrics.prom}}]\n  detector: !BusyTask \n  anomalies_storage: !LogStorage \
+         {{output_filename: FOLDER/anomalies.prom, overwrite: true}}\n"
+    ));
+    let mut started = setup.start(&[]);
+    started.until_ticks("metrics.prom", 40);
+    let before = Sizes::of(&started);
+    let begun = Instant::now();
+    let mut changes = 0;
+    while begun.elapsed() < duration() {
+        let at = (changes * 37) % TASKS;
+        drop(tasks.swap_remove(at));
+        tasks.push(task());
+        changes += 1;
+    }
+    let ticks = setup.read("metrics.prom").matches("\nwca_up{").count();
+    started.until_ticks("metrics.prom", ticks + 20);
+    let after = Sizes::of(&started);
+    let finished = started.stop();
+    finished.ends_with(0);
+    drop(tasks);
+    assert!(!finished.stderr.contains("this tick is lost"), "{finished:#?}");
+    let lines = setup.lines("metrics.prom");
+    let (stored, overrun) = check_grid(&lines, 0.05);
+    println!("{changes} tasks ended, {stored} ticks stored, {overrun} overrun; before {before:?}, after {after:?}");
+    assert!(changes > 50 && stored > 100, "{changes} {stored}");
+    let last: Vec<&Line> = lines.iter().filter(|line| line.name == "wca_tasks").collect();
+    assert!(last.iter().rev().take(5).all(|line| line.value == 100.0), "all tasks are found in the end");
+    for (now, then) in [(after.warden, before.warden), (after.agent, before.agent)] {
+        assert!(now.descriptors <= then.descriptors + DESCRIPTORS, "descriptors leak: {before:?} {after:?}");
+        assert!(now.resident <= then.resident + KIBIBYTES, "memory grows: {before:?} {after:?}");
+    }
+}
+
+/// What both processes hold.
+#[derive(Debug)]
+struct Sizes {
+    warden: Size,
+    agent: Size,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Size {
+    descriptors: usize,
+    /// In KiB.
+    resident: usize,
+}
+
+impl Sizes {
+    fn of(started: &Started<'_>) -> Self {
+        let warden = started.pid();
+        Self { warden: Size::of(warden), agent: Size::of(agent_of(warden)) }
+    }
+}
+
+impl Size {
+    fn of(pid: u32) -> Self {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        Self {
+            descriptors: fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count(),
+            resident: resident.trim().trim_end_matches(" kB").parse().unwrap(),
+        }
+    }
+}
+
+/// The child of the warden that is called so.
+pub(crate) fn agent_of(warden: u32) -> u32 {
+    let pids = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
+    pids.into_iter()
+        .find(|pid: &u32| {
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            let parent = stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(1));
+            stat.contains("(wca-agent)") && parent == Some(&warden.to_string())
+        })
+        .unwrap()
+}
+
+/// Checks that all ticks of the grid were stored or counted as overrun; how many were.
+///
+/// A tick begins at its place on the grid or later, never sooner. Its place is the number of ticks before it, stored and
+/// overrun; were one missing, all that follow would begin an interval later than their places say.
+pub(crate) fn check_grid(lines: &[Line], interval: f64) -> (usize, u64) {
+    let column = |name: &str| lines.iter().filter(|line| line.name == name).map(|line| line.value).collect::<Vec<_>>();
+    let (begun, overrun) = (column("wca_up"), column("wca_ticks_overrun"));
+    assert!(begun.len() == overrun.len() && begun.len() > 20, "{} and {} ticks", begun.len(), overrun.len());
+    assert!(overrun.is_sorted(), "{overrun:?}");
+    #[allow(clippy::cast_precision_loss, reason = "small")]
+    let late = begun.iter().zip(&overrun).enumerate();
+    #[allow(clippy::cast_precision_loss, reason = "small")]
+    let late: Vec<f64> = late.map(|(at, (begun, overrun))| begun - (at as f64 + overrun) * interval).collect();
+    let least = |late: &[f64]| late.iter().copied().fold(f64::INFINITY, f64::min);
+    // The machine may be busy, but not in every tick of a quarter.
+    let quarters: Vec<f64> = late.chunks(late.len().div_ceil(4)).map(least).collect();
+    let shift = quarters.iter().copied().fold(f64::NEG_INFINITY, f64::max) - least(&quarters);
+    assert!(shift < interval / 2.0, "ticks are missing: the grid shifts by {shift} s: {quarters:?}");
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
+    let overrun = overrun[overrun.len() - 1] as u64;
+    (begun.len(), overrun)
+}

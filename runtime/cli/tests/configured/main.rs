@@ -1,0 +1,24 @@
+//! `wca -c FILE`, in the real program: what is stored, how a run ends, and what is said.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test that cannot go on fails"
+)]
+
+mod churn;
+#[path = "../common/mod.rs"]
+mod common;
+mod ends;
+mod logs;
+mod nodes;
+mod reloads;
+mod runners;
+mod sample;
+mod setup;
+mod storages;
+mod task;
+mod text;
+mod unprivileged;

@@ -1,0 +1,79 @@
+//! Cgroups with processes in them, made for one test.
+
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use wca_kernel::{Hierarchies, Roots, Scratch};
+
+use crate::common::skipped;
+
+/// Whether this user may make cgroups; where not, that is said.
+pub(crate) fn can_make_cgroups() -> bool {
+    let can = rustix::process::geteuid().is_root() && start_in(&group("probe")).is_some();
+    if !can {
+        skipped("this user may make no cgroups here");
+    }
+    can
+}
+
+/// A cgroup of this process alone, below which a test has its own; as tasks are named, without a leading slash.
+pub(crate) fn group(name: &str) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    format!("wca-test-{}-{}-{name}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// A cgroup, with a process in it or without, removed in the end.
+pub(crate) struct Task {
+    child: Option<Child>,
+    scratch: Option<Scratch>,
+}
+
+impl Task {
+    /// Without a process.
+    pub(crate) fn empty(path: &str) -> Self {
+        Self { child: None, scratch: Some(start_in(path).unwrap()) }
+    }
+
+    /// With a process that waits.
+    pub(crate) fn idle(path: &str) -> Self {
+        Self::running(path, "read -r nothing")
+    }
+
+    /// With a process that uses a processor, as long as this one lives.
+    pub(crate) fn busy(path: &str) -> Self {
+        Self::running(
+            path,
+            "while kill -0 $PPID 2>/dev/null; do i=0; while [ $i -lt 10000 ]; do i=$((i+1)); done; done",
+        )
+    }
+
+    fn running(path: &str, script: &str) -> Self {
+        let mut task = Self::empty(path);
+        let mut command = Command::new("sh");
+        command.args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        let child = task.child.insert(command.spawn().unwrap());
+        task.scratch.as_ref().unwrap().add_process(child.id()).unwrap();
+        task
+    }
+
+    pub(crate) fn dirs(&self) -> Vec<PathBuf> {
+        self.scratch.as_ref().unwrap().dirs().to_vec()
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            // One that has ended is as good.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        drop(self.scratch.take());
+    }
+}
+
+fn start_in(path: &str) -> Option<Scratch> {
+    let hierarchies = Hierarchies::find(&Roots::system()).ok()?;
+    Scratch::create(&hierarchies, path).ok()
+}
