@@ -31,7 +31,7 @@ fn blocks(page: &str) -> Vec<Block> {
     for line in page.lines() {
         match (&mut open, line.strip_prefix("```")) {
             (Some(_), Some(_)) => blocks.extend(open.take()),
-            (Some(block), None) => block.text.push_str(&format!("{line}\n")),
+            (Some(block), None) => block.text.extend([line, "\n"]),
             (None, Some(kind)) => open = Some(Block { kind: kind.into(), text: String::new() }),
             (None, None) => {}
         }
@@ -157,21 +157,23 @@ fn every_block_of_the_page_does_what_stands_there() {
         count += 1;
         match kind.split_once(' ').unwrap_or((&kind, "")) {
             ("sh", "") => {
-                last =
-                    Some(shell.run(&text)).inspect(|finished| assert_eq!(finished.code, Some(0), "{text}{finished:#?}"))
+                let finished = shell.run(&text);
+                assert_eq!(finished.code, Some(0), "{text}{finished:#?}");
+                last = Some(finished);
             }
             ("sh", "fails") => {
-                last =
-                    Some(shell.run(&text)).inspect(|finished| assert_eq!(finished.code, Some(1), "{text}{finished:#?}"))
+                let finished = shell.run(&text);
+                assert_eq!(finished.code, Some(1), "{text}{finished:#?}");
+                last = Some(finished);
             }
             // The one that listens already prints as little as it answers.
             ("sh", "server") => assert_eq!(text, "socat - tcp4-listen:8000,fork\n"),
             ("sh", "until-interrupted") => {
                 let finished = shell.run_until(&text, "timeout!");
                 finished.ends_with(0);
-                // What may come between the mark and the end is no other than what came before.
-                let two: Vec<&str> =
-                    finished.stderr.lines().filter(|line| line.contains("[HTTPStorage]")).take(2).collect();
+                // What comes between the mark and the end is the same again.
+                let lines = finished.stderr.lines().filter(|line| line.contains("[HTTPStorage]"));
+                let two: Vec<&str> = lines.take(2).collect();
                 last = Some(Finished { stderr: two.join("\n"), ..finished });
             }
             ("text", "") => {

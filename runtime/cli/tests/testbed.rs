@@ -1,16 +1,15 @@
 //! The program on a kernel that this machine may not have: cgroup v2 alone, two sockets. The kernel runs in the test bed, a
 //! folder with a program `run` that boots a virtual machine, named by `WCA_TESTBED`.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::print_stderr,
-    reason = "a test that cannot go on fails"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+#[path = "../../../tests/skipped.rs"]
+mod skipped;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use skipped::skipped;
 
 /// The test bed, or none, which is said.
 fn testbed() -> Option<PathBuf> {
@@ -18,10 +17,10 @@ fn testbed() -> Option<PathBuf> {
     let named = std::env::var_os("WCA_TESTBED").map_or_else(|| project.join("../shared/testbed"), PathBuf::from);
     let run = named.join("run");
     if !run.exists() {
-        eprintln!(
-            "SKIPPED: a real cgroup v2 kernel takes a test bed; {} is not there (WCA_TESTBED names one)",
+        skipped(&format!(
+            "a real cgroup v2 kernel takes a test bed; {} is not there (WCA_TESTBED names one)",
             run.display()
-        );
+        ));
         return None;
     }
     Some(run)
