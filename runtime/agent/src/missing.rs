@@ -57,13 +57,16 @@ mod tests {
     use super::*;
     use crate::testing::discovered as task;
 
+    /// Who is listed, which keys were given, and what is to be said.
+    type Step<'a> = (&'a [Discovered], &'a [Option<TaskKey>], &'a [Change]);
+
     #[test]
     fn a_task_is_said_to_be_missing_once_and_once_to_have_come() {
         let mut missing = Missing::default();
         let (there, none) = (Some(TaskKey(1)), None);
         let lost = |name: &str| Change::Missing(name.into());
         let came = |name: &str| Change::Came(name.into());
-        let steps: [(&[Discovered], &[Option<TaskKey>], &[Change]); 8] = [
+        let steps: [Step<'_>; 8] = [
             (&[task("a", 0), task("b", 0)], &[there, none], &[lost("b")]),
             (&[task("a", 0), task("b", 0)], &[there, none], &[]),
             (&[task("a", 0), task("b", 7)], &[there, there], &[came("b")]),

@@ -30,7 +30,10 @@ fn a_detector_finds_the_busy_task_and_its_anomalies_are_stored() {
     let counts = values(&anomalies, "anomaly_count");
     assert!(counts.len() == 10 && counts.is_sorted() && counts[0] == 0.0 && counts[9] >= 3.0, "{counts:?}");
     let found: Vec<&Line> = anomalies.iter().filter(|line| line.name == "busy_task_ticks").collect();
-    assert!(found.iter().all(|line| line.label("contended_task_id") == busy && line.label("host") != ""), "{found:?}");
+    assert!(
+        found.iter().all(|line| line.label("contended_task_id") == busy && !line.label("host").is_empty()),
+        "{found:?}"
+    );
     #[allow(clippy::cast_precision_loss, reason = "small")]
     let all = found.len() as f64;
     assert_eq!(all, counts[9]);
