@@ -1,12 +1,15 @@
 //! The node as a loop sees it, ours or a runner's: measure, decide, store, wait.
 
+mod access;
+mod applied;
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use wca_messages::{Cost, MappedColumns, Reply, Request};
 use wca_model::batch::LabelSets;
-use wca_model::{Batch, Fate, Outcome, Sample, Snapshot};
-use wca_sandbox::{NodeAccess, NodeError, World};
+use wca_model::{Batch, Sample, Snapshot};
+use wca_sandbox::World;
 
 use crate::client::{Client, ClientError};
 use crate::configured::Reloading;
@@ -18,6 +21,8 @@ use crate::print;
 use crate::reported::Reported;
 use crate::roster::{Known, say};
 use crate::storages::Storages;
+
+pub(crate) use applied::{Applied, apply};
 
 /// The node: what is known of it, who judges it, where its metrics go, and the pace.
 pub(crate) struct Node {
@@ -48,9 +53,6 @@ pub(crate) enum TickError {
     #[error("a sample: {0}")]
     Snapshot(#[from] wca_model::snapshot::WrongSize),
 }
-
-/// Decisions with what became of their requests.
-type Applied = Vec<(Decision, Vec<Outcome>)>;
 
 impl Node {
     pub(crate) fn new(client: Client, known: Known, policies: Policies, storages: Storages, pace: Pace) -> Self {
@@ -127,17 +129,6 @@ impl Node {
         Ok(())
     }
 
-    /// What became of a decision's requests. What the warden refuses is that policy's failure alone.
-    async fn apply(&mut self, decision: &Decision) -> Result<Vec<Outcome>, ClientError> {
-        match apply(&self.client, decision).await {
-            Err(ClientError::Refused(why)) => {
-                self.policies.fail(decision.number, &format!("its requests were not taken: {why}"));
-                Ok(refused_outcomes(decision, &why.to_string()))
-            }
-            done => done,
-        }
-    }
-
     /// Hands to the storages what was decided, or prints it where there are none for it.
     async fn store_decisions(&mut self, snapshot: &Arc<Snapshot>, applied: &Applied) {
         let storages = self.storages();
@@ -185,18 +176,6 @@ impl Node {
         Batch::new(Arc::clone(snapshot), Arc::new(LabelSets::none()), samples, &self.known.common)
     }
 
-    fn allocation_metrics(&mut self, applied: &Applied) -> Vec<Sample> {
-        for (decision, outcomes) in applied {
-            let tasks: std::collections::BTreeSet<_> = decision.requests.iter().map(|request| request.task).collect();
-            self.asked += tasks.len() as u64;
-            self.failed += outcomes.iter().filter(|outcome| matches!(outcome.fate, Fate::Failed(_))).count() as u64;
-            if self.policies.world_of(decision.number) == Some(World::Allocator) {
-                self.failed += decision.refused;
-            }
-        }
-        own::of_allocation(self.policies.took(World::Allocator), self.asked, self.failed)
-    }
-
     /// Waits until the next tick is due, and takes what the operator has changed meanwhile; false where the agent is to end.
     pub(crate) async fn wait_for_next(&mut self) -> bool {
         let begun = Instant::now();
@@ -234,135 +213,4 @@ async fn sample(client: &Client) -> Result<(f64, MappedColumns, Cost), TickError
     };
     say(&notices);
     Ok((timestamp, MappedColumns::new(columns)?, cost))
-}
-
-/// What became of a decision's requests, in their order.
-pub(crate) async fn apply(client: &Client, decision: &Decision) -> Result<Vec<Outcome>, ClientError> {
-    if decision.requests.is_empty() {
-        return Ok(Vec::new());
-    }
-    let request = Request::Apply { policy: decision.number, requests: decision.requests.clone() };
-    match client.ask(&request).await?.reply {
-        Reply::Outcomes(outcomes) => Ok(outcomes),
-        _ => Err(ClientError::Unexpected),
-    }
-}
-
-fn refused_outcomes(decision: &Decision, why: &str) -> Vec<Outcome> {
-    let failed = |request: &wca_model::Request| Outcome {
-        task: request.task,
-        kind: request.change.kind(),
-        domain: request.change.domain(),
-        fate: Fate::Failed(why.to_owned()),
-    };
-    decision.requests.iter().map(failed).collect()
-}
-
-#[async_trait::async_trait]
-impl NodeAccess for Node {
-    async fn measure(&mut self) -> Result<Arc<Snapshot>, NodeError> {
-        self.measure_node().await.map_err(|error| NodeError(error.to_string()))
-    }
-
-    async fn store(&mut self, extra: Vec<Sample>) -> Result<(), NodeError> {
-        let snapshot = self.measured("node.store")?;
-        self.store_metrics(&snapshot, extra).await;
-        Ok(())
-    }
-
-    async fn decide(&mut self) -> Result<(), NodeError> {
-        let snapshot = self.measured("node.decide")?;
-        self.decide_on(&snapshot).await.map_err(|error| NodeError(error.to_string()))
-    }
-
-    async fn wait(&mut self) -> bool {
-        self.wait_for_next().await
-    }
-}
-
-impl Node {
-    fn measured(&self, function: &str) -> Result<Arc<Snapshot>, NodeError> {
-        self.snapshot.clone().ok_or_else(|| NodeError(format!("`{function}` before the first `node.measure`")))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use wca_messages::Refused;
-    use wca_model::{Change, Kind, TaskKey};
-
-    use super::*;
-    use crate::policies::Member;
-    use crate::roster::View;
-    use crate::testing::{policy, snapshot, warden};
-
-    fn node(client: Client) -> Node {
-        let members =
-            vec![Member::new(policy("NOPAllocator", "First"), 0), Member::new(policy("NOPAllocator", "Second"), 1)];
-        let pace = Pace::new(Duration::from_secs(1), None, client.stop());
-        let known = Known::new(Arc::default(), Arc::default(), View::everything());
-        Node::new(client, known, Policies { members }, Storages::default(), pace)
-    }
-
-    fn decision(number: u32, requests: usize) -> Decision {
-        let requests = vec![wca_model::Request { task: TaskKey(1), change: Change::CpuQuota(0.5) }; requests];
-        let policy = ["First", "Second"][number as usize].into();
-        Decision { policy, number, contentions: vec![], metrics: vec![], requests, refused: 2 }
-    }
-
-    #[tokio::test]
-    async fn what_the_warden_does_not_take_costs_that_policy_alone() {
-        let (client, asked) = warden(|request| match request {
-            Request::Apply { policy: 0, requests } => {
-                Reply::Refused(Refused::Oversized(format!("{} requests at once", requests.len())))
-            }
-            Request::Apply { requests, .. } => {
-                let outcome = |request: &wca_model::Request| Outcome {
-                    task: request.task,
-                    kind: request.change.kind(),
-                    domain: None,
-                    fate: Fate::Shadowed,
-                };
-                Reply::Outcomes(requests.iter().map(outcome).collect())
-            }
-            other => panic!("{other:?}"),
-        });
-        let mut node = node(client);
-        let mut applied = Vec::new();
-        for decision in [decision(0, 3), decision(1, 1), decision(1, 0)] {
-            let outcomes = node.apply(&decision).await.unwrap();
-            applied.push((decision, outcomes));
-        }
-        let why = "oversized message: 3 requests at once";
-        let failed = Outcome { task: TaskKey(1), kind: Kind::CpuQuota, domain: None, fate: Fate::Failed(why.into()) };
-        assert_eq!(applied[0].1, vec![failed; 3]);
-        assert_eq!((applied[1].1[0].fate.clone(), applied[2].1.len()), (Fate::Shadowed, 0));
-        assert_eq!(asked.lock().unwrap().len(), 2, "nothing is asked where nothing is wanted");
-        let failures: Vec<f64> = node
-            .policies
-            .metrics()
-            .iter()
-            .filter(|sample| sample.name == "wca_policy_failures")
-            .map(|sample| sample.value)
-            .collect();
-        assert_eq!(failures, [1.0, 0.0]);
-        let allocation: Vec<(String, f64)> =
-            node.allocation_metrics(&applied).into_iter().take(2).map(|sample| (sample.name, sample.value)).collect();
-        // Tasks that something was asked for; requests that failed, and those that were refused in the three calls.
-        assert_eq!(allocation, [("allocations_count".to_owned(), 2.0), ("allocations_errors".to_owned(), 9.0)]);
-    }
-
-    #[tokio::test]
-    async fn a_runner_measures_before_it_stores_and_decides() {
-        let (client, _) = warden(|request| panic!("{request:?}"));
-        let mut node = node(client);
-        let told = node.store(vec![]).await.unwrap_err().to_string();
-        assert_eq!(told, "`node.store` before the first `node.measure`");
-        let told = NodeAccess::decide(&mut node).await.unwrap_err().to_string();
-        assert_eq!(told, "`node.decide` before the first `node.measure`");
-        node.snapshot = Some(snapshot(&[1.0]));
-        node.store(vec![]).await.unwrap();
-    }
 }

@@ -1,8 +1,9 @@
 //! Snapshots, policies, and a warden that says what a test wants, for the tests of this crate.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use wca_config::{Content, Node, Place};
+use wca_config::{Content, Place};
 use wca_messages::{Channel, Downward, Reply, Request, RosterEntry};
 use wca_model::catalog::Series;
 use wca_model::metric::MetricInfo;
@@ -12,6 +13,11 @@ use wca_sandbox::{Component, Grants, Limits, LogLine, LogSink, Policy, Sandbox, 
 
 use crate::client::Client;
 use crate::embedded;
+use crate::node::Node;
+use crate::pace::Pace;
+use crate::policies::{Member, Policies};
+use crate::roster::{Known, View};
+use crate::storages::Storages;
 
 /// A gauge.
 pub(crate) fn sample(name: &str, labels: &[(&str, &str)], value: f64) -> Sample {
@@ -64,7 +70,7 @@ impl LogSink for Silent {
 pub(crate) fn policy(component: &str, name: &str) -> Policy {
     let sandbox = Sandbox::new().unwrap();
     let place = Place { source: "test".into(), line: 1, column: 1, length: 1 };
-    let parameters = Arc::new(Node { content: Content::Map(vec![]), tag: None, place });
+    let parameters = Arc::new(wca_config::Node { content: Content::Map(vec![]), tag: None, place });
     let component = Component::load(&sandbox, embedded::code(component).unwrap()).unwrap();
     let around = Surroundings {
         name: name.into(),
@@ -95,4 +101,13 @@ pub(crate) fn warden(mut answer: impl FnMut(&Request) -> Reply + Send + 'static)
         }
     });
     (Client::new(theirs), asked)
+}
+
+/// A node with the allocators `First` and `Second`, which ask for nothing.
+pub(crate) fn node(client: Client) -> Node {
+    let members =
+        vec![Member::new(policy("NOPAllocator", "First"), 0), Member::new(policy("NOPAllocator", "Second"), 1)];
+    let pace = Pace::new(Duration::from_secs(1), None, client.stop());
+    let known = Known::new(Arc::default(), Arc::default(), View::everything());
+    Node::new(client, known, Policies { members }, Storages::default(), pace)
 }
