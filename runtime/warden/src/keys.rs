@@ -13,7 +13,14 @@ type Life = (String, u64);
 pub(crate) struct Keys {
     last: u64,
     given: HashMap<Life, Given>,
+    /// So many there may be until the next look at who is gone.
+    room: usize,
 }
+
+/// Rosters over which one that is in none of them is remembered: a task may be without a process for a while.
+const REMEMBERED: u64 = 1_000;
+/// So many are not worth a look.
+const FEW: usize = 1_024;
 
 #[derive(Debug)]
 struct Given {
@@ -34,12 +41,18 @@ impl Keys {
         given.key
     }
 
-    /// Forgets cgroups that are in no roster any more, once there are many of them. One that comes back after that gets a
-    /// new key, which is only ever wrong in being new.
+    /// Forgets cgroups that have been in no roster for long; of too many, all that are not in this one. One that comes back
+    /// after that gets a new key, which is only ever wrong in being new.
     pub(crate) fn forget(&mut self, roster: u64) {
+        if self.given.len() <= self.room.max(FEW) {
+            return;
+        }
+        self.given.retain(|_, given| given.roster + REMEMBERED > roster);
         if self.given.len() > 2 * MAX_TASKS {
             self.given.retain(|_, given| given.roster == roster);
         }
+        // Each look costs as much as there are, and so comes when as many are new.
+        self.room = 2 * self.given.len();
     }
 }
 
@@ -69,5 +82,23 @@ mod tests {
         assert_eq!(keys.given.len(), 1);
         assert_eq!(keys.of("/a", 0, 3), kept);
         assert!(keys.of("/a", 1, 3) > before[before.len() - 1]);
+    }
+
+    #[test]
+    fn those_that_are_long_gone_are_forgotten_and_others_not() {
+        let mut keys = Keys::default();
+        let stays = keys.of("/stays", 0, 1);
+        let mut most = 0;
+        for roster in 1..20_000 {
+            assert_eq!(keys.of("/stays", 0, roster), stays);
+            for number in 0..10 {
+                keys.of("/a", 10 * roster + number, roster);
+            }
+            let rests = keys.of("/rests", 1, roster / 500 * 500);
+            keys.forget(roster);
+            assert_eq!(keys.of("/rests", 1, roster / 500 * 500), rests);
+            most = most.max(keys.given.len());
+        }
+        assert!(most < 25_000, "{most}");
     }
 }

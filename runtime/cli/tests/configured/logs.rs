@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::common::{Finished, cache};
+use crate::common::{Finished, cache, component};
 use crate::setup::Setup;
 
 /// One task that is not there, which is a warning.
@@ -80,8 +80,9 @@ fn how_much_is_said_of_what() {
                   {tasks: [wca/no-such]}\n    metrics_storage: !LogStorage {output_filename: FOLDER/metrics.prom}\n  detector: \
                   !NOPAnomalyDetector\n  anomalies_storage: !LogStorage {output_filename: /dev/full}\n";
     let (warns, fails) = (WARNING, "LogStorage(/dev/full): not stored");
-    let cases: [(&str, &[&str], bool, bool); 8] = [
+    let cases: [(&str, &[&str], bool, bool); 9] = [
         ("", &[], true, true),
+        ("", &["-l", "wca.storage:debug"], true, true),
         ("", &["-l", "error"], false, true),
         ("", &["-l", "ERROR"], false, true),
         ("", &["--log", "wca.agent:critical"], false, true),
@@ -96,6 +97,30 @@ fn how_much_is_said_of_what() {
         finished.ends_with(0);
         let has = (finished.stderr.contains(warns), finished.stderr.contains(fails));
         assert_eq!(has, (has_warning, has_failure), "{loggers}{arguments:?}: {finished:#?}");
+    }
+}
+
+#[test]
+fn what_a_policy_says_has_a_level_of_its_own() {
+    let http = component("guest-examples/http-storage/http-storage.wasm");
+    // Nobody answers there, which is no matter of the log.
+    let setup = Setup::with(&format!(
+        "components: {{HTTPStorage: {{path: {http}, allow_http: ['http://127.0.0.1:9']}}}}\nrunner: !MeasurementRunner\n  \
+         action_delay: 0.05\n  node: !StaticNode {{tasks: []}}\n  metrics_storage: !HTTPStorage {{http_endpoint: \
+         'http://127.0.0.1:9'}}\n"
+    ));
+    let cases: [(&[&str], bool); 6] = [
+        (&[], true),
+        (&["-l", "HTTPStorage:error"], false),
+        (&["-l", "http_storage:warning"], false),
+        (&["-l", "wca.storage:error"], true),
+        (&["-l", "error"], false),
+        (&["-l", "error", "-l", "HTTPStorage:info"], true),
+    ];
+    for (arguments, is_said) in cases {
+        let finished = setup.run(&[&["--iterations", "1"], arguments].concat());
+        finished.ends_with(0);
+        assert_eq!(finished.stderr.contains("[HTTPStorage] sending!"), is_said, "{arguments:?}: {finished:#?}");
     }
 }
 
