@@ -18,7 +18,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use common::{Finished, is_root, repository, skipped};
+use common::{Finished, copy_program, is_root, repository, skipped};
 use tempfile::TempDir;
 use wca_kernel::{Hierarchies, Roots, Scratch};
 
@@ -35,7 +35,7 @@ impl User {
         let user = Self { folder: tempfile::tempdir().unwrap() };
         fs::set_permissions(user.folder.path(), Permissions::from_mode(0o755)).unwrap();
         // The repository may lie in a folder that is closed to others.
-        fs::copy(env!("CARGO_BIN_EXE_wca"), user.at("wca")).unwrap();
+        copy_program(&user.at("wca"));
         for name in ["hello", "busy-task"] {
             let built = repository("guest-examples").join(name).join(name).with_extension("wasm");
             fs::copy(built, user.folder.path().join(name).with_extension("wasm")).unwrap();

@@ -30,6 +30,13 @@ pub(crate) fn component(path: &str) -> String {
     repository(path).canonicalize().unwrap().display().to_string()
 }
 
+/// Copies the program. Another process writes the copy: a child that another test of this one starts meanwhile would hold it
+/// open to be written, and it could not be run ("Text file busy").
+pub(crate) fn copy_program(to: &Path) {
+    let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_wca")).arg(to).status().unwrap();
+    assert!(copied.success());
+}
+
 /// Compiled code is kept once for all tests of a file.
 pub(crate) fn cache() -> PathBuf {
     static CACHE: OnceLock<TempDir> = OnceLock::new();

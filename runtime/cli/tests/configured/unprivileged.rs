@@ -8,7 +8,7 @@ use std::process::Command;
 
 use rustix::process::Signal;
 
-use crate::common::{Finished, skipped};
+use crate::common::{Finished, copy_program, skipped};
 use crate::setup::Setup;
 
 /// A user that has nothing.
@@ -26,7 +26,7 @@ impl Home {
         let setup = Setup::with(yaml);
         let (program, is_other) = (setup.path("wca"), rustix::process::geteuid().is_root());
         // The folder of the build may be closed to others.
-        fs::copy(env!("CARGO_BIN_EXE_wca"), &program).unwrap();
+        copy_program(&program);
         fs::create_dir(setup.path("runtime")).unwrap();
         fs::set_permissions(setup.path("runtime"), Permissions::from_mode(0o700)).unwrap();
         let home = Self { setup, program, is_other };
