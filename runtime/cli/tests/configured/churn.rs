@@ -12,7 +12,7 @@ const TASKS: usize = 100;
 /// How far descriptors may differ: a task may just be on its way, a message under way.
 const DESCRIPTORS: usize = 12;
 /// How many KiB a process may grow by: allocators take their time until they have seen the worst.
-const KIBIBYTES: usize = 16 << 10;
+const KIBIBYTES: usize = 8 << 10;
 
 /// How long tasks come and go: `.ci/churn` sets more.
 fn duration() -> Duration {

@@ -20,7 +20,7 @@ pub(crate) fn can_make_cgroups() -> bool {
 /// A cgroup of this process alone, below which a test has its own; as tasks are named, without a leading slash.
 pub(crate) fn group(name: &str) -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    format!("wca-test-{}-{}-{name}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+    format!("configured-{}-{}-{name}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// A cgroup, with a process in it or without, removed in the end.
