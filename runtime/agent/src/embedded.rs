@@ -1,22 +1,21 @@
 //! Components that are part of the program, compiled when it was built.
 
-use wca_config::Role;
+use wca_config::{KnownGuest, Role};
 
 /// A component that is part of the program.
 #[derive(Debug)]
-pub struct EmbeddedComponent {
+pub(crate) struct EmbeddedComponent {
     /// Its name, which is its tag.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// What it is used as.
-    pub role: Role,
+    role: Role,
     code: &'static [u8],
 }
 
 const EMBEDDED: &[EmbeddedComponent] = include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
 
 /// The components that are part of the program.
-#[must_use]
-pub fn embedded_components() -> &'static [EmbeddedComponent] {
+pub(crate) fn embedded_components() -> &'static [EmbeddedComponent] {
     EMBEDDED
 }
 
@@ -24,6 +23,17 @@ pub fn embedded_components() -> &'static [EmbeddedComponent] {
 #[must_use]
 pub fn embedded_names() -> Vec<&'static str> {
     EMBEDDED.iter().map(|component| component.name).collect()
+}
+
+/// These components, and those that are part of the program where none of these has their tag.
+#[must_use]
+pub fn with_embedded(mut known: Vec<KnownGuest>) -> Vec<KnownGuest> {
+    for embedded in EMBEDDED {
+        if known.iter().all(|guest| guest.tag != embedded.name) {
+            known.push(KnownGuest { tag: embedded.name.into(), role: Some(embedded.role) });
+        }
+    }
+    known
 }
 
 /// The compiled code of one.

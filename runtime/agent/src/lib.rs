@@ -28,5 +28,5 @@ mod storages;
 #[cfg(test)]
 mod testing;
 
-pub use embedded::{EmbeddedComponent, embedded_components, embedded_names};
+pub use embedded::{embedded_names, with_embedded};
 pub use entry::main;

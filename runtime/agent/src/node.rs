@@ -4,7 +4,7 @@ mod access;
 mod applied;
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use wca_messages::{Cost, MappedColumns, Reply, Request};
 use wca_model::batch::LabelSets;
@@ -89,13 +89,13 @@ impl Node {
         self.durations.took("sync_containers_state", begun.elapsed());
         let (mut timestamp, mut columns, mut cost) = sample(&self.client).await?;
         if columns.header().catalog != self.known.catalog.version {
-            // Processors were plugged: what the columns mean comes with the answer to a roster.
+            // What is measured has changed, as where processors were plugged: what the columns mean comes with the answer to a roster.
             self.known.forget_tasks();
             self.known.discover(&self.client).await?;
             (timestamp, columns, cost) = sample(&self.client).await?;
         }
-        self.durations.took("collect_platform_information", std::time::Duration::from_secs_f64(cost.machine));
-        self.durations.took("prepare_tasks_data", std::time::Duration::from_secs_f64(cost.tasks));
+        self.durations.took("collect_platform_information", Duration::from_secs_f64(cost.machine));
+        self.durations.took("prepare_tasks_data", Duration::from_secs_f64(cost.tasks));
         self.cost = cost;
         let known = &self.known;
         let snapshot = Arc::new(Snapshot::new(

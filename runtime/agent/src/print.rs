@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use wca_model::batch::compare_labels;
+use wca_model::batch::compare_samples;
 use wca_model::{Outcome, Sample, Snapshot, exposition};
 
 use crate::policies::Decision;
@@ -32,12 +32,10 @@ pub(crate) fn as_text(mut samples: Vec<Sample>) -> String {
     for sample in &mut samples {
         sample.labels.sort();
     }
-    samples.sort_by(|a, b| a.name.cmp(&b.name).then_with(|| compare_labels(&a.labels, &b.labels)));
+    samples.sort_by(compare_samples);
     samples.dedup_by(|later, first| later.name == first.name && later.labels == first.labels);
     let mut text = String::new();
-    for family in samples.chunk_by(|a, b| a.name == b.name) {
-        exposition::write_samples(&mut text, family, None);
-    }
+    exposition::write_metrics(&mut text, &samples, None);
     text
 }
 

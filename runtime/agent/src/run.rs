@@ -109,21 +109,26 @@ pub(crate) fn free_name(name: &str, taken: &[&str]) -> Option<String> {
     (2..).map(|number| format!("{name}-{number}")).find(|name| !taken.contains(&name.as_str()))
 }
 
-/// Starts a policy, so that what its `configure` refuses is said before the first tick. One that fails otherwise is tried
-/// again in the ticks.
+/// Starts a policy, so that what its `configure` refuses is said before the first tick.
 async fn started(made: Result<Policy, ComponentError>) -> Result<Policy, ComponentError> {
     let mut policy = made?;
-    match policy.start().await {
-        Err(Failure::Said(why)) => Err(ComponentError::Refused {
+    match start(&mut policy).await {
+        Ok(()) => Ok(policy),
+        Err(why) => Err(ComponentError::Refused {
             path: policy.name().to_string(),
             why: format!("its configuration is refused: {why}"),
         }),
-        Err(failure) => {
-            tracing::warn!("[{}] it does not start: {failure}", policy.name());
-            Ok(policy)
-        }
-        Ok(()) => Ok(policy),
     }
+}
+
+/// Starts a policy; the error is what its `configure` refuses. One that fails otherwise is tried again in the ticks.
+pub(crate) async fn start(policy: &mut Policy) -> Result<(), String> {
+    match policy.start().await {
+        Err(Failure::Said(why)) => return Err(why),
+        Err(failure) => tracing::warn!("[{}] it does not start: {failure}", policy.name()),
+        Ok(()) => {}
+    }
+    Ok(())
 }
 
 /// A node whose tasks are all cgroups that hold processes.

@@ -10,7 +10,7 @@ use wca_messages::{Reply, Request};
 use wca_model::{Batch, Sample};
 use wca_sandbox::{Policy, PolicyName};
 use wca_storage::{
-    Appended, Delivery, LogStorage, Outlet, Output, StandardError, Store, StoreError, TextForm, WhenFull,
+    Appended, Delivery, LogStorage, Outlet, Output, StandardError, Store, StoreError, TextForm, WhenFull, blocking,
 };
 
 use crate::client::{Client, ClientError};
@@ -187,9 +187,7 @@ struct Replaced {
 impl Output for Replaced {
     async fn put(&mut self, text: String) -> Result<(), String> {
         let mut file = open(&self.client, self.output).await.map_err(|error| error.to_string())?;
-        let written = tokio::task::spawn_blocking(move || file.write_all(text.as_bytes())).await;
-        let path = &self.path;
-        written.map_err(|_| format!("{path}: the agent ends"))?.map_err(|error| format!("{path}: {error}"))?;
+        blocking(move || file.write_all(text.as_bytes()), &self.path).await?;
         match self.client.ask(&Request::Publish { output: self.output }).await {
             Ok(_) => Ok(()),
             Err(error) => Err(error.to_string()),

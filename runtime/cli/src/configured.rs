@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
-use wca_agent::embedded_components;
 use wca_agent::settings::{Configured, Job, NamedOutput, Registered, Rights, Settings};
+use wca_agent::with_embedded;
 use wca_config::{
-    ComponentEntry, ConfigError, ConfigErrors, Configuration, Interval, KnownGuest, LoggerLevel, Runner, Storage,
-    Surroundings, load, render,
+    ComponentEntry, ConfigError, ConfigErrors, Configuration, KnownGuest, LoggerLevel, Storage, Surroundings, load,
+    render,
 };
 use wca_log::{Form, Levels};
 use wca_sandbox::Origin;
@@ -178,19 +178,14 @@ impl ConfigurationFile {
             cache: self.cache,
             job: Job::Configured(configured),
         };
-        let (policies, interval) = (policies(&configuration), interval(&configuration));
-        Ok(Ok(Reading { settings, files, outputs, policies, interval }))
+        let runner = &configuration.runner;
+        let policies = u32::try_from(runner.deciders().len())?;
+        Ok(Ok(Reading { settings, files, outputs, policies, interval: runner.measurement().interval.duration() }))
     }
 
     fn known_guests(&self) -> Vec<KnownGuest> {
         let tagged = self.registered.iter().filter_map(|named| named.tag.clone());
-        let mut known: Vec<KnownGuest> = tagged.map(|tag| KnownGuest { tag, role: None }).collect();
-        for embedded in embedded_components() {
-            if known.iter().all(|guest| guest.tag != embedded.name) {
-                known.push(KnownGuest { tag: embedded.name.into(), role: Some(embedded.role) });
-            }
-        }
-        known
+        with_embedded(tagged.map(|tag| KnownGuest { tag, role: None }).collect())
     }
 
     /// The components of the command line and of the file, opened, with what each may use; and what built-in ones may.
@@ -272,26 +267,4 @@ fn outputs(configuration: &Configuration, first: FirstNumbers) -> Result<(Vec<Ou
         named.push(NamedOutput { path: path.clone(), replaced: log.overwrite, number });
     }
     Ok((outputs, named))
-}
-
-/// Number of detectors and allocators.
-fn policies(configuration: &Configuration) -> u32 {
-    match &configuration.runner {
-        Runner::Measurement(_) => 0,
-        Runner::Detection(_) | Runner::Allocation(_) => 1,
-        Runner::Guest(runner) => u32::from(runner.detector.is_some()) + u32::from(runner.allocator.is_some()),
-    }
-}
-
-fn interval(configuration: &Configuration) -> Duration {
-    let measurement = match &configuration.runner {
-        Runner::Measurement(measurement) => measurement,
-        Runner::Detection(detection) => &detection.measurement,
-        Runner::Allocation(allocation) => &allocation.measurement,
-        Runner::Guest(runner) => &runner.measurement,
-    };
-    match measurement.interval {
-        Interval::Every(interval) => interval,
-        Interval::Once => Duration::ZERO,
-    }
 }

@@ -25,9 +25,15 @@ pub struct ConfigErrors {
     pub errors: Vec<ConfigError>,
 }
 
+impl From<ConfigError> for ConfigErrors {
+    fn from(error: ConfigError) -> Self {
+        Self { errors: vec![error] }
+    }
+}
+
 impl From<ParseError> for ConfigErrors {
     fn from(error: ParseError) -> Self {
-        Self { errors: vec![ConfigError { place: error.place, what: error.what, help: None }] }
+        ConfigError { place: error.place, what: error.what, help: None }.into()
     }
 }
 

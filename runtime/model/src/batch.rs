@@ -109,8 +109,7 @@ impl Interned {
 }
 
 /// Order of series within a metric: by their sorted labels, values of digits alone compared as numbers.
-#[must_use]
-pub fn compare_labels(a: &[Label], b: &[Label]) -> Ordering {
+fn compare_labels(a: &[Label], b: &[Label]) -> Ordering {
     for ((name_a, value_a), (name_b, value_b)) in a.iter().zip(b) {
         let order = name_a.cmp(name_b).then_with(|| match (value_a.parse::<u64>(), value_b.parse::<u64>()) {
             (Ok(a), Ok(b)) => a.cmp(&b).then_with(|| value_a.cmp(value_b)),
@@ -123,6 +122,12 @@ pub fn compare_labels(a: &[Label], b: &[Label]) -> Ordering {
         }
     }
     a.len().cmp(&b.len())
+}
+
+/// Order of samples: by name, then as series within a metric; their labels are sorted.
+#[must_use]
+pub fn compare_samples(a: &Sample, b: &Sample) -> Ordering {
+    a.name.cmp(&b.name).then_with(|| compare_labels(&a.labels, &b.labels))
 }
 
 /// One metric of a batch, as columns.
@@ -163,7 +168,7 @@ impl Batch {
             }
             sample.labels.sort();
         }
-        extra.sort_by(|a, b| a.name.cmp(&b.name).then_with(|| compare_labels(&a.labels, &b.labels)));
+        extra.sort_by(compare_samples);
         extra.dedup_by(|later, first| {
             let same = later.name == first.name && later.labels == first.labels;
             if same {

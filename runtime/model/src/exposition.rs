@@ -56,6 +56,13 @@ pub fn write_sample(text: &mut String, name: &str, labels: &str, value: f64, tim
     text.push('\n');
 }
 
+/// Samples that stand by name, each metric with its header.
+pub fn write_metrics(text: &mut String, samples: &[Sample], timestamp: Option<i64>) {
+    for metric in samples.chunk_by(|a, b| a.name == b.name) {
+        write_samples(text, metric, timestamp);
+    }
+}
+
 /// Samples of one metric, with the header of the first.
 pub fn write_samples(text: &mut String, samples: &[Sample], timestamp: Option<i64>) {
     let Some(first) = samples.first() else { return };

@@ -11,6 +11,6 @@ mod store;
 mod testing;
 
 pub use delivery::{Delivered, Delivery, WhenFull};
-pub use log::{Appended, LogStorage, Output, StandardError, TextForm};
+pub use log::{Appended, LogStorage, Output, StandardError, TextForm, blocking};
 pub use outlet::Outlet;
 pub use store::{Store, StoreError};

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::sync::Arc;
 
-use wca_model::batch::compare_labels;
+use wca_model::batch::compare_samples;
 use wca_model::{Batch, exposition};
 
 use crate::store::{Store, StoreError};
@@ -36,11 +36,9 @@ fn with_labels(batch: &Batch, labels: &[String], timestamp: Option<i64>) -> Stri
     for sample in &mut samples {
         sample.labels.retain(|(name, _)| labels.contains(name));
     }
-    samples.sort_by(|a, b| a.name.cmp(&b.name).then_with(|| compare_labels(&a.labels, &b.labels)));
+    samples.sort_by(compare_samples);
     let mut text = String::new();
-    for family in samples.chunk_by(|a, b| a.name == b.name) {
-        exposition::write_samples(&mut text, family, timestamp);
-    }
+    exposition::write_metrics(&mut text, &samples, timestamp);
     text
 }
 
@@ -109,8 +107,11 @@ fn with_end(mut text: String) -> String {
     text
 }
 
-/// Files can block for long; the threads that call policies must not.
-async fn blocking(write: impl FnOnce() -> io::Result<()> + Send + 'static, path: &str) -> Result<(), String> {
+/// Writes on a thread of its own: files can block for long, and the threads that call policies must not.
+///
+/// # Errors
+/// What went wrong, with the path before it.
+pub async fn blocking(write: impl FnOnce() -> io::Result<()> + Send + 'static, path: &str) -> Result<(), String> {
     match tokio::task::spawn_blocking(write).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(format!("{path}: {error}")),

@@ -53,15 +53,24 @@ impl std::fmt::Debug for Reload {
     }
 }
 
+/// What an agent runs under, as the operator asks for it.
+#[derive(Debug)]
+pub(crate) struct Terms {
+    /// Handed to the agent as it is.
+    pub(crate) settings: Vec<u8>,
+    /// Number of policies.
+    pub(crate) policies: u32,
+    /// How often the agent should ask for samples.
+    pub(crate) ticks: Option<Ticks>,
+}
+
 /// A reading that the agent is building from.
 #[derive(Debug)]
 pub(crate) struct Pending {
     pub(crate) generation: u64,
-    pub(crate) settings: Vec<u8>,
-    /// The agent has asked for it.
+    pub(crate) terms: Terms,
+    /// The agent has fetched it.
     pub(crate) is_fetched: bool,
-    policies: u32,
-    ticks: Option<Ticks>,
     first: (usize, usize),
     since: Instant,
 }
@@ -103,10 +112,8 @@ impl Service {
         self.generation += 1;
         self.pending = Some(Pending {
             generation: self.generation,
-            settings: renewed.settings,
+            terms: Terms { settings: renewed.settings, policies: renewed.policies, ticks: renewed.ticks },
             is_fetched: false,
-            policies: renewed.policies,
-            ticks: renewed.ticks,
             first,
             since,
         });
@@ -118,9 +125,7 @@ impl Service {
         let pending = self.pending.take()?;
         let (file, output) = pending.first;
         if refused.is_none() {
-            self.settings = pending.settings;
-            self.policies = pending.policies;
-            self.ticks = pending.ticks;
+            self.terms = pending.terms;
             self.files.forget_before(file);
             self.outputs.forget_before(output);
         } else {

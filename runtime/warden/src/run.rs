@@ -24,8 +24,9 @@ use crate::notify::notify;
 use crate::numbered::Numbered;
 use crate::operator::{Asked, Operator};
 use crate::outputs::Output;
+use crate::reload::Terms;
 use crate::rundir::RunDir;
-use crate::serve::{Answer, Parts, Service};
+use crate::serve::{Answer, Service};
 use crate::signals::Signals;
 use crate::user::agent_user;
 
@@ -82,16 +83,14 @@ impl Warden {
         let launcher = Launcher::new(config.program, config.agent, user)?;
         let compiler = launcher.compiler(config.compiler, config.compile)?;
         let outputs = config.outputs.iter().map(Output::open).collect::<Result<_, _>>()?;
-        let service = Service::new(Parts {
-            settings: config.settings,
-            files: Numbered::new("file", config.files),
-            outputs: Numbered::new("output", outputs),
-            policies: config.policies,
-            ticks: config.ticks,
-            measure: Measure::new(&config.roots)?,
-            compilations: Compilations::new(compiler, Store::new(config.cache, config.compile.cache)),
-            reload: config.reload,
-        });
+        let service = Service::new(
+            Terms { settings: config.settings, policies: config.policies, ticks: config.ticks },
+            Numbered::new("file", config.files),
+            Numbered::new("output", outputs),
+            Measure::new(&config.roots)?,
+            Compilations::new(compiler, Store::new(config.cache, config.compile.cache)),
+            config.reload,
+        );
         let operator = if config.serves_operator { operator(config.run_dir.as_deref())? } else { None };
         Ok(Self {
             service,
@@ -274,7 +273,7 @@ impl Warden {
             return;
         }
         let Some(agent) = &self.agent else { return };
-        let (Some(silent), Some(ticks)) = (self.silent_until(agent), self.service.ticks) else { return };
+        let (Some(silent), Some(ticks)) = (self.silent_until(agent), self.service.terms.ticks) else { return };
         if now < silent {
             return;
         }
@@ -292,7 +291,7 @@ impl Warden {
 
     /// When the agent's silence is reported, or after that, ended. It counts once it has begun to ask for samples.
     fn silent_until(&self, agent: &Agent) -> Option<Instant> {
-        let ticks = self.service.ticks?;
+        let ticks = self.service.terms.ticks?;
         if self.stopping || !agent.session.has_sampled || !self.service.compilations.is_empty() {
             return None;
         }

@@ -10,23 +10,20 @@ use wca_messages::{
 use wca_model::{Catalog, Request as Change, TaskKey};
 
 use crate::compile::{Compilations, Wanted};
-use crate::config::Ticks;
 use crate::files::{Files, Opened};
 use crate::judge::judge;
 use crate::keys::Keys;
 use crate::measure::Measure;
 use crate::numbered::Numbered;
 use crate::outputs::Output;
-use crate::reload::{Pending, Reload, Settled};
+use crate::reload::{Pending, Reload, Settled, Terms};
 use crate::roster::check_roster;
 
 /// What the warden knows, over all its agents.
 pub(crate) struct Service {
-    pub(crate) settings: Vec<u8>,
+    pub(crate) terms: Terms,
     pub(crate) files: Files,
     pub(crate) outputs: Numbered<Output>,
-    pub(crate) policies: u32,
-    pub(crate) ticks: Option<Ticks>,
     pub(crate) measure: Measure,
     pub(crate) compilations: Compilations,
     pub(crate) frozen: bool,
@@ -44,18 +41,6 @@ pub(crate) struct Service {
     cgroups: HashSet<String>,
     roster: u64,
     samples: u64,
-}
-
-/// What a service is made of.
-pub(crate) struct Parts {
-    pub(crate) settings: Vec<u8>,
-    pub(crate) files: Files,
-    pub(crate) outputs: Numbered<Output>,
-    pub(crate) policies: u32,
-    pub(crate) ticks: Option<Ticks>,
-    pub(crate) measure: Measure,
-    pub(crate) compilations: Compilations,
-    pub(crate) reload: Option<Reload>,
 }
 
 /// How far one agent is. A new agent begins anew.
@@ -89,14 +74,18 @@ impl From<Reply> for Answer {
 }
 
 impl Service {
-    pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { settings, files, outputs, policies, ticks, measure, compilations, reload } = parts;
+    pub(crate) fn new(
+        terms: Terms,
+        files: Files,
+        outputs: Numbered<Output>,
+        measure: Measure,
+        compilations: Compilations,
+        reload: Option<Reload>,
+    ) -> Self {
         Self {
-            settings,
+            terms,
             files,
             outputs,
-            policies,
-            ticks,
             measure,
             compilations,
             frozen: false,
@@ -174,7 +163,7 @@ impl Service {
             return Err(Refused::OutOfOrder("Hello comes once".into()));
         }
         Ok(Reply::Welcome {
-            settings: self.settings.clone(),
+            settings: self.terms.settings.clone(),
             platform: self.measure.platform().clone(),
             catalog: self.changed_catalog(session).unwrap_or_default(),
             ticks: self.samples,
@@ -273,7 +262,7 @@ impl Service {
         let pending = self.pending.as_mut();
         let pending = pending.ok_or_else(|| Refused::OutOfOrder("nothing was read that would be new".into()))?;
         pending.is_fetched = true;
-        Ok(Reply::Renewed { generation: pending.generation, settings: pending.settings.clone() })
+        Ok(Reply::Renewed { generation: pending.generation, settings: pending.terms.settings.clone() })
     }
 
     fn settled_by_agent(&mut self, generation: u64, refused: Option<String>) -> Result<Reply, Refused> {
@@ -285,10 +274,10 @@ impl Service {
     }
 
     fn check_policy(&self, policy: u32) -> Result<(), Refused> {
-        if policy < self.policies {
+        if policy < self.terms.policies {
             return Ok(());
         }
-        let count = self.policies;
+        let count = self.terms.policies;
         Err(Refused::Invalid(format!("policy {policy}: the operator named {count}, counted from 0")))
     }
 }

@@ -4,8 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use wca_config::{
-    ConfigErrors, Configuration, GuestId, GuestRunner, Interval, Measurement, Runner, Storage, StorageId, Surroundings,
-    load, render,
+    ConfigError, ConfigErrors, Configuration, GuestId, Interval, Storage, StorageId, Surroundings, load, render,
 };
 use wca_sandbox::Policy;
 use wca_storage::{Outlet, TextForm};
@@ -94,87 +93,40 @@ struct Building<'a> {
     taken: Vec<String>,
 }
 
-/// The parts of a runner, whichever it is.
-struct Parts<'a> {
-    measurement: &'a Measurement,
-    deciders: Vec<GuestId>,
-    runner: Option<GuestId>,
-    anomalies: Option<StorageId>,
-    allocations: Option<StorageId>,
-}
-
-impl<'a> From<&'a Runner> for Parts<'a> {
-    fn from(runner: &'a Runner) -> Self {
-        match runner {
-            Runner::Measurement(measurement) => {
-                Self { measurement, deciders: Vec::new(), runner: None, anomalies: None, allocations: None }
-            }
-            Runner::Detection(detection) => Self {
-                measurement: &detection.measurement,
-                deciders: vec![detection.detector],
-                runner: None,
-                anomalies: Some(detection.anomalies_storage),
-                allocations: None,
-            },
-            Runner::Allocation(allocation) => Self {
-                measurement: &allocation.measurement,
-                deciders: vec![allocation.allocator],
-                runner: None,
-                anomalies: Some(allocation.anomalies_storage),
-                allocations: Some(allocation.allocations_storage),
-            },
-            Runner::Guest(GuestRunner {
-                guest,
-                measurement,
-                detector,
-                allocator,
-                anomalies_storage,
-                allocations_storage,
-            }) => Self {
-                measurement,
-                deciders: detector.iter().chain(allocator).copied().collect(),
-                runner: Some(*guest),
-                anomalies: Some(*anomalies_storage),
-                allocations: Some(*allocations_storage),
-            },
-        }
-    }
-}
-
 impl Building<'_> {
     async fn build(mut self) -> Result<Built, String> {
-        let parts = Parts::from(&self.configuration.runner);
-        let (interval, once) = match parts.measurement.interval {
-            Interval::Every(interval) => (interval, false),
-            Interval::Once => (Duration::ZERO, true),
-        };
-        check_rdt(parts.measurement, &self.agent.platform)
-            .map_err(|error| render(&ConfigErrors { errors: vec![error] }, &self.settings.text))?;
-        let view = view(parts.measurement)?;
-        let runner = match parts.runner {
-            Some(guest) => Some(self.runner(guest).await?),
-            None => None,
+        let runner = &self.configuration.runner;
+        let measurement = runner.measurement();
+        check_rdt(measurement, &self.agent.platform).map_err(|error| self.shown(error))?;
+        let view = view(measurement)?;
+        let (policy, runner_identity) = match runner.component() {
+            Some(guest) => self.runner(guest).await.map(|(policy, identity)| (policy, Some(identity)))?,
+            None => (None, None),
         };
         let mut members = Vec::new();
-        for guest in &parts.deciders {
-            members.push(self.part(*guest).await?);
+        for guest in runner.deciders() {
+            members.push(self.part(guest).await?);
         }
         let (ways, outlets) = self.ways().await?;
         let outlet = |storage: StorageId| outlets.get(&storage).cloned().unwrap_or_default();
-        let (runner, runner_identity) = runner.unzip();
         Ok(Built {
             view: Some(view),
-            interval,
-            once,
-            runner: runner.flatten(),
+            interval: measurement.interval.duration(),
+            once: measurement.interval == Interval::Once,
+            runner: policy,
             runner_identity,
             members,
             ways,
-            metrics: outlet(parts.measurement.metrics_storage),
-            anomalies: parts.anomalies.map(outlet),
-            allocations: parts.allocations.map(outlet),
+            metrics: outlet(measurement.metrics_storage),
+            anomalies: runner.anomalies_storage().map(outlet),
+            allocations: runner.allocations_storage().map(outlet),
             notes: self.configuration.notes.clone(),
         })
+    }
+
+    /// What is wrong, in its line of the file.
+    fn shown(&self, error: ConfigError) -> String {
+        render(&error.into(), &self.settings.text)
     }
 
     /// The runner. One that runs already stays; another one cannot take its place while it runs.
@@ -199,7 +151,7 @@ impl Building<'_> {
         }
         let taken: Vec<&str> = self.taken.iter().map(String::as_str).collect();
         let made = guests::make(self.agent, guest, available, self.seed(), &taken).await;
-        let policy = made.map_err(|error| render(&ConfigErrors { errors: vec![error] }, &self.settings.text))?;
+        let policy = made.map_err(|error| self.shown(error))?;
         self.taken.push(policy.name().to_string());
         Ok(Part::New(identity, Box::new(policy)))
     }

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 
 use tokio::task::JoinSet;
 use wca_config::{ConfigError, ConfigErrors, Configuration, Content, Guest, KnownGuest, Node, Role};
-use wca_sandbox::{Failure, MakeError, Policy, World};
+use wca_sandbox::{MakeError, Policy, World};
 
-use crate::embedded::embedded_components;
+use crate::embedded::{embedded_components, with_embedded};
 use crate::entry::Agent;
 use crate::load::{ComponentError, Loaded};
-use crate::run::free_name;
+use crate::run::{free_name, start};
 use crate::settings::{ComponentSource, Configured, Registered, Rights};
 
 /// A component that a file can name, by its tag.
@@ -89,13 +89,9 @@ async fn load(agent: &Agent, wanted: Vec<Registered>) -> Vec<(Registered, Result
 
 /// What is known of each component before the file is read.
 pub(crate) fn known_guests(settings: &Configured, components: &Components) -> Vec<KnownGuest> {
-    let embedded = embedded_components().iter().map(|one| KnownGuest { tag: one.name.into(), role: Some(one.role) });
     let loaded = components.iter().map(|(tag, one)| KnownGuest { tag: tag.clone(), role: role_of(one) });
     let tagged = settings.registered.iter().filter_map(|one| one.tag.clone());
-    let mut known: Vec<KnownGuest> = loaded.chain(tagged.map(|tag| KnownGuest { tag, role: None })).collect();
-    let embedded: Vec<KnownGuest> = embedded.filter(|guest| known.iter().all(|other| other.tag != guest.tag)).collect();
-    known.extend(embedded);
-    known
+    with_embedded(loaded.chain(tagged.map(|tag| KnownGuest { tag, role: None })).collect())
 }
 
 fn role_of(available: &Available) -> Option<Role> {
@@ -142,14 +138,9 @@ pub(crate) async fn make(
     }
     let made = agent.policy(loaded, &guest.parameters, &available.rights, seed);
     let mut policy = made.map_err(|error| made_error(guest, available, error))?;
-    match policy.start().await {
-        Err(Failure::Said(why)) => Err(at(guest, format!("`!{}` refuses its arguments: {why}", guest.tag), None)),
-        Err(failure) => {
-            tracing::warn!("[{}] it does not start: {failure}", policy.name());
-            Ok(policy)
-        }
-        Ok(()) => Ok(policy),
-    }
+    let refused = |why: String| at(guest, format!("`!{}` refuses its arguments: {why}", guest.tag), None);
+    start(&mut policy).await.map_err(refused)?;
+    Ok(policy)
 }
 
 fn check_role(guest: &Guest, available: &Available) -> Result<(), ConfigError> {

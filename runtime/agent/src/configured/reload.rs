@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{Mutex, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 use wca_messages::{Reply, Request};
 
 use crate::client::{ClientError, Reloads};
@@ -28,6 +28,8 @@ pub(crate) struct Reloading {
     /// Those that were seen to.
     seen: Reloads,
     building: Option<JoinHandle<Result<Renewed, Renewal>>>,
+    /// What the last building came to, until it is taken.
+    finished: Option<Result<Result<Renewed, Renewal>, JoinError>>,
 }
 
 /// What was built from a new reading.
@@ -51,7 +53,7 @@ impl Reloading {
         let state = ConfigState { hash: hash(text), taken: true, taken_at: now() };
         let reloads = agent.client.reloads();
         let (running, seen) = (Arc::new(Mutex::new(running)), Reloads::default());
-        Self { agent, running, state, reloads, seen, building: None }
+        Self { agent, running, state, reloads, seen, building: None, finished: None }
     }
 
     /// The state of the configuration.
@@ -62,24 +64,17 @@ impl Reloading {
     /// Waits until there is something to do: the operator has changed the file, or what it says has been built. Can be
     /// given up at any time.
     pub(crate) async fn ready(&mut self) {
-        match &self.building {
-            // Polling the handle would take what it gives; whoever comes next takes it.
-            Some(building) => {
-                while !building.is_finished() {
-                    tokio::time::sleep(std::time::Duration::from_millis(2)).await;
-                }
-            }
-            None => {
-                if self.reloads.changed().await.is_err() {
-                    std::future::pending::<()>().await;
-                }
-            }
+        if let Some(building) = &mut self.building {
+            self.finished = Some(building.await);
+            self.building = None;
+        } else if self.reloads.changed().await.is_err() {
+            std::future::pending::<()>().await;
         }
     }
 
     /// Begins to build, or puts what was built into the place of what runs.
     pub(crate) async fn go_on(&mut self, node: &mut Node) {
-        let Some(building) = self.building.take() else {
+        let Some(finished) = self.finished.take() else {
             let now = *self.reloads.borrow_and_update();
             let before = std::mem::replace(&mut self.seen, now);
             self.state.taken &= now.misread == before.misread;
@@ -89,7 +84,7 @@ impl Reloading {
             }
             return;
         };
-        let settled = match building.await {
+        let settled = match finished {
             Ok(Ok(renewed)) => self.take(node, renewed).await,
             Ok(Err(Renewal::Refused { generation, text })) => self.refuse(generation, text).await,
             Ok(Err(Renewal::Lost(why))) => {
@@ -137,7 +132,7 @@ impl Reloading {
         self.settle(generation, Some(why)).await
     }
 
-    async fn settle(&self, generation: u64, refused: Option<String>) -> Result<(), ClientError> {
+    async fn settle(&mut self, generation: u64, refused: Option<String>) -> Result<(), ClientError> {
         let refused = refused.map(|text| text.chars().take(MOST_TEXT).collect());
         self.agent.client.ask(&Request::Settle { generation, refused }).await.map(drop)
     }

@@ -18,6 +18,60 @@ pub enum Runner {
     Guest(GuestRunner),
 }
 
+impl Runner {
+    /// What is measured, and how often.
+    #[must_use]
+    pub fn measurement(&self) -> &Measurement {
+        match self {
+            Self::Measurement(measurement) => measurement,
+            Self::Detection(detection) => &detection.measurement,
+            Self::Allocation(allocation) => &allocation.measurement,
+            Self::Guest(runner) => &runner.measurement,
+        }
+    }
+
+    /// Detectors and allocators.
+    #[must_use]
+    pub fn deciders(&self) -> Vec<GuestId> {
+        match self {
+            Self::Measurement(_) => Vec::new(),
+            Self::Detection(detection) => vec![detection.detector],
+            Self::Allocation(allocation) => vec![allocation.allocator],
+            Self::Guest(runner) => runner.detector.iter().chain(&runner.allocator).copied().collect(),
+        }
+    }
+
+    /// The component that is the runner, where it is one.
+    #[must_use]
+    pub fn component(&self) -> Option<GuestId> {
+        match self {
+            Self::Guest(runner) => Some(runner.guest),
+            Self::Measurement(_) | Self::Detection(_) | Self::Allocation(_) => None,
+        }
+    }
+
+    /// Where anomalies go.
+    #[must_use]
+    pub fn anomalies_storage(&self) -> Option<StorageId> {
+        match self {
+            Self::Measurement(_) => None,
+            Self::Detection(detection) => Some(detection.anomalies_storage),
+            Self::Allocation(allocation) => Some(allocation.anomalies_storage),
+            Self::Guest(runner) => Some(runner.anomalies_storage),
+        }
+    }
+
+    /// Where allocations go.
+    #[must_use]
+    pub fn allocations_storage(&self) -> Option<StorageId> {
+        match self {
+            Self::Measurement(_) | Self::Detection(_) => None,
+            Self::Allocation(allocation) => Some(allocation.allocations_storage),
+            Self::Guest(runner) => Some(runner.allocations_storage),
+        }
+    }
+}
+
 /// Measures the machine and its tasks.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Measurement {
@@ -70,6 +124,17 @@ pub enum Interval {
     Every(Duration),
     /// One iteration, without a wait after it (`null`).
     Once,
+}
+
+impl Interval {
+    /// From the begin of one iteration to the begin of the next; zero: no wait.
+    #[must_use]
+    pub fn duration(self) -> Duration {
+        match self {
+            Self::Every(duration) => duration,
+            Self::Once => Duration::ZERO,
+        }
+    }
 }
 
 /// Events that are counted per task.
