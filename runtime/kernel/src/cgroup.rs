@@ -5,6 +5,7 @@
 pub(crate) mod files;
 mod known;
 mod mounts;
+pub(crate) mod opener;
 mod path;
 pub(crate) mod plan;
 mod refresh;

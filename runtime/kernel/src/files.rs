@@ -23,7 +23,7 @@ pub(crate) fn open_below(dir: impl AsFd, path: impl Arg + Copy) -> Result<OwnedF
 /// Reads a file from its beginning through a descriptor that stays open; the buffer grows to hold it.
 ///
 /// The kernel produces a file of one record (everything that the tick reads) whole at each read from its beginning, so one
-/// call is enough and its answer is of one moment. Files that it produces record by record (cgroup.procs, /proc/mounts)
+/// call is enough and its answer is of one moment. Files that it produces record by record (cgroup.procs, /proc/vmstat)
 /// can come in parts and are not for this function.
 pub(crate) fn reread(file: impl AsFd, buffer: &mut Vec<u8>) -> Result<usize, Errno> {
     loop {
@@ -35,6 +35,24 @@ pub(crate) fn reread(file: impl AsFd, buffer: &mut Vec<u8>) -> Result<usize, Err
             return Err(Errno::FBIG);
         }
         buffer.resize((buffer.len() * 2).max(4_096), 0);
+    }
+}
+
+/// Like [`reread`], for files that the kernel may produce record by record, however large the buffer (seq_read_iter of
+/// fs/seq_file.c): /proc/vmstat has a record per number, /proc/zoneinfo one per node.
+pub(crate) fn reread_parts(file: impl AsFd, buffer: &mut Vec<u8>) -> Result<usize, Errno> {
+    let mut count = 0;
+    loop {
+        if count == buffer.len() {
+            if buffer.len() >= LARGEST {
+                return Err(Errno::FBIG);
+            }
+            buffer.resize((buffer.len() * 2).max(4_096), 0);
+        }
+        match retry_on_intr(|| pread(file.as_fd(), &mut buffer[count..], count as u64))? {
+            0 => return Ok(count),
+            read => count += read,
+        }
     }
 }
 

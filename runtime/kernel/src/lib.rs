@@ -5,6 +5,7 @@
 //! `/proc` and `/sys`. A file that is missing, malformed or gone costs what it would have said and nothing else: what that
 //! was comes back as a [`Notice`], once.
 
+mod catalog;
 pub mod cgroup;
 mod error;
 mod files;

@@ -1,4 +1,6 @@
-//! The values of the machine: files of /proc that are kept open and read at each tick, and what is known besides.
+//! The values of the machine: files of /proc and /sys that are kept open and read at each tick, and what is known besides.
+
+mod series;
 
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -6,22 +8,26 @@ use std::path::PathBuf;
 use rustix::fs::CWD;
 use rustix::io::Errno;
 
-use crate::error::excerpt;
-use crate::files::{open_below, reread};
-use crate::metrics::{METRICS, MachineFact, MachineRead, Metric, Source};
+use crate::error::{excerpt, is_absent};
+use crate::files::{open_below, reread_parts};
+use crate::machine::series::SeriesList;
+use crate::metrics::{MACHINE, MachineFact, MachineRead, Metric, Source};
 use crate::platform::Topology;
+use crate::text::number_list;
 use crate::{KernelError, Notice, Roots, Said};
 
 /// The files of the machine's metrics, each read once per tick however many metrics stand in it.
 pub(crate) struct Machine {
     roots: Roots,
+    /// Which NUMA nodes are online.
+    online: MachineFile,
+    /// What it said last.
+    nodes: Vec<u8>,
     files: Vec<MachineFile>,
-    /// The numbers of processors, looked at again when those that are online change; none where they cannot be read.
+    /// The numbers of processors, looked at again when series change; none where they cannot be read.
     topology: Option<Topology>,
     /// The metrics, in the order of the table.
     pub metrics: Vec<MachineMetric>,
-    /// Reused for the values of one metric.
-    found: Vec<(u32, f64)>,
 }
 
 struct MachineFile {
@@ -33,11 +39,17 @@ struct MachineFile {
 pub(crate) struct MachineMetric {
     /// What it is.
     pub metric: &'static Metric,
-    /// Numbers of its series: processors, or 0 where it is not divided. Empty as long as nothing was ever read.
-    pub numbers: Vec<u32>,
-    /// The values, one per series; NaN where the file could not be read.
-    pub values: Vec<f64>,
+    /// Where its values come from.
+    pub parts: Vec<Part>,
+}
+
+/// A source of values.
+pub(crate) struct Part {
     origin: Origin,
+    /// Value of the first level, where the file does not say it.
+    pub label: Option<String>,
+    /// What was last read. Empty as long as nothing was ever read.
+    pub series: SeriesList,
 }
 
 #[derive(Clone, Copy)]
@@ -49,29 +61,58 @@ enum Origin {
 
 impl Machine {
     pub(crate) fn new(roots: &Roots) -> Self {
-        let mut files: Vec<MachineFile> = Vec::new();
-        let mut metrics = Vec::new();
-        for metric in METRICS {
-            let origin = match metric.source {
-                Source::Machine { path, read } => {
-                    let path = roots.path(path);
-                    let file = files.iter().position(|one| one.path == path).unwrap_or_else(|| {
-                        files.push(MachineFile { path, file: None });
-                        files.len() - 1
-                    });
-                    Origin::File(file, read)
-                }
-                Source::Platform(fact) => Origin::Fact(fact),
-                Source::Cgroup { .. } | Source::Task(_) => continue,
-            };
-            metrics.push(MachineMetric { metric, numbers: Vec::new(), values: Vec::new(), origin });
-        }
-        Self { roots: roots.clone(), files, topology: None, metrics, found: Vec::new() }
+        let online = MachineFile { path: roots.path("/sys/devices/system/node/online"), file: None };
+        let mut machine = Self {
+            roots: roots.clone(),
+            online,
+            nodes: Vec::new(),
+            files: Vec::new(),
+            topology: None,
+            metrics: Vec::new(),
+        };
+        machine.lay_out(&[]);
+        machine
     }
 
-    /// Reads everything at that unix time; true where the series are not those of the last time (a processor came or went).
+    /// Finds out anew which files are read, on a machine with these NUMA nodes.
+    fn lay_out(&mut self, nodes: &[u32]) {
+        let mut before = std::mem::take(&mut self.files);
+        let files = &mut self.files;
+        let mut index_of = |path: PathBuf| {
+            files.iter().position(|one: &MachineFile| one.path == path).unwrap_or_else(|| {
+                let known = before.iter_mut().find(|one| one.path == path).and_then(|one| one.file.take());
+                files.push(MachineFile { path, file: known });
+                files.len() - 1
+            })
+        };
+        self.metrics.clear();
+        for metric in MACHINE {
+            let part = |origin, label: Option<String>| Part { origin, label, series: SeriesList::default() };
+            let parts = match metric.source {
+                Source::Machine { files, read } => (files.iter())
+                    .map(|file| {
+                        let origin = Origin::File(index_of(self.roots.path(file.path)), read);
+                        part(origin, file.label.map(str::to_owned))
+                    })
+                    .collect(),
+                Source::Node { file, read } => (nodes.iter())
+                    .map(|node| {
+                        let path = self.roots.path(format!("/sys/devices/system/node/node{node}/{file}"));
+                        part(Origin::File(index_of(path), read), Some(node.to_string()))
+                    })
+                    .collect(),
+                Source::Platform(fact) => vec![part(Origin::Fact(fact), None)],
+                Source::Cgroup(_) | Source::Less { .. } | Source::Task(_) => continue,
+            };
+            self.metrics.push(MachineMetric { metric, parts });
+        }
+    }
+
+    /// Reads everything at that unix time; true where the series are not those of the last time (a processor or a node came
+    /// or went).
     pub(crate) fn read(&mut self, time: f64, buffer: &mut Vec<u8>, said: &mut Said, notices: &mut Vec<Notice>) -> bool {
-        let mut changed = self.read_files(buffer, said, notices);
+        let mut changed = self.look_for_nodes(buffer, said, notices);
+        changed |= self.read_files(buffer, said, notices);
         if changed {
             self.topology = match Topology::read(&self.roots) {
                 Ok(topology) => Some(topology),
@@ -83,8 +124,8 @@ impl Machine {
                 }
             };
         }
-        for metric in &mut self.metrics {
-            let Origin::Fact(fact) = metric.origin else { continue };
+        for part in self.metrics.iter_mut().flat_map(|metric| &mut metric.parts) {
+            let Origin::Fact(fact) = part.origin else { continue };
             let topology = self.topology.as_ref();
             let value = match fact {
                 MachineFact::LastSeen => Some(time),
@@ -92,11 +133,37 @@ impl Machine {
                 MachineFact::Cpus => topology.map(|counted| counted.cpus.into()),
                 MachineFact::Sockets => topology.map(|counted| counted.sockets.into()),
             };
-            self.found.clear();
-            self.found.extend(value.map(|value| (0, value)));
-            changed |= metric.take(&self.found);
+            let taken = part.series.take(|found| {
+                value.into_iter().for_each(|value| found(&[], value));
+                true
+            });
+            changed |= taken == Some(true);
         }
         changed
+    }
+
+    /// Whether other NUMA nodes are online than the last time: memory can be plugged, processors or not. A kernel without
+    /// NUMA has no nodes to tell of.
+    fn look_for_nodes(&mut self, buffer: &mut Vec<u8>, said: &mut Said, notices: &mut Vec<Notice>) -> bool {
+        let online = match self.online.read(buffer) {
+            Ok(count) => &buffer[..count],
+            Err(error) => {
+                if !is_absent(&error.into()) {
+                    self.online.unreadable(error, said, notices);
+                }
+                b""
+            }
+        };
+        if self.nodes == online {
+            return false;
+        }
+        self.nodes = online.to_owned();
+        let nodes = number_list(online).unwrap_or_else(|| {
+            self.online.malformed(online, said, notices);
+            Vec::new()
+        });
+        self.lay_out(&nodes);
+        true
     }
 
     fn read_files(&mut self, buffer: &mut Vec<u8>, said: &mut Said, notices: &mut Vec<Notice>) -> bool {
@@ -105,27 +172,24 @@ impl Machine {
             let bytes = match file.read(buffer) {
                 Ok(count) => Some(&buffer[..count]),
                 Err(error) => {
-                    if said.first(("machine", &file.path)) {
-                        notices.push(Notice::Unreadable { path: file.path.clone(), error: error.to_string() });
-                    }
+                    file.unreadable(error, said, notices);
                     None
                 }
             };
             for metric in &mut self.metrics {
-                let Origin::File(of, read) = metric.origin else { continue };
-                if of != index {
-                    continue;
-                }
-                self.found.clear();
-                match bytes.map(|bytes| (bytes, read(bytes, &mut self.found))) {
-                    Some((_, true)) => changed |= metric.take(&self.found),
-                    Some((bytes, false)) => {
-                        metric.values.fill(f64::NAN);
-                        if said.first(("malformed", metric.metric.name)) {
-                            notices.push(Notice::Malformed { path: file.path.clone(), found: excerpt(bytes) });
-                        }
+                for part in &mut metric.parts {
+                    let Origin::File(of, read) = part.origin else { continue };
+                    if of != index {
+                        continue;
                     }
-                    None => metric.values.fill(f64::NAN),
+                    let Some(bytes) = bytes else {
+                        part.series.lose();
+                        continue;
+                    };
+                    match part.series.take(|found| read.read(bytes, found)) {
+                        Some(has_changed) => changed |= has_changed,
+                        None => file.malformed(bytes, said, notices),
+                    }
                 }
             }
         }
@@ -140,22 +204,36 @@ impl MachineFile {
             None => open_below(CWD, self.path.as_path())?,
         };
         // A file that failed is opened anew at the next tick.
-        let count = reread(&file, buffer)?;
+        let count = reread_parts(&file, buffer)?;
         self.file = Some(file);
         Ok(count)
+    }
+
+    fn unreadable(&self, error: Errno, said: &mut Said, notices: &mut Vec<Notice>) {
+        if said.first(("machine", &self.path)) {
+            notices.push(Notice::Unreadable { path: self.path.clone(), error: error.to_string() });
+        }
+    }
+
+    fn malformed(&self, bytes: &[u8], said: &mut Said, notices: &mut Vec<Notice>) {
+        if said.first(("malformed", &self.path)) {
+            notices.push(Notice::Malformed { path: self.path.clone(), found: excerpt(bytes) });
+        }
     }
 }
 
 impl MachineMetric {
-    /// Takes over what was read; true where the series changed.
-    fn take(&mut self, found: &[(u32, f64)]) -> bool {
-        self.values.clear();
-        self.values.extend(found.iter().map(|(_, value)| value));
-        if self.numbers.iter().copied().eq(found.iter().map(|(number, _)| *number)) {
-            return false;
-        }
-        self.numbers = found.iter().map(|(number, _)| *number).collect();
-        true
+    /// The values, one per series; NaN where a file could not be read.
+    pub(crate) fn values(&self) -> impl Iterator<Item = f64> {
+        self.parts.iter().flat_map(|part| part.series.values.iter().copied())
+    }
+
+    /// The values of the levels of each series.
+    pub(crate) fn labels(&self) -> impl Iterator<Item = Vec<&str>> {
+        self.parts.iter().flat_map(|part| {
+            let labels = part.series.labels.iter();
+            labels.map(|labels| part.label.iter().chain(labels).map(String::as_str).collect())
+        })
     }
 }
 

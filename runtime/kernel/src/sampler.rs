@@ -3,15 +3,17 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant, SystemTime};
 
-use wca_model::{Catalog, Series, TaskKey};
+use wca_model::{Catalog, TaskKey};
 
-use crate::cgroup::files::{CgroupFiles, Opener, Reading};
-use crate::cgroup::plan::Plan;
+use crate::catalog::catalog;
+use crate::cgroup::files::{CgroupFiles, Reading};
+use crate::cgroup::opener::Opener;
+use crate::cgroup::plan::{Labels, Plan};
 use crate::cgroup::sum::Sum;
 use crate::cgroup::{Hierarchies, relative_cgroup_path};
 use crate::limits::descriptor_limit;
-use crate::machine::Machine;
-use crate::metrics::{METRICS, Metric, Source, TaskFact};
+use crate::machine::{Machine, MachineMetric};
+use crate::metrics::TaskFact;
 use crate::{Notice, Roots};
 
 /// A task and where its values are found.
@@ -31,6 +33,8 @@ pub struct TaskCgroups {
 /// allocates nothing.
 pub struct Sampler {
     catalog: Catalog,
+    hierarchies: Hierarchies,
+    labels: Labels,
     plan: Plan,
     machine: Machine,
     opener: Opener,
@@ -66,11 +70,14 @@ impl Sampler {
     pub fn new(roots: &Roots, hierarchies: &Hierarchies) -> Self {
         let limit = descriptor_limit();
         let budget = usize::try_from(limit.saturating_sub(RESERVE).max(limit / 2)).unwrap_or(usize::MAX);
-        let (plan, notices) = Plan::new(hierarchies);
+        let labels = Labels::new();
+        let (plan, notices) = Plan::new(hierarchies, &labels);
         let mut opener = Opener::new(hierarchies, budget);
         opener.notices.extend(notices);
         let mut sampler = Self {
             catalog: Catalog::default(),
+            hierarchies: hierarchies.clone(),
+            labels,
             sums: vec![Sum::default(); plan.columns.len()],
             plan,
             machine: Machine::new(roots),
@@ -86,7 +93,9 @@ impl Sampler {
         sampler
     }
 
-    /// What the values mean. Its version goes up when [`Sampler::sample`] finds that a processor came or went.
+    /// What the values mean. Its version goes up when [`Sampler::sample`] finds that there are other series: a processor or
+    /// a node came or went, or a file of a task has a number for something new, such as a device. What the files of tasks
+    /// are divided into is found in the first of them.
     #[must_use]
     pub fn catalog(&self) -> &Catalog {
         &self.catalog
@@ -158,10 +167,34 @@ impl Sampler {
     /// Like [`Sampler::sample`], where the caller says what time it is, in seconds since 1970: that is what `task_last_seen`
     /// and `platform_last_seen` will say.
     pub fn sample_at(&mut self, time: f64, values: &mut Vec<f64>) -> Vec<Notice> {
+        self.read_tasks(time, values);
+        let has_learned = !self.opener.learned.is_empty();
+        if has_learned {
+            self.learn();
+            self.read_tasks(time, values);
+            // What only this second reading found waits for the next tick, so that no tick reads more than twice.
+        }
+        let begun = Instant::now();
+        let has_changed = self.read_machine(time);
+        self.machine_took = begun.elapsed();
+        if has_changed || has_learned {
+            self.renew_catalog();
+        }
+        values.extend(self.machine.metrics.iter().flat_map(MachineMetric::values));
+        std::mem::take(&mut self.opener.notices)
+    }
+
+    /// What reading the machine took in the last [`Sampler::sample`].
+    #[must_use]
+    pub fn machine_took(&self) -> Duration {
+        self.machine_took
+    }
+
+    /// Reads the values of all tasks.
+    fn read_tasks(&mut self, time: f64, values: &mut Vec<f64>) {
         let rows = self.rows.len();
-        let columns = self.plan.columns.len();
         values.clear();
-        values.resize(columns * rows, f64::NAN);
+        values.resize(self.plan.columns.len() * rows, f64::NAN);
         for at in 0..rows {
             let mut is_read = self.read_row(at, time);
             if self.relieve() {
@@ -173,22 +206,16 @@ impl Sampler {
                 }
             }
         }
-        let begun = Instant::now();
-        let has_changed = self.read_machine(time);
-        self.machine_took = begun.elapsed();
-        if has_changed {
-            self.renew_catalog();
-        }
-        for metric in &self.machine.metrics {
-            values.extend_from_slice(&metric.values);
-        }
-        std::mem::take(&mut self.opener.notices)
     }
 
-    /// What reading the machine took in the last [`Sampler::sample`].
-    #[must_use]
-    pub fn machine_took(&self) -> Duration {
-        self.machine_took
+    /// Makes columns for what files of tasks were found to have numbers for.
+    fn learn(&mut self) {
+        for (part, label) in self.opener.learned.drain(..) {
+            self.labels.learn(part, label);
+        }
+        // What no hierarchy knows has been said.
+        (self.plan, _) = Plan::new(&self.hierarchies, &self.labels);
+        self.sums.resize(self.plan.columns.len(), Sum::default());
     }
 
     /// Reads the files of one task into the sums; false where nothing could be read, or one of its cgroups was removed in
@@ -208,6 +235,10 @@ impl Sampler {
                 TaskFact::LastSeen => time,
                 TaskFact::Containers => f64::from(self.rows[at].containers),
             });
+        }
+        for (column, minuend) in &self.plan.differences {
+            let minuend = self.sums[*minuend];
+            self.sums[*column].take_off(minuend);
         }
         reading == Reading::Some
     }
@@ -242,39 +273,10 @@ impl Sampler {
 
     /// Writes the catalogue anew, under the next version.
     fn renew_catalog(&mut self) {
-        let mut catalog = Catalog { version: self.catalog.version + 1, ..Catalog::default() };
-        for metric in METRICS {
-            let index = catalog.metrics.len();
-            // The table is a few dozen rows long.
-            let Ok(index) = u32::try_from(index) else { continue };
-            match &metric.source {
-                Source::Cgroup { .. } | Source::Task(_) => {
-                    if !self.plan.columns.iter().any(|column| is_same(column, metric)) {
-                        continue;
-                    }
-                    catalog.columns.push(Series { metric: index, labels: Vec::new() });
-                }
-                Source::Machine { .. } | Source::Platform(_) => {
-                    let Some(read) = self.machine.metrics.iter().find(|read| is_same(read.metric, metric)) else {
-                        continue;
-                    };
-                    if read.numbers.is_empty() {
-                        continue;
-                    }
-                    let series = |number: &u32| Series { metric: index, labels: metric.level.labels(*number) };
-                    catalog.platform.extend(read.numbers.iter().map(series));
-                }
-            }
-            catalog.metrics.push(metric.info());
-        }
-        self.catalog = catalog;
+        self.catalog = catalog(self.catalog.version + 1, &self.plan, &self.machine);
     }
 }
 
 fn unix_time() -> f64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
-}
-
-fn is_same(one: &Metric, other: &Metric) -> bool {
-    one.name == other.name
 }

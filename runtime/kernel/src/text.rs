@@ -35,11 +35,16 @@ pub(crate) fn hexadecimal(bytes: &[u8]) -> Option<u64> {
 
 /// The number behind `key` in a file of lines `key number` or `key: number kB`.
 pub(crate) fn number_of(bytes: &[u8], key: &[u8]) -> Option<u64> {
+    number(word_behind(bytes, key)?)
+}
+
+/// The word behind `key` in such a file, empty where nothing stands behind it.
+pub(crate) fn word_behind<'a>(bytes: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
     let rest = lines(bytes).find_map(|line| {
         let rest = line.strip_prefix(key)?;
-        rest.strip_prefix(b":").or_else(|| rest.first()?.is_ascii_whitespace().then_some(rest))
+        rest.strip_prefix(b":").or_else(|| rest.first().is_none_or(u8::is_ascii_whitespace).then_some(rest))
     })?;
-    number(words(rest).next()?)
+    Some(words(rest).next().unwrap_or_default())
 }
 
 /// The text behind `key` in a file of lines `key  : text`, as /proc/cpuinfo has them.

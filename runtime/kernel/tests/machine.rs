@@ -6,6 +6,7 @@ mod common;
 use common::Machine;
 use common::tick::{MEMORY_IN_USE, sampler, tick, topology};
 use rstest::rstest;
+use wca_kernel::Sampler;
 
 #[test]
 fn a_processor_that_comes_or_goes_changes_the_catalogue() {
@@ -55,7 +56,7 @@ fn a_file_of_the_machine_that_is_missing_at_first_is_no_column_and_then_one() {
     std::fs::rename(&away, &meminfo).unwrap();
     sampler.sample(&mut Vec::new());
     assert_eq!(tick(&mut sampler).in_use(), [Some(MEMORY_IN_USE)]);
-    assert_eq!((sampler.catalog().version, sampler.catalog().platform_of("platform_mem_usage_bytes")), (2, 3..4));
+    assert_eq!((sampler.catalog().version, sampler.catalog().platform_of("platform_mem_usage_bytes")), (2, 5..6));
 }
 
 /// A machine of 32,815,700 kB of which 18,245,956 are free, 1,190,812 in buffers and 6,971,960 in the page cache.
@@ -78,4 +79,106 @@ fn a_topology_that_cannot_be_read_is_no_series_and_told_once(#[case] online: &st
     assert!(sampler.catalog().metric("platform_topology_cpus").is_none());
     assert_eq!(machine.sentences(&first.notices), [expected]);
     assert_eq!((tick(&mut sampler).notices, sampler.catalog().version), (vec![], 1));
+}
+
+/// Labels of the series of a metric, each a word, and their values.
+fn series(sampler: &mut Sampler, metric: &str) -> Vec<(String, Option<f64>)> {
+    let tick = tick(sampler);
+    let series = &tick.catalog.platform[tick.catalog.platform_of(metric)];
+    let word =
+        |labels: &[(String, String)]| labels.iter().map(|(_, value)| value.as_str()).collect::<Vec<_>>().join(",");
+    let labels = series.iter().map(|series| word(&series.labels));
+    labels.zip(tick.machine(metric).iter().copied()).collect()
+}
+
+#[rstest]
+#[case("platform_mem_numa_free_bytes", &[("0", 195_948_544.0), ("1", 247_234_560.0), ("2", 252_084_224.0), ("3", 249_925_632.0)])]
+#[case("platform_mem_numa_used_bytes", &[("0", 27_381_760.0), ("1", 16_289_792.0), ("2", 11_440_128.0), ("3", 13_410_304.0)])]
+#[case("platform_vmstat_pgfaults", &[("", 6_817.0)])]
+#[case("platform_vmstat_numa_hint_faults", &[("", 0.0)])]
+fn memory_of_a_machine_with_four_nodes(#[case] metric: &str, #[case] expected: &[(&str, f64)]) {
+    let machine = Machine::captured("v2-numa-resctrl");
+    let found = series(&mut sampler(&machine, &[]), metric);
+    assert_eq!(found, expected.iter().map(|(label, value)| ((*label).to_owned(), Some(*value))).collect::<Vec<_>>());
+}
+
+#[rstest]
+#[case("platform_vmstat", 16, "numa_interleave", 781.0)]
+#[case("platform_node_vmstat", 4 * 8, "2,numa_other", 1_180.0)]
+#[case("platform_zoneinfo", 49, "0,per-node-stats,nr_anon_pages", 47.0)]
+#[case("platform_zoneinfo", 49, "0,DMA32,free", 44_091.0)]
+#[case("platform_pressure_seconds", 6, "cpu,full", 0.0)]
+fn every_name_of_the_kernel_is_a_series(
+    #[case] metric: &str,
+    #[case] count: usize,
+    #[case] label: &str,
+    #[case] value: f64,
+) {
+    let machine = Machine::captured("v2-numa-resctrl");
+    let found = series(&mut sampler(&machine, &[]), metric);
+    assert_eq!(found.len(), count);
+    assert_eq!(found.iter().find(|(of, _)| of == label), Some(&(label.to_owned(), Some(value))));
+}
+
+const NODE: &str = "/sys/devices/system/node/";
+
+#[test]
+fn memory_that_is_plugged_is_a_node_more() {
+    let machine = Machine::captured("v1-and-v2");
+    let mut sampler = sampler(&machine, &[]);
+    let free = |sampler: &mut Sampler| series(sampler, "platform_mem_numa_free_bytes");
+    assert_eq!(free(&mut sampler).len(), 1);
+    machine
+        .write(&format!("{NODE}node3/meminfo"), "Node 3 MemTotal: 9 kB\nNode 3 MemFree: 4 kB\nNode 3 MemUsed: 5 kB\n");
+    machine.write(&format!("{NODE}node3/vmstat"), "nr_free_pages 1\n");
+    machine.write(&format!("{NODE}online"), "0,3\n");
+    sampler.sample(&mut Vec::new());
+    assert_eq!(free(&mut sampler)[1], ("3".to_owned(), Some(4_096.0)));
+    let before = sampler.catalog().version;
+    machine.write(&format!("{NODE}online"), "3\n");
+    sampler.sample(&mut Vec::new());
+    assert_eq!(free(&mut sampler), [("3".to_owned(), Some(4_096.0))]);
+    assert_eq!(sampler.catalog().version, before + 1);
+}
+
+#[test]
+fn a_kernel_without_numa_has_no_nodes_and_that_is_no_trouble() {
+    let machine = Machine::captured("v1-and-v2");
+    machine.remove(NODE);
+    let mut sampler = sampler(&machine, &[]);
+    assert_eq!(tick(&mut sampler).notices, []);
+    assert!(sampler.catalog().metric("platform_mem_numa_free_bytes").is_none());
+    assert!(sampler.catalog().metric("platform_node_vmstat").is_none());
+}
+
+#[rstest]
+#[case("/proc/vmstat", "", "platform_vmstat")]
+#[case("/proc/zoneinfo", "  pages free 1\n", "platform_zoneinfo")]
+#[case("/proc/pressure/io", "some avg10=0.00\n", "platform_pressure_seconds")]
+#[case("/sys/devices/system/node/node0/vmstat", "", "platform_node_vmstat")]
+fn a_malformed_file_costs_its_series_their_values(#[case] path: &str, #[case] content: &str, #[case] metric: &str) {
+    let machine = Machine::captured("v1-and-v2");
+    let mut sampler = sampler(&machine, &[]);
+    let before = series(&mut sampler, metric);
+    assert!(before.iter().all(|(_, value)| value.is_some()));
+    let good = std::fs::read_to_string(machine.path(path)).unwrap();
+    machine.write(path, content);
+    let told = machine.sentences(&tick(&mut sampler).notices);
+    assert_eq!(told, [format!("{path:?} cannot be understood: {content:?}")]);
+    let lacking = series(&mut sampler, metric).into_iter().filter(|(_, value)| value.is_none()).count();
+    assert!(lacking > 0 && (path.contains("pressure") || lacking == before.len()), "{lacking} of {}", before.len());
+    machine.write(path, &good);
+    assert_eq!((series(&mut sampler, metric), sampler.catalog().version), (before, 1));
+}
+
+#[test]
+fn a_kernel_without_pressure_has_no_series_for_it_and_says_why() {
+    let machine = Machine::captured("v1-and-v2");
+    machine.remove("/proc/pressure");
+    let mut sampler = sampler(&machine, &[]);
+    let told = machine.sentences(&tick(&mut sampler).notices);
+    let expected = ["cpu", "io", "memory"]
+        .map(|of| format!("cannot read \"/proc/pressure/{of}\": No such file or directory (os error 2)"));
+    assert_eq!(told, expected);
+    assert!(sampler.catalog().metric("platform_pressure_seconds").is_none());
 }

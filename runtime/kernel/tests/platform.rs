@@ -24,7 +24,7 @@ fn one_node_without_resctrl() {
         cpu_model: "Intel(R) Xeon(R) Processor".into(),
         cpu_model_number: Some(167),
         cpus: vec![cpu(0, 0, 0, 0), cpu(1, 1, 0, 0)],
-        nodes: vec![NumaNode { id: 0, memory: 12_675_276 * 1_024, distances: vec![10] }],
+        nodes: vec![NumaNode { id: 0, memory: 21_194_956 * 1_024, distances: vec![10] }],
         ..Platform::default()
     };
     assert_eq!(facts, expected);

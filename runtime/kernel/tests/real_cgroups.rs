@@ -68,8 +68,8 @@ fn a_task_that_vanishes_costs_its_row_and_a_new_one_of_that_name_is_another() {
         let there = values.iter().skip(1).step_by(2).filter(|value| !value.is_nan()).count();
         (gone, there)
     };
-    let columns = sampler.catalog().columns.len();
     let (lacking, measured) = rows(&sample(&mut sampler, 2));
+    let columns = sampler.catalog().columns.len();
     assert_eq!(lacking, columns - measured, "both have the same");
     scratch.remove().unwrap();
     for _ in 0..3 {

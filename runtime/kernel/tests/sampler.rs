@@ -35,7 +35,7 @@ const STAT: &str = "/sys/fs/cgroup/memory/demo/busy/memory.stat";
 #[case::negative(CPU, "-1\n", "task_cpu_usage_seconds", "3000000000\n", 3.0)]
 #[case::too_large(CPU, "99999999999999999999\n", "task_cpu_usage_seconds", "3000000000\n", 3.0)]
 #[case::limit(LIMIT, "none\n", "task_mem_limit_bytes", "3\n", 3.0)]
-#[case::no_such_line(STAT, "pgmajfault 1\n", "task_mem_page_faults", "pgfault 3\n", 3.0)]
+#[case::no_such_line(STAT, "total_inactive_file 0\ntotal_swap 0\n", "task_mem_page_faults", "pgfault 3\n", 3.0)]
 fn a_malformed_file_costs_its_value_and_is_told_once(
     #[case] path: &str,
     #[case] content: &str,

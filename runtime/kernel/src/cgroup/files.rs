@@ -1,37 +1,13 @@
 //! The open files of one cgroup.
 
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
 
-use rustix::fs::{Mode, OFlags, open};
 use rustix::io::Errno;
 
-use crate::cgroup::Hierarchies;
-use crate::cgroup::plan::{Plan, PlannedFile};
+use crate::cgroup::opener::Opener;
+use crate::cgroup::plan::Plan;
 use crate::cgroup::sum::Sum;
-use crate::error::excerpt;
-use crate::files::{open_below, reread};
-use crate::{Notice, Said};
-
-/// What opening files takes, shared by all cgroups.
-pub(crate) struct Opener {
-    /// Directories of the hierarchies; none where one could not be opened.
-    dirs: Vec<Option<OwnedFd>>,
-    paths: Vec<PathBuf>,
-    /// How many files may stay open.
-    pub budget: usize,
-    /// How many do.
-    pub open: usize,
-    serial: u64,
-    /// Reused for the path of a file below its hierarchy.
-    path: String,
-    /// True when the process ran out of descriptors in the midst: some must be closed.
-    pub starved: bool,
-    /// What has been said already.
-    pub said: Said,
-    /// What is to be said next.
-    pub notices: Vec<Notice>,
-}
+use crate::files::reread;
 
 /// One file of one cgroup.
 pub(crate) enum Slot {
@@ -76,82 +52,6 @@ pub(crate) enum Reading {
     Removed,
 }
 
-impl Opener {
-    pub(crate) fn new(hierarchies: &Hierarchies, budget: usize) -> Self {
-        let mut opener = Self {
-            dirs: Vec::new(),
-            paths: Vec::new(),
-            budget,
-            open: 0,
-            serial: 0,
-            path: String::new(),
-            starved: false,
-            said: Said::default(),
-            notices: Vec::new(),
-        };
-        for hierarchy in hierarchies.all() {
-            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-            let dir = open(&hierarchy.dir, flags, Mode::empty()).map_err(|error| {
-                let path = hierarchy.dir.clone();
-                opener.notices.push(Notice::Unreadable { path, error: error.to_string() });
-            });
-            opener.dirs.push(dir.ok());
-            opener.paths.push(hierarchy.dir.clone());
-        }
-        opener
-    }
-
-    fn open(&mut self, cgroup: &str, file: &PlannedFile) -> Result<OwnedFd, Errno> {
-        let dir = self.dirs[file.hierarchy].as_ref().ok_or(Errno::NOENT)?;
-        self.path.clear();
-        if !cgroup.is_empty() {
-            self.path.push_str(cgroup);
-            self.path.push('/');
-        }
-        self.path.push_str(file.name);
-        open_below(dir, self.path.as_str())
-    }
-
-    /// A slot for a file that was just opened, open if there is room for it.
-    fn keep(&mut self, file: OwnedFd) -> Slot {
-        if self.open >= self.budget {
-            self.say_short();
-            return Slot::Parked;
-        }
-        self.open += 1;
-        self.serial += 1;
-        Slot::Open(file, self.serial)
-    }
-
-    fn say_short(&mut self) {
-        if self.said.first("descriptors") {
-            self.notices.push(Notice::DescriptorsShort { kept: self.open });
-        }
-    }
-
-    fn path_of(&self, cgroup: &str, file: &PlannedFile) -> PathBuf {
-        self.paths[file.hierarchy].join(cgroup).join(file.name)
-    }
-
-    /// Tells of a file that should be readable and is not: once for each file name, whatever the number of cgroups.
-    fn trouble(&mut self, cgroup: &str, file: &PlannedFile, error: Errno) {
-        if self.said.first((file.hierarchy, file.name, error.raw_os_error())) {
-            let path = self.path_of(cgroup, file);
-            self.notices.push(match error {
-                Errno::ACCESS | Errno::PERM => Notice::Denied { path },
-                error => Notice::Unreadable { path, error: error.to_string() },
-            });
-        }
-    }
-
-    fn malformed(&mut self, cgroup: &str, file: &PlannedFile, column: usize, bytes: &[u8]) {
-        if self.said.first(("malformed", file.hierarchy, file.name, column)) {
-            let path = self.path_of(cgroup, file);
-            self.notices.push(Notice::Malformed { path, found: excerpt(bytes) });
-        }
-    }
-}
-
 impl CgroupFiles {
     /// Nothing is opened yet.
     pub(crate) fn new(path: &str, plan: &Plan) -> Self {
@@ -181,7 +81,7 @@ impl CgroupFiles {
         let mut covered = self.covered(plan);
         for (slot, file) in self.slots.iter_mut().zip(&plan.files) {
             let wanted = match slot {
-                Slot::Missing => file.columns & !covered != 0,
+                Slot::Missing => file.parts & !covered != 0,
                 Slot::Gone => true,
                 Slot::Open(..) | Slot::Parked => false,
             };
@@ -201,9 +101,9 @@ impl CgroupFiles {
                     continue;
                 }
             }
-            covered |= file.columns;
+            covered |= file.parts;
         }
-        let complete = covered == plan.all_columns() && !self.slots.iter().any(|slot| matches!(slot, Slot::Gone));
+        let complete = covered == plan.all_parts() && !self.slots.iter().any(|slot| matches!(slot, Slot::Gone));
         self.retry = if complete {
             None
         } else {
@@ -212,16 +112,16 @@ impl CgroupFiles {
         };
     }
 
-    /// The columns that files of this cgroup hold, or held.
+    /// The parts that files of this cgroup hold, or held, as bits.
     fn covered(&self, plan: &Plan) -> u64 {
         self.slots
             .iter()
             .zip(&plan.files)
             .filter(|(slot, _)| !matches!(slot, Slot::Missing))
-            .fold(0, |columns, (_, file)| columns | file.columns)
+            .fold(0, |parts, (_, file)| parts | file.parts)
     }
 
-    /// Adds what the files say to the sums, one per column.
+    /// Adds what the files say to the sums, one per column; what has no column yet goes to [`Opener::learned`].
     pub(crate) fn read(&mut self, plan: &Plan, opener: &mut Opener, buffer: &mut Vec<u8>, sums: &mut [Sum]) -> Reading {
         let mut reading = Reading::Nothing;
         let mut taken = 0u64;
@@ -244,9 +144,7 @@ impl CgroupFiles {
                     &buffer[..count]
                 }
                 Err(error) => {
-                    for (column, _) in &file.outputs {
-                        sums[*column].spoil();
-                    }
+                    file.columns().for_each(|column| sums[column].spoil());
                     match error {
                         Errno::NODEV | Errno::NOENT | Errno::NOTDIR => {
                             reading = Reading::Removed;
@@ -265,18 +163,28 @@ impl CgroupFiles {
                     continue;
                 }
             };
-            for (column, read) in &file.outputs {
-                // A file that is read for one column may hold another one too, which a file before it gave already.
-                if taken & (1 << column) != 0 {
+            for output in &file.outputs {
+                // A file that is read for one part may hold another one too, which a file before it gave already.
+                if taken & (1 << output.part) != 0 {
                     continue;
                 }
-                taken |= 1 << column;
-                match read.value(bytes) {
-                    Some(value) => sums[*column].add(value, read.greatest_sum()),
-                    None => {
-                        sums[*column].spoil();
-                        opener.malformed(&self.path, file, *column, bytes);
+                let learned = opener.learned.len();
+                let is_well_formed = output.read.read(bytes, &mut |label, value| {
+                    taken |= 1 << output.part;
+                    match output.places.iter().find(|place| place.label.as_bytes() == label) {
+                        Some(place) => sums[place.column].add(value, output.read.greatest_sum()),
+                        // What the kernel calls things is ASCII.
+                        None => {
+                            let label = str::from_utf8(label).ok();
+                            opener.learned.extend(label.map(|label| (output.part, label.to_owned())));
+                        }
                     }
+                });
+                if !is_well_formed {
+                    taken |= 1 << output.part;
+                    output.places.iter().for_each(|place| sums[place.column].spoil());
+                    opener.learned.truncate(learned);
+                    opener.malformed(&self.path, file, bytes);
                 }
             }
         }

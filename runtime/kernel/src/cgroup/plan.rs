@@ -2,16 +2,26 @@
 
 use crate::Notice;
 use crate::cgroup::{Hierarchies, Version};
-use crate::metrics::{CgroupFile, CgroupRead, METRICS, Metric, Source, TaskFact};
+use crate::metrics::{CgroupFile, CgroupPart, CgroupRead, Metric, Source, TASKS, TaskFact, part_count};
 
 /// The files of each cgroup that this machine can have, and the columns that come out of them.
 pub(crate) struct Plan {
     /// The files, in the order of preference: where two hold the same metric, the first that a cgroup has is read.
     pub files: Vec<PlannedFile>,
-    /// The metrics, one column each.
-    pub columns: Vec<&'static Metric>,
+    /// The columns: all of a metric stand together, in the order of the table.
+    pub columns: Vec<Column>,
     /// The columns that stand in no file.
     pub facts: Vec<(usize, TaskFact)>,
+    /// Columns that are to be taken off another one, which is the second.
+    pub differences: Vec<(usize, usize)>,
+}
+
+/// One column.
+pub(crate) struct Column {
+    /// What it is of.
+    pub metric: &'static Metric,
+    /// Values of the metric's levels.
+    pub labels: Vec<String>,
 }
 
 /// A file of every cgroup in one hierarchy.
@@ -20,47 +30,87 @@ pub(crate) struct PlannedFile {
     pub hierarchy: usize,
     /// Its name.
     pub name: &'static str,
-    /// What is taken out of it: the column, and how.
-    pub outputs: Vec<(usize, CgroupRead)>,
-    /// Its columns, as bits.
-    pub columns: u64,
+    /// What is taken out of it.
+    pub outputs: Vec<Output>,
+    /// The parts that stand in it, as bits.
+    pub parts: u64,
 }
 
-// Columns of one cgroup are remembered as bits.
-const _: () = assert!(METRICS.len() <= u64::BITS as usize);
+/// What is taken out of a file for one metric.
+pub(crate) struct Output {
+    /// Number of the part in the whole table.
+    pub part: usize,
+    /// How.
+    pub read: CgroupRead,
+    /// Where it goes.
+    pub places: Vec<Place>,
+}
+
+/// The column of one label.
+pub(crate) struct Place {
+    /// Value of the last level; empty where the file is one number.
+    pub label: String,
+    /// The column.
+    pub column: usize,
+}
+
+/// What the files of cgroups were found to be divided into: nodes, devices, kinds. Only the files say it.
+pub(crate) struct Labels {
+    /// Of each part.
+    of: Vec<Vec<String>>,
+}
+
+// The parts of one cgroup are remembered as bits.
+const _: () = assert!(part_count() <= u64::BITS as usize);
+
+impl Labels {
+    /// Nothing is found yet.
+    pub(crate) fn new() -> Self {
+        Self { of: vec![Vec::new(); part_count()] }
+    }
+
+    /// A file has a number for one thing more.
+    pub(crate) fn learn(&mut self, part: usize, label: String) {
+        let labels = &mut self.of[part];
+        if !labels.contains(&label) {
+            labels.push(label);
+            // Numbers stand in their order, and so do devices of one major number.
+            labels.sort_unstable_by(|one, other| (one.len(), one).cmp(&(other.len(), other)));
+        }
+    }
+}
 
 impl Plan {
-    /// Finds out what the mounted hierarchies can say; with a notice for each metric that none of them knows.
-    pub(crate) fn new(hierarchies: &Hierarchies) -> (Self, Vec<Notice>) {
-        let mut plan = Self { files: Vec::new(), columns: Vec::new(), facts: Vec::new() };
+    /// Finds out what the mounted hierarchies can say; with a notice for each metric that none of them knows. Labels add
+    /// columns: the files, and their order, are the same with any.
+    pub(crate) fn new(hierarchies: &Hierarchies, labels: &Labels) -> (Self, Vec<Notice>) {
+        let mut plan = Self { files: Vec::new(), columns: Vec::new(), facts: Vec::new(), differences: Vec::new() };
         let mut notices = Vec::new();
         // Without a hierarchy nothing of a task can be read, and then there is nothing to know of it.
         let knows_tasks = !hierarchies.all().is_empty();
-        for metric in METRICS {
-            let (v1, v2) = match &metric.source {
-                Source::Cgroup { v1, v2 } => (v1, v2),
-                Source::Task(fact) if knows_tasks => {
-                    plan.facts.push((plan.columns.len(), *fact));
-                    plan.columns.push(metric);
-                    continue;
-                }
-                Source::Task(_) | Source::Machine { .. } | Source::Platform(_) => continue,
-            };
-            let sources: Vec<(usize, CgroupFile)> = [(Version::V1, v1), (Version::V2, v2)]
-                .into_iter()
-                .filter_map(|(version, file)| {
-                    let file = (*file)?;
-                    Some((hierarchy_with(hierarchies, version, file.controller)?, file))
-                })
-                .collect();
-            if sources.is_empty() {
-                notices.push(Notice::NotMeasured { metric: metric.name, reason: reason(v1.as_ref(), v2.as_ref()) });
-                continue;
+        let mut number = 0;
+        for metric in TASKS {
+            let first = plan.columns.len();
+            if let Source::Task(fact) = metric.source
+                && knows_tasks
+            {
+                plan.facts.push((first, fact));
+                plan.columns.push(Column { metric, labels: Vec::new() });
             }
-            let column = plan.columns.len();
-            plan.columns.push(metric);
-            for (hierarchy, file) in sources {
-                plan.add(hierarchy, file, column);
+            let parts = metric.source.cgroup_parts();
+            let mut is_known = parts.is_empty();
+            for part in parts {
+                is_known |= plan.add(hierarchies, metric, part, number, &labels.of[number]);
+                number += 1;
+            }
+            if !is_known {
+                notices.push(Notice::NotMeasured { metric: metric.name, reason: reason(&parts[0]) });
+            }
+            if let Source::Less { of, .. } = metric.source
+                && is_known
+                && let Some(minuend) = plan.columns[..first].iter().position(|column| column.metric.name == of)
+            {
+                plan.differences.push((first, minuend));
             }
         }
         // v1 before v2: where both know a path, v1 has the files that the names of the metrics are taken from.
@@ -68,19 +118,58 @@ impl Plan {
         (plan, notices)
     }
 
-    fn add(&mut self, hierarchy: usize, file: CgroupFile, column: usize) {
-        let known = self.files.iter().position(|one| one.hierarchy == hierarchy && one.name == file.file);
-        let at = known.unwrap_or_else(|| {
-            self.files.push(PlannedFile { hierarchy, name: file.file, outputs: Vec::new(), columns: 0 });
-            self.files.len() - 1
-        });
-        self.files[at].outputs.push((column, file.read));
-        self.files[at].columns |= 1 << column;
+    /// Adds the columns of one part and the files that hold them; false where no hierarchy has one.
+    fn add(
+        &mut self,
+        hierarchies: &Hierarchies,
+        metric: &'static Metric,
+        part: &CgroupPart,
+        number: usize,
+        labels: &[String],
+    ) -> bool {
+        let sources: Vec<(usize, CgroupFile)> = [(Version::V1, part.v1), (Version::V2, part.v2)]
+            .into_iter()
+            .filter_map(|(version, file)| Some((hierarchy_with(hierarchies, version, file?.controller)?, file?)))
+            .collect();
+        let Some((_, any)) = sources.first() else { return false };
+        let whole = [String::new()];
+        let labels = if any.read.is_split() { labels } else { &whole };
+        let first = self.columns.len();
+        self.columns.extend(labels.iter().map(|label| {
+            let levels = part.label.into_iter().chain(any.read.is_split().then_some(label.as_str()));
+            Column { metric, labels: levels.map(str::to_owned).collect() }
+        }));
+        for (hierarchy, file) in sources {
+            let places = labels.iter().zip(first..).map(|(label, column)| Place { label: label.clone(), column });
+            self.file(hierarchy, file.file).take(Output { part: number, read: file.read, places: places.collect() });
+        }
+        true
     }
 
-    /// All columns, as bits.
-    pub(crate) fn all_columns(&self) -> u64 {
-        self.files.iter().fold(0, |columns, file| columns | file.columns)
+    fn file(&mut self, hierarchy: usize, name: &'static str) -> &mut PlannedFile {
+        let known = self.files.iter().position(|one| one.hierarchy == hierarchy && one.name == name);
+        let at = known.unwrap_or_else(|| {
+            self.files.push(PlannedFile { hierarchy, name, outputs: Vec::new(), parts: 0 });
+            self.files.len() - 1
+        });
+        &mut self.files[at]
+    }
+
+    /// All parts, as bits.
+    pub(crate) fn all_parts(&self) -> u64 {
+        self.files.iter().fold(0, |parts, file| parts | file.parts)
+    }
+}
+
+impl PlannedFile {
+    fn take(&mut self, output: Output) {
+        self.parts |= 1 << output.part;
+        self.outputs.push(output);
+    }
+
+    /// All columns that come out of it.
+    pub(crate) fn columns(&self) -> impl Iterator<Item = usize> {
+        self.outputs.iter().flat_map(|output| &output.places).map(|place| place.column)
     }
 }
 
@@ -91,8 +180,8 @@ fn hierarchy_with(hierarchies: &Hierarchies, version: Version, controller: Optio
         .position(|one| one.version == version && controller.is_none_or(|controller| one.has(controller)))
 }
 
-fn reason(v1: Option<&CgroupFile>, v2: Option<&CgroupFile>) -> String {
-    let controllers: Vec<String> = [(v1, "v1"), (v2, "v2")]
+fn reason(part: &CgroupPart) -> String {
+    let controllers: Vec<String> = [(part.v1, "v1"), (part.v2, "v2")]
         .into_iter()
         .filter_map(|(file, version)| {
             Some(match file?.controller {
@@ -102,4 +191,19 @@ fn reason(v1: Option<&CgroupFile>, v2: Option<&CgroupFile>) -> String {
         })
         .collect();
     format!("it takes {}, and none is mounted", controllers.join(" or "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_learned_stands_in_order() {
+        let mut labels = Labels::new();
+        for label in ["10", "2", "253:0", "8:16", "8:0", "2"] {
+            labels.learn(0, label.to_owned());
+        }
+        assert_eq!(labels.of[0], ["2", "10", "8:0", "8:16", "253:0"]);
+        assert!(labels.of[1..].iter().all(Vec::is_empty));
+    }
 }

@@ -24,6 +24,13 @@ impl Sum {
         self.value.filter(|_| !self.broken).unwrap_or(f64::NAN)
     }
 
+    /// Another sum less this one, and never below 0: the two were not read at the same moment.
+    pub(crate) fn take_off(&mut self, other: Sum) {
+        let difference = other.value() - self.value();
+        // Not what f64::max does with NaN.
+        self.set(if difference < 0.0 { 0.0 } else { difference });
+    }
+
     /// One of the cgroups has it, and it could not be read.
     pub(crate) fn spoil(&mut self) {
         self.broken = true;
@@ -47,7 +54,28 @@ mod tests {
         let mut broken = sum(&[1.0], f64::INFINITY);
         broken.spoil();
         assert!(broken.value().is_nan());
+        let mut less = sum(&[1.0], f64::INFINITY);
+        less.take_off(broken);
+        assert!(less.value().is_nan());
         broken.set(1.0);
         assert_eq!(broken.value().to_bits(), 1.0f64.to_bits());
+    }
+
+    #[test]
+    fn a_difference_is_known_where_both_are_and_not_negative() {
+        let of = |value: f64| {
+            let mut sum = Sum::default();
+            if !value.is_nan() {
+                sum.add(value, f64::INFINITY);
+            }
+            sum
+        };
+        let cases = [(5.0, 3.0, Some(2.0)), (3.0, 5.0, Some(0.0)), (f64::NAN, 5.0, None), (5.0, f64::NAN, None)];
+        for (minuend, subtrahend, expected) in cases {
+            let mut sum = of(subtrahend);
+            sum.take_off(of(minuend));
+            let found = sum.value();
+            assert_eq!((!found.is_nan()).then_some(found), expected);
+        }
     }
 }

@@ -15,7 +15,10 @@ file() { # PATH, read by the command behind it
 cpuinfo() { sed '/^$/q; /^flags/d; /^bugs/d; /^vmx/d' "$1"; }
 stat() { sed 's/^\(intr [0-9]*\|softirq [0-9]*\).*/\1/' "$1"; }
 meminfo() { grep -E '^(Mem|Buffers|Cached|Swap)' "$1"; }
-memory_stat() { grep pgfault "$1"; }
+memory_stat() { grep -E '(pgfault|inactive_file|swap) ' "$1"; }
+node_meminfo() { grep -E 'Mem(Total|Free|Used)' "$1"; }
+vmstat() { grep -E '^(nr_free_pages|nr_anon_pages|numa_.*|pgfault|pgmigrate_.*) ' "$1"; }
+zoneinfo() { grep -E 'zone |per-node|pages free|(nr_anon_pages|min|nr_mlock) |protection|pagesets|cpu: 0|start_pfn' "$1"; }
 mountinfo() { grep -E ' - (proc|sysfs|cgroup2?|resctrl) ' "$1"; }
 cgroups=$(sed -n 's/^[^ ]* [^ ]* [^ ]* [^ ]* \([^ ]*\) .* - cgroup2\? .*/\1/p' /proc/self/mountinfo)
 for dir in $cgroups; do
@@ -45,15 +48,18 @@ for cpu in /sys/devices/system/cpu/cpu[0-9]*; do
 done
 file /sys/devices/system/node/online
 for node in /sys/devices/system/node/node[0-9]*; do
-  file "$node/cpulist"; file "$node/distance"; file "$node/meminfo" grep MemTotal
+  file "$node/cpulist"; file "$node/distance"; file "$node/meminfo" node_meminfo; file "$node/vmstat" vmstat
 done
+file /proc/vmstat vmstat
+file /proc/zoneinfo zoneinfo
+for f in cpu io memory; do file "/proc/pressure/$f"; done
 for dir in $cgroups; do
   file "$dir/cgroup.controllers"
   for group in demo demo/busy demo/empty; do
     for f in cgroup.procs cgroup.events cpuacct.usage memory.usage_in_bytes memory.max_usage_in_bytes \
-      memory.limit_in_bytes memory.soft_limit_in_bytes cpu.stat memory.current memory.peak memory.max memory.low; do
-      # cpu.stat of a v1 cpu hierarchy is another file and not read.
-      [ "$f" != cpu.stat ] || [ -e "$dir/cgroup.controllers" ] || continue
+      memory.limit_in_bytes memory.soft_limit_in_bytes memory.oom_control memory.numa_stat cpu.stat memory.current \
+      memory.peak memory.max memory.low memory.events memory.swap.current pids.current io.stat cpu.pressure io.pressure \
+      memory.pressure blkio.throttle.io_service_bytes blkio.throttle.io_serviced; do
       file "$dir/$group/$f"
     done
     file "$dir/$group/memory.stat" memory_stat

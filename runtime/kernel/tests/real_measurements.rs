@@ -1,0 +1,114 @@
+//! Values of a task that does something, on this machine's own cgroups. Where none can be made, each says so aloud.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failure ends the test")]
+
+mod common;
+
+use std::fs;
+use std::io::Write as _;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+use common::{real_cgroup, skipped, task_path};
+use wca_kernel::{Roots, Sampler, TaskCgroups};
+use wca_model::TaskKey;
+
+/// A shell that waits for a line before it does what it is to do.
+struct Shell(Child);
+
+impl Shell {
+    fn start(script: &str) -> Self {
+        let script = format!("read line; {script}");
+        Self(Command::new("sh").args(["-c", &script]).stdin(Stdio::piped()).spawn().unwrap())
+    }
+
+    fn go(&mut self) {
+        self.0.stdin.as_mut().unwrap().write_all(b"go\n").unwrap();
+    }
+}
+
+impl Drop for Shell {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+/// The values of a metric of the only task, one per series.
+fn values(sampler: &mut Sampler, metric: &str) -> Vec<f64> {
+    let mut values = Vec::new();
+    sampler.sample(&mut values);
+    values[sampler.catalog().columns_of(metric)].to_vec()
+}
+
+/// Waits until the sum over all series is at least so much: the kernel brings some files up to date every other second.
+fn wait_for(sampler: &mut Sampler, metric: &str, least: f64) -> Vec<f64> {
+    for _ in 0..100 {
+        let found = values(sampler, metric);
+        if found.iter().sum::<f64>() >= least {
+            return found;
+        }
+        sleep(Duration::from_millis(100));
+    }
+    panic!("{metric} stays at {:?}, below {least}", values(sampler, metric));
+}
+
+fn sampler_of(name: &str, hierarchies: &wca_kernel::Hierarchies) -> Sampler {
+    let mut sampler = Sampler::new(&Roots::system(), hierarchies);
+    sampler.set_tasks(&[TaskCgroups { key: TaskKey(1), cgroup: task_path(name), containers: vec![] }]);
+    sampler
+}
+
+#[test]
+fn memory_that_a_task_takes_is_seen_on_its_nodes() {
+    const TAKEN: f64 = 16_777_216.0;
+    let (test, name) = ("memory_that_a_task_takes", "takes-memory");
+    let Some((hierarchies, scratch)) = real_cgroup(test, name) else { return };
+    // The variable is all that stays: what filled it has ended by then.
+    let mut shell = Shell::start("taken=$(head -c 16777216 /dev/zero | tr '\\0' x); read line");
+    scratch.add_process(shell.0.id()).unwrap();
+    let mut sampler = sampler_of(name, &hierarchies);
+    if values(&mut sampler, "task_mem_numa_pages").is_empty() {
+        return skipped(test, "the cgroup has no memory controller");
+    }
+    shell.go();
+    wait_for(&mut sampler, "task_mem_usage_bytes", TAKEN);
+    let page = rustix::param::page_size() as f64;
+    let pages = wait_for(&mut sampler, "task_mem_numa_pages", TAKEN / page).iter().sum::<f64>();
+    let working_set = values(&mut sampler, "task_mem_working_set_bytes")[0];
+    let usage = wait_for(&mut sampler, "task_mem_max_usage_bytes", TAKEN)[0];
+    assert!(pages * page <= usage && working_set >= TAKEN && working_set <= usage, "{pages} {working_set} {usage}");
+    assert!(values(&mut sampler, "task_pids").iter().all(|count| *count >= 1.0));
+    drop(shell);
+    scratch.remove().unwrap();
+}
+
+#[test]
+fn a_task_that_used_up_its_quota_is_throttled_and_waits() {
+    let (test, name) = ("a_task_that_used_up_its_quota", "throttled");
+    let Some((hierarchies, scratch)) = real_cgroup(test, name) else { return };
+    // 2 ms of each 100 ms.
+    let is_limited = scratch.dirs().iter().any(|dir| {
+        [("cpu.cfs_quota_us", "2000"), ("cpu.max", "2000 100000")]
+            .iter()
+            .any(|(file, quota)| dir.join(file).exists() && fs::write(dir.join(file), quota).is_ok())
+    });
+    if !is_limited {
+        return skipped(test, "the cgroup has no CPU controller");
+    }
+    let mut shell = Shell::start("while :; do :; done");
+    scratch.add_process(shell.0.id()).unwrap();
+    let mut sampler = sampler_of(name, &hierarchies);
+    shell.go();
+    let throttled = wait_for(&mut sampler, "task_cpu_throttled_periods", 5.0)[0];
+    let (periods, seconds) =
+        (values(&mut sampler, "task_cpu_periods")[0], values(&mut sampler, "task_cpu_throttled_seconds")[0]);
+    assert!(periods >= throttled, "{periods} {throttled}");
+    // Each time it waits for the rest of a period of a tenth of a second, on the one CPU that it uses.
+    assert!(seconds > 0.1 && seconds < periods * 0.1 + 0.2, "{seconds} of {periods} periods");
+    if !values(&mut sampler, "task_pressure_seconds").is_empty() {
+        wait_for(&mut sampler, "task_pressure_seconds", 0.1);
+    }
+    drop(shell);
+    scratch.remove().unwrap();
+}
