@@ -32,6 +32,10 @@ mod signals;
 mod start;
 mod user;
 
+#[cfg(test)]
+#[path = "../../../tests/skipped.rs"]
+mod skipped;
+
 pub use ask::{AskError, ask_warden};
 pub use config::{Cache, CompileLimits, Restart, Ticks, WardenConfig};
 pub use error::WardenError;
