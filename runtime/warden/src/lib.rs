@@ -33,6 +33,10 @@ mod start;
 mod user;
 mod wanted;
 
+#[cfg(test)]
+#[path = "../../../tests/skipped.rs"]
+mod skipped;
+
 pub use ask::{AskError, ask_warden};
 pub use config::{Cache, CompileLimits, Restart, Ticks, WardenConfig};
 pub use error::WardenError;
