@@ -24,7 +24,7 @@ mod text;
 mod wanted;
 
 pub use cgroup::{
-    Hierarchies, Hierarchy, Limits, PopulatedCgroup, Scratch, Tree, TreeWalker, Version, identity, populated,
+    Gap, Hierarchies, Hierarchy, Limits, PopulatedCgroup, Scratch, Tree, TreeWalker, Version, identity, populated,
     relative_cgroup_path,
 };
 pub use error::KernelError;
