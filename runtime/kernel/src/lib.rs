@@ -17,6 +17,9 @@ mod notice;
 pub mod platform;
 mod roots;
 mod sampler;
+#[cfg(test)]
+#[path = "../../../tests/skipped.rs"]
+mod skipped;
 mod text;
 
 pub use cgroup::{
