@@ -8,6 +8,7 @@
 mod catalog;
 pub mod cgroup;
 mod error;
+mod family;
 mod files;
 mod limits;
 mod machine;
@@ -21,6 +22,7 @@ mod sampler;
 #[path = "../../../tests/skipped.rs"]
 mod skipped;
 mod text;
+mod wanted;
 
 pub use cgroup::{
     Hierarchies, Hierarchy, Limits, PopulatedCgroup, Scratch, Tree, TreeWalker, Version, identity, populated,
@@ -32,3 +34,4 @@ pub use notice::{Notice, Said};
 pub use platform::{Facts, platform};
 pub use roots::Roots;
 pub use sampler::{Sampler, TaskCgroups};
+pub use wanted::{Lines, PatternError, Wanted};
