@@ -65,4 +65,16 @@ fn tasks_are_measured_by_cgroup_v2() {
     assert_eq!(value(metrics, "wca_tasks", ""), 2.0, "a cgroup that is not there is no task");
     assert_eq!(value(metrics, "platform_topology_sockets", ""), 2.0);
     assert_eq!(of("task_up", "busy"), 1.0);
+    // Counted by monitoring groups, which are gone now.
+    let bandwidth = of("task_mem_bandwidth_bytes", "busy");
+    assert!(bandwidth > 0.0 && of("task_llc_occupancy_bytes", "busy") > 0.0, "{metrics}");
+    let domains = ["0", "1"].map(|id| {
+        value(
+            metrics,
+            "task_mem_bandwidth_domain_bytes",
+            &format!(",domain_id=\"{id}\",task_id=\"wca/busy\",task_name=\"wca/busy\""),
+        )
+    });
+    assert_eq!(domains.iter().sum::<f64>(), bandwidth);
+    assert!(text.contains("GROUPS LEFT: ."), "{text}");
 }

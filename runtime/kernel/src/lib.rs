@@ -16,6 +16,7 @@ mod metrics;
 mod mountinfo;
 mod notice;
 pub mod platform;
+mod resctrl;
 mod roots;
 mod sampler;
 #[cfg(test)]
