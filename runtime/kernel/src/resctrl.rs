@@ -6,7 +6,7 @@
 //! - A monitoring group lies in a control group and takes threads of that one only (EINVAL for others), so measuring never
 //!   moves a thread out of its control group. A task with threads in several control groups has a monitoring group in each,
 //!   and its values are the sums. One that goes to another control group takes its monitoring group along where the kernel
-//!   can rename it (6.4), so that the counters go on.
+//!   can rename it (6.5), so that the counters go on.
 //! - A thread is in one monitoring group at most. One that is in somebody else's stays there, and that group is read where
 //!   nothing else is in it. Somebody else's is every group whose name is not ours, or that a living process has locked.
 //! - Threads that are born in a group stay in it; only those that came into the task otherwise are written.

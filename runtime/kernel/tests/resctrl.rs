@@ -154,19 +154,24 @@ fn a_missing_counter_costs_its_value_and_is_looked_for_again() {
 
 /// A domain goes with its last processor, and its files with it.
 #[test]
-fn a_domain_that_goes_takes_its_series_along() {
+fn domains_that_come_and_go_take_their_series_along() {
     let machine = machine();
     let mut sampler = sampler(&machine, None);
+    let first = tick(&mut sampler);
+    assert_eq!(first.of("task_llc_occupancy_domain_bytes"), [Some(100.0), Some(10.0)]);
     for group in ["", "mon_groups/theirs/"] {
         machine.remove(&format!("{RESCTRL}/{group}mon_data/mon_L3_01"));
     }
-    let first = tick(&mut sampler);
-    assert_eq!(first.of("task_llc_occupancy_domain_bytes"), [Some(100.0), None]);
-    assert_eq!(first.of("task_llc_occupancy_bytes"), [None]);
     let second = tick(&mut sampler);
     assert_eq!(second.of("task_llc_occupancy_domain_bytes"), [Some(100.0)]);
     assert_eq!((second.of("task_llc_occupancy_bytes"), told(&machine, &second)), (&[Some(100.0)][..], vec![]));
     assert!(second.catalog.version > first.catalog.version);
+    for group in ["", "mon_groups/theirs/"] {
+        machine.write(&format!("{RESCTRL}/{group}mon_data/mon_L3_02/llc_occupancy"), "5\n");
+    }
+    let third = tick(&mut sampler);
+    assert_eq!(third.of("task_llc_occupancy_domain_bytes"), [Some(100.0), Some(5.0)]);
+    assert_eq!(third.of("task_mem_bandwidth_domain_bytes"), [Some(1_000.0), None]);
 }
 
 #[test]
@@ -190,6 +195,25 @@ fn threads_of_the_task_that_are_missing_in_its_own_group_are_written_and_no_othe
     machine.write(THREADS, "7\n8\n9\n");
     tick(&mut second);
     assert_eq!(fs::read_to_string(&tasks).unwrap(), "8\n7\n9\n");
+}
+
+#[test]
+fn a_group_of_others_with_others_in_it_tells_nothing_of_the_task() {
+    let machine = machine();
+    group(&machine, "mon_groups/theirs", "7\n8\n99\n");
+    let mut sampler = sampler(&machine, None);
+    let first = tick(&mut sampler);
+    assert_eq!(first.of("task_mem_bandwidth_bytes"), [None]);
+    assert_eq!(
+        told(&machine, &first),
+        [
+            "cache occupancy and memory bandwidth are not measured of \"/demo/busy\": some of its threads are in a group of \
+          another program together with threads of others"
+        ]
+    );
+    assert_eq!(told(&machine, &tick(&mut sampler)), [""; 0]);
+    let names = fs::read_dir(machine.path("/sys/fs/resctrl/mon_groups")).unwrap();
+    assert_eq!(names.count(), 1, "none is made");
 }
 
 #[test]

@@ -15,8 +15,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Runs those tests of this program inside whose names begin so, on a machine with such an RDT.
-fn run_inside(test: &str, filter: &str, rdt: &str) {
+/// Runs those tests of this program inside in whose names that stands, on such a machine.
+fn run_inside(test: &str, filter: &str, machine: &[&str]) {
     let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let named = std::env::var_os("WCA_TESTBED").map_or_else(|| project.join("../shared/testbed"), PathBuf::from);
     let run = named.join("run");
@@ -27,7 +27,7 @@ fn run_inside(test: &str, filter: &str, rdt: &str) {
     let filter_file = dir.path().join("filter");
     fs::write(&filter_file, filter).unwrap();
     let output = Command::new(run)
-        .args(["--rdt", rdt])
+        .args(machine)
         .arg(project.join("testbed/resctrl.sh"))
         .arg(format!("{}:/test/tests", std::env::current_exe().unwrap().display()))
         .arg(format!("{}:/test/filter", filter_file.display()))
@@ -40,10 +40,16 @@ fn run_inside(test: &str, filter: &str, rdt: &str) {
 
 #[test]
 fn tasks_are_monitored_by_a_real_resctrl() {
-    run_inside("tasks_are_monitored", "inside::", "on,pmu=1");
+    run_inside("tasks_are_monitored", "inside::", &[]);
 }
 
 #[test]
 fn where_ids_run_out_the_rest_goes_on() {
-    run_inside("where_ids_run_out", "few::", "on,pmu=1,rmids=4");
+    run_inside("where_ids_run_out", "few::", &["--rdt", "on,pmu=1,rmids=4"]);
+}
+
+/// The kernel takes this machine for one with sub-NUMA clusters, of which the domains are the sums.
+#[test]
+fn clusters_are_counted_with_their_domains() {
+    run_inside("clusters_are_counted", "values_are_those_of_the_files", &["--nodes", "4"]);
 }

@@ -4,7 +4,9 @@ mod count;
 mod follow;
 
 use std::collections::{HashMap, HashSet};
+use std::os::fd::OwnedFd;
 
+use rustix::fs::{AtFlags, statat};
 use wca_model::TaskKey;
 
 use crate::cgroup::processes::Processes;
@@ -33,6 +35,8 @@ pub(crate) struct Monitoring {
     /// Whether it was said why it is absent.
     has_told: bool,
     domains: Vec<Domain>,
+    /// Links of the directory of all domains, one for each of them and two of its own.
+    links: u64,
     kinds: Vec<Kind>,
     processes: Processes,
     tasks: Vec<Task>,
@@ -65,6 +69,7 @@ impl Monitoring {
             absent: Pause::default(),
             has_told: false,
             domains: Vec::new(),
+            links: 0,
             kinds: Vec::new(),
             processes: Processes::new(hierarchies),
             tasks: Vec::new(),
@@ -85,6 +90,7 @@ impl Monitoring {
     }
 
     fn begin(&mut self, mounted: Mounted) {
+        self.links = links(&mounted.root);
         self.domains = domains(&mounted.root).unwrap_or_default();
         self.kinds = Kind::ALL.into_iter().filter(|kind| kind.is_in(&mounted.events)).collect();
         self.mounted = Some(mounted);
@@ -157,7 +163,7 @@ impl Family for Monitoring {
 
     fn read(&mut self, moment: &mut Moment<'_>) -> bool {
         let mut has_changed = self.mounted.is_none() && self.look_again(moment);
-        has_changed |= self.has_other_domains && self.renew_domains();
+        has_changed |= self.renew_domains();
         self.follow(moment);
         self.count(moment);
         if let Some(mounted) = &self.mounted {
@@ -191,6 +197,11 @@ impl Drop for Monitoring {
             let _ = group.remove(&mounted.root);
         }
     }
+}
+
+/// How many links the directory of all domains has; they change when a domain comes or goes with its processors.
+fn links(root: &OwnedFd) -> u64 {
+    statat(root, "mon_data", AtFlags::SYMLINK_NOFOLLOW).map_or(0, |found| found.st_nlink)
 }
 
 /// Cgroups that hold a task's threads; what is below another one of them is found there.

@@ -311,3 +311,24 @@ fn where_it_is_not_wanted_nothing_is_touched() {
     let values = tick(&mut sampler);
     assert_eq!((values.of("task_mem_bandwidth_bytes").len(), ours("")), (0, vec![]));
 }
+
+#[test]
+#[ignore = "runs inside the test bed"]
+fn a_domain_whose_processors_go_offline_goes_and_comes_back() {
+    let busy = Busy::start("offline", 1);
+    let mut sampler = sampler(Some(true), &[&busy]);
+    let domains = |tick: &Tick| tick.of("task_mem_bandwidth_domain_bytes").to_vec();
+    assert_eq!(domains(&tick(&mut sampler)).len(), 2);
+    let switch = |on: &str| {
+        for cpu in [2, 3] {
+            fs::write(format!("/sys/devices/system/cpu/cpu{cpu}/online"), on).unwrap();
+        }
+    };
+    switch("0");
+    let without = tick(&mut sampler);
+    assert_eq!((domains(&without).len(), domains(&without)[0].is_some(), total(&without).is_some()), (1, true, true));
+    assert_eq!(told(&without), [""; 0]);
+    switch("1");
+    let with = tick(&mut sampler);
+    assert!(domains(&with).len() == 2 && domains(&with).iter().all(Option::is_some), "{:?}", domains(&with));
+}

@@ -1,6 +1,6 @@
 //! Reading the counters of all tasks.
 
-use super::Monitoring;
+use super::{Monitoring, links};
 use crate::family::Moment;
 use crate::limits::descriptor_limit;
 use crate::resctrl::counters::Reading;
@@ -75,11 +75,16 @@ impl Monitoring {
         }
     }
 
-    /// Looks for the domains again, since one went or may have come; true where they are others.
+    /// Looks for the domains again where one went or may have come; true where they are others.
     pub(super) fn renew_domains(&mut self) -> bool {
-        self.has_other_domains = false;
         let Some(mounted) = &self.mounted else { return false };
+        let links = links(&mounted.root);
+        if links == self.links && !self.has_other_domains {
+            return false;
+        }
         let Ok(found) = domains(&mounted.root) else { return false };
+        self.has_other_domains = false;
+        self.links = links;
         if found == self.domains {
             return false;
         }

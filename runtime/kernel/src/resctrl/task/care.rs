@@ -147,7 +147,7 @@ impl Task {
                 scene.ours.insert(group.place.clone());
                 return Ok(Some(at));
             }
-            // A kernel that cannot rename it (before 6.4): counting begins anew.
+            // A kernel that cannot rename it (before 6.5): counting begins anew.
             let group = self.groups.swap_remove(at);
             group.remove(means.root).map_err(reason)?;
         }
