@@ -71,6 +71,18 @@ fn tasks_are_measured_by_cgroup_v2() {
     assert_eq!(value(metrics, "wca_tasks", ""), 2.0, "a cgroup that is not there is no task");
     assert_eq!(value(metrics, "platform_topology_sockets", ""), 2.0);
     assert_eq!(of("task_up", "busy"), 1.0);
+    // Counted by monitoring groups, which are gone now.
+    let bandwidth = of("task_mem_bandwidth_bytes", "busy");
+    assert!(bandwidth > 0.0 && of("task_llc_occupancy_bytes", "busy") > 0.0, "{metrics}");
+    let domains = ["0", "1"].map(|id| {
+        let series = format!(
+            "task_mem_bandwidth_domain_bytes{{domain_id=\"{id}\",host=\"(none)\",task_id=\"wca/busy\",task_name=\"wca/busy\"}} "
+        );
+        let value = metrics.lines().find_map(|line| line.strip_prefix(&series)).unwrap_or_else(|| panic!("{metrics}"));
+        value.parse::<f64>().unwrap()
+    });
+    assert_eq!(domains.iter().sum::<f64>(), bandwidth);
+    assert!(text.contains("GROUPS LEFT: ."), "{text}");
 }
 
 #[test]

@@ -9,11 +9,12 @@ mod mounts;
 pub(crate) mod opener;
 mod path;
 pub(crate) mod plan;
+pub(crate) mod processes;
 mod refresh;
 mod scratch;
 pub(crate) mod sum;
 mod tree;
-mod walk;
+pub(crate) mod walk;
 mod walker;
 mod watch;
 

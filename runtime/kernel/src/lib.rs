@@ -18,8 +18,12 @@ mod notice;
 pub mod platform;
 mod process;
 mod processor_time;
+mod resctrl;
 mod roots;
 mod sampler;
+#[cfg(test)]
+#[path = "../../../tests/skipped.rs"]
+mod skipped;
 mod text;
 mod wanted;
 

@@ -16,6 +16,7 @@ use crate::family::{Family, Moment};
 use crate::limits::descriptor_limit;
 use crate::machine::{Machine, MachineMetric};
 use crate::metrics::TaskFact;
+use crate::resctrl::Monitoring;
 use crate::{Notice, Roots, Wanted};
 
 /// A task and where its values are found.
@@ -326,8 +327,9 @@ impl Sampler {
 }
 
 /// What is read in other ways than from files with a number for each metric.
-fn families(_roots: &Roots, _hierarchies: &Hierarchies, _wanted: &Wanted) -> Vec<Box<dyn Family>> {
-    Vec::new()
+fn families(roots: &Roots, hierarchies: &Hierarchies, wanted: &Wanted) -> Vec<Box<dyn Family>> {
+    let monitoring = Monitoring::new(roots, hierarchies, wanted.rdt_enabled);
+    monitoring.into_iter().map(|family| Box::new(family) as Box<dyn Family>).collect()
 }
 
 fn unix_time() -> f64 {

@@ -10,6 +10,9 @@ pub struct Wanted {
     pub vmstat: Lines,
     /// Which lines of `/proc/zoneinfo`. A pattern has two groups, name and value, and applies from a line's beginning.
     pub zoneinfo: Lines,
+    /// Whether cache occupancy and memory bandwidth are measured by resctrl: true says what is missing, false touches
+    /// nothing, none is where the machine can.
+    pub rdt_enabled: Option<bool>,
 }
 
 /// Which lines of a file are taken.
