@@ -14,6 +14,7 @@ mod machine;
 mod metrics;
 mod mountinfo;
 mod notice;
+mod perf;
 pub mod platform;
 mod roots;
 mod sampler;
