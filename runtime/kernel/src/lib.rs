@@ -22,6 +22,10 @@ mod sampler;
 mod text;
 mod wanted;
 
+#[cfg(test)]
+#[path = "../../../tests/skipped.rs"]
+mod skipped;
+
 pub use cgroup::{
     Hierarchies, Hierarchy, Limits, PopulatedCgroup, Scratch, Tree, TreeWalker, Version, identity, populated,
     relative_cgroup_path,
@@ -29,6 +33,7 @@ pub use cgroup::{
 pub use error::KernelError;
 pub use limits::raise_descriptor_limit;
 pub use notice::{Notice, Said};
+pub use perf::{PerfWanted, PerfWindow, UncoreWanted};
 pub use platform::{Facts, platform};
 pub use roots::Roots;
 pub use sampler::{Sampler, TaskCgroups};

@@ -15,6 +15,7 @@ use crate::family::{Family, Moment};
 use crate::limits::descriptor_limit;
 use crate::machine::{Machine, MachineMetric};
 use crate::metrics::TaskFact;
+use crate::perf::TaskCounters;
 use crate::{Notice, Roots, Wanted};
 
 /// A task and where its values are found.
@@ -317,8 +318,12 @@ impl Sampler {
 }
 
 /// What is read in other ways than from files with a number for each metric.
-fn families(_roots: &Roots, _hierarchies: &Hierarchies, _wanted: &Wanted) -> Vec<Box<dyn Family>> {
-    Vec::new()
+fn families(roots: &Roots, hierarchies: &Hierarchies, wanted: &Wanted) -> Vec<Box<dyn Family>> {
+    let mut families: Vec<Box<dyn Family>> = Vec::new();
+    if let Some(counters) = TaskCounters::new(roots, hierarchies, &wanted.perf) {
+        families.push(Box::new(counters));
+    }
+    families
 }
 
 fn unix_time() -> f64 {

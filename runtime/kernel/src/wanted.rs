@@ -3,6 +3,8 @@
 use regex::bytes::Regex;
 use thiserror::Error;
 
+use crate::PerfWanted;
+
 /// What is to be measured of that which not everybody needs. By default all that costs little.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Wanted {
@@ -10,6 +12,8 @@ pub struct Wanted {
     pub vmstat: Lines,
     /// Which lines of `/proc/zoneinfo`. A pattern has two groups, name and value, and applies from a line's beginning.
     pub zoneinfo: Lines,
+    /// Which counters.
+    pub perf: PerfWanted,
 }
 
 /// Which lines of a file are taken.
