@@ -17,9 +17,11 @@ mod sys;
 mod table;
 mod tasks;
 mod trouble;
+mod uncore;
 mod wanted;
 mod window;
 
 pub(crate) use tasks::TaskCounters;
+pub(crate) use uncore::UncoreCounters;
 pub use wanted::{PerfWanted, UncoreWanted};
 pub use window::PerfWindow;

@@ -15,7 +15,7 @@ use crate::family::{Family, Moment};
 use crate::limits::descriptor_limit;
 use crate::machine::{Machine, MachineMetric};
 use crate::metrics::TaskFact;
-use crate::perf::TaskCounters;
+use crate::perf::{TaskCounters, UncoreCounters};
 use crate::{Notice, Roots, Wanted};
 
 /// A task and where its values are found.
@@ -321,6 +321,9 @@ impl Sampler {
 fn families(roots: &Roots, hierarchies: &Hierarchies, wanted: &Wanted) -> Vec<Box<dyn Family>> {
     let mut families: Vec<Box<dyn Family>> = Vec::new();
     if let Some(counters) = TaskCounters::new(roots, hierarchies, &wanted.perf) {
+        families.push(Box::new(counters));
+    }
+    if let Some(counters) = UncoreCounters::new(roots, &wanted.perf) {
         families.push(Box::new(counters));
     }
     families

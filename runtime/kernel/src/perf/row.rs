@@ -65,7 +65,8 @@ pub(crate) struct Scaling {
 }
 
 impl Scaling {
-    fn add(&mut self, factor: f64, events: usize) {
+    /// Adds the factor of a group of so many events.
+    pub(crate) fn add(&mut self, factor: f64, events: usize) {
         self.sum += factor * events as f64;
         self.count += events;
         self.max = self.max.max(factor);

@@ -73,3 +73,22 @@ pub(crate) fn no_cgroup(dir: &Path, error: Errno) -> Notice {
         remedy: "have the container runtime make its cgroups in this hierarchy too".into(),
     }
 }
+
+/// A PMU outside of cores is not there.
+pub(crate) fn no_pmu(sort: &str) -> Notice {
+    Notice::NotCounted {
+        what: format!("events of {sort}"),
+        reason: "this machine has no PMU of that name in /sys/bus/event_source/devices".into(),
+        remedy: "load the kernel module intel_uncore, mount /sys, or leave the events out; virtual machines have none"
+            .into(),
+    }
+}
+
+/// There are no descriptors left for something.
+pub(crate) fn no_descriptors(what: &str) -> Notice {
+    Notice::NotCounted {
+        what: what.to_owned(),
+        reason: "the process has run out of descriptors".into(),
+        remedy: "raise the limit on open files (ulimit -n, LimitNOFILE)".into(),
+    }
+}
