@@ -24,6 +24,7 @@ mod roster;
 mod run;
 mod sayings;
 pub mod settings;
+mod spent;
 mod storages;
 #[cfg(test)]
 mod testing;
