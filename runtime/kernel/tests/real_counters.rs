@@ -7,7 +7,7 @@ mod common;
 use std::time::Duration;
 
 use common::tick::{Tick, tick};
-use common::{Shell, real_cgroup, skipped, task_path};
+use common::{Machine, Shell, real_cgroup, skipped, task_path};
 use wca_kernel::{Hierarchies, Notice, PerfWanted, PerfWindow, Roots, Sampler, TaskCgroups, Wanted};
 use wca_model::TaskKey;
 
@@ -18,8 +18,13 @@ fn wanted() -> PerfWanted {
 }
 
 fn sampler(hierarchies: &Hierarchies, perf: PerfWanted, names: &[&str]) -> Sampler {
+    sampler_at(&Roots::system(), hierarchies, perf, names)
+}
+
+/// The files of the machine may be those of a described one.
+fn sampler_at(roots: &Roots, hierarchies: &Hierarchies, perf: PerfWanted, names: &[&str]) -> Sampler {
     let wanted = Wanted { perf, ..Wanted::default() };
-    let mut sampler = Sampler::new(&Roots::system(), hierarchies, wanted);
+    let mut sampler = Sampler::new(roots, hierarchies, wanted);
     let task =
         |(key, name): (u64, &&str)| TaskCgroups { key: TaskKey(key), cgroup: task_path(name), containers: vec![] };
     sampler.set_tasks(&(1..).zip(names).map(task).collect::<Vec<_>>());
@@ -144,6 +149,42 @@ fn outside_of_its_window_a_task_is_not_counted_and_absent() {
         panic!("{found:?}")
     };
     assert!(end > 200.0 && begin == end && second > begin + 200.0 && third > second, "{found:?}");
+    drop(shell);
+    scratch.remove().unwrap();
+}
+
+#[test]
+fn a_processor_that_goes_offline_keeps_its_part_of_the_sum() {
+    let (test, name) = ("a_processor_that_goes_offline", "offline");
+    let Some((hierarchies, scratch)) = real_cgroup(test, name) else { return };
+    if std::thread::available_parallelism().unwrap().get() < 2 {
+        return skipped(test, "it takes two processors");
+    }
+    let machine = Machine::empty();
+    let online = |cpus: &str| machine.write("/sys/devices/system/cpu/online", cpus);
+    online("0-1\n");
+    let mut shell = Shell::start("while read line; do x=$(head -c 1048576 /dev/zero | tr '\\0' x); done");
+    scratch.add_process(shell.id()).unwrap();
+    shell.go();
+    let mut sampler = sampler_at(&machine.roots(), &hierarchies, wanted(), &[name]);
+    let first = tick(&mut sampler);
+    if let Some(refusal) = refusal(&first) {
+        return skipped(test, &refusal);
+    }
+    let mut work = |sampler: &mut Sampler| {
+        shell.go();
+        std::thread::sleep(Duration::from_millis(200));
+        tick(sampler).of("task_page_faults")[0].unwrap_or(0.0)
+    };
+    let both = (0..5).map(|_| work(&mut sampler)).last().unwrap();
+    assert!(both > 200.0, "{both}");
+    online("0\n");
+    let one = tick(&mut sampler).of("task_page_faults")[0].unwrap();
+    assert!(one >= both, "{one} {both}");
+    let without = work(&mut sampler);
+    online("0-1\n");
+    let again = (0..5).map(|_| work(&mut sampler)).last().unwrap();
+    assert!(without >= one && again > without, "{one} {without} {again}");
     drop(shell);
     scratch.remove().unwrap();
 }

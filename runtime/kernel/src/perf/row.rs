@@ -159,9 +159,12 @@ impl Row {
         self.cpus.iter().any(CpuCounters::is_open)
     }
 
-    /// Closes the counters; what they counted is kept.
+    /// Closes the counters; what they counted up to now is kept.
     pub(crate) fn close(&mut self) {
-        self.cpus.iter_mut().for_each(|cpu| cpu.groups.clear());
+        for cpu in &mut self.cpus {
+            cpu.read(&mut |_, _| {});
+            cpu.groups.clear();
+        }
     }
 
     /// Takes over which processors are online: counters of those that are not are closed, and what they counted is kept in
@@ -173,7 +176,9 @@ impl Row {
             let known = old.iter().position(|one| one.cpu == *cpu).map(|at| old.swap_remove(at));
             self.cpus.push(known.unwrap_or_else(|| CpuCounters::new(*cpu, events)));
         }
-        for cpu in old {
+        for mut cpu in old {
+            // The kernel took its last count when the processor went.
+            cpu.read(&mut |_, _| {});
             self.gone.iter_mut().zip(&cpu.totals).for_each(|(sum, total)| add(sum, *total));
         }
     }

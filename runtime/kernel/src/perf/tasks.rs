@@ -261,7 +261,7 @@ impl TaskCounters {
         }
     }
 
-    fn read_rows(&mut self) {
+    fn read_rows(&mut self, moment: &mut Moment<'_>) {
         for row in &mut self.rows {
             row.read(&mut |group, interval| self.starved.see(group, interval));
         }
@@ -269,6 +269,7 @@ impl TaskCounters {
         if let Some(mut layout) = self.layout.take() {
             layout.halve(group);
             self.set_layout(layout);
+            self.open_missing(moment);
         }
     }
 }
@@ -367,7 +368,7 @@ impl Family for TaskCounters {
         }
         self.open_missing(moment);
         if turn != Turn::Rest {
-            self.read_rows();
+            self.read_rows(moment);
         }
         if turn == Turn::End {
             self.set_counting(false);
