@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+#[path = "testbed/counters.rs"]
+mod counters;
 #[path = "../../../tests/skipped.rs"]
 mod skipped;
 
@@ -28,10 +30,17 @@ fn testbed() -> Option<PathBuf> {
 
 /// What a script prints inside the test bed, with the program beside it.
 fn run_inside(run: &Path, script: &str) -> String {
+    run_inside_with(run, &[], script, &[])
+}
+
+/// The same, with options of the test bed and further files beside the program.
+fn run_inside_with(run: &Path, options: &[&str], script: &str, files: &[String]) -> String {
     let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let output = Command::new(run)
+        .args(options)
         .arg(project.join("testbed").join(script))
         .arg(env!("CARGO_BIN_EXE_wca"))
+        .args(files)
         .output()
         .expect("the test bed runs");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -215,11 +215,12 @@ impl TaskCounters {
         let Self { rows, layout: Some(layout), hierarchy: Some(hierarchy), .. } = self else { return };
         let mut counted = 0;
         for row in rows {
-            let Some(path) = row.cgroup.clone().filter(|_| row.is_counted && row.retry.is_due()) else {
+            if !row.is_counted || !row.retry.is_due() {
                 counted += usize::from(row.is_open());
                 continue;
-            };
-            let dir = match hierarchy.open(&path) {
+            }
+            let path = row.cgroup.as_deref().unwrap_or_default();
+            let dir = match hierarchy.open(path) {
                 Ok(dir) => dir,
                 Err(error) => {
                     row.retry.later();
@@ -373,8 +374,13 @@ impl Family for TaskCounters {
         if turn == Turn::End {
             self.set_counting(false);
         }
-        let mut has_new_series = self.columns.lay_out(self.layout.as_ref(), self.online.cpus.len());
-        has_new_series |= has_new_cpus && self.columns.per_cpu;
+        // What was divided anew while it was read counts the same events.
+        let has_new_series = if has_new_cpus || has_new_layout {
+            let has_others = self.columns.lay_out(self.layout.as_ref(), self.online.cpus.len());
+            has_others || has_new_cpus && self.columns.per_cpu
+        } else {
+            false
+        };
         self.columns.fill(&mut self.rows, now, turn != Turn::Rest);
         has_new_series
     }

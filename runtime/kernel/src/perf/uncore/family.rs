@@ -35,6 +35,8 @@ pub(crate) struct UncoreCounters {
     inputs: [Option<usize>; 9],
     online: Online,
     cells: Vec<Cell>,
+    /// Sockets with all that the latency needs, in order.
+    latency_sockets: Vec<u32>,
     retry: Retry,
     values: Vec<f64>,
     notices: Vec<Notice>,
@@ -86,6 +88,7 @@ impl UncoreCounters {
             is_derived: wanted.derived,
             online: Online::new(roots),
             cells: Vec::new(),
+            latency_sockets: Vec::new(),
             retry: Retry::default(),
             values: Vec::new(),
             notices,
@@ -134,6 +137,8 @@ impl UncoreCounters {
                 per_second: [f64::NAN; 9],
             })
             .collect();
+        let with_latency = self.cells.iter().filter(|cell| self.has_inputs(cell, &LATENCY_NEEDS));
+        self.latency_sockets = with_latency.map(|cell| cell.socket).collect::<BTreeSet<u32>>().into_iter().collect();
         if is_complete {
             self.retry.done();
         } else {
@@ -196,12 +201,6 @@ impl UncoreCounters {
         self.is_derived && needs.iter().all(|need| self.inputs[*need].is_some_and(|event| Self::has(cell, event)))
     }
 
-    /// The sockets with all that the latency needs, in order.
-    fn latency_sockets(&self) -> impl Iterator<Item = u32> {
-        let cells = self.cells.iter().filter(|cell| self.has_inputs(cell, &LATENCY_NEEDS));
-        cells.map(|cell| cell.socket).collect::<BTreeSet<u32>>().into_iter()
-    }
-
     /// Writes the values in the order of the metrics.
     fn fill(&mut self) {
         let mut values = std::mem::take(&mut self.values);
@@ -214,8 +213,8 @@ impl UncoreCounters {
             let cells = self.cells.iter().filter(|cell| self.has_inputs(cell, derived.needs));
             values.extend(cells.map(|cell| (derived.compute)(&cell.per_second)));
         }
-        for socket in self.latency_sockets() {
-            let cells = self.cells.iter().filter(|cell| cell.socket == socket);
+        for socket in &self.latency_sockets {
+            let cells = self.cells.iter().filter(|cell| cell.socket == *socket);
             let cells = cells.filter(|cell| self.has_inputs(cell, &LATENCY_NEEDS));
             values.push(latency(cells.map(|cell| &cell.per_second)));
         }
@@ -279,7 +278,7 @@ impl Family for UncoreCounters {
                 (format!("{}, since the last reading.", derived.help), cells.map(Cell::labels).collect());
             metrics.push(metric(derived.name, help, MetricKind::Gauge, derived.unit, both, series));
         }
-        let sockets = self.latency_sockets().map(|socket| vec![socket.to_string()]).collect();
+        let sockets = self.latency_sockets.iter().map(|socket| vec![socket.to_string()]).collect();
         let help = "Seconds that a read waited in the queue of a memory controller on average, since the last reading.";
         metrics.push(metric(LATENCY, help.to_owned(), MetricKind::Gauge, "seconds", &["socket"], sockets));
         metrics
