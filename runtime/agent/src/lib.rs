@@ -9,6 +9,7 @@ mod durations;
 mod embedded;
 mod entry;
 mod inspect;
+mod labels;
 mod load;
 mod log;
 #[doc(hidden)]

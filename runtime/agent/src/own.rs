@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use nix::sys::resource::{UsageWho, getrusage};
 use wca_messages::Cost;
-use wca_model::{MetricKind, Platform, Sample, Snapshot};
+use wca_model::{Label, MetricKind, Platform, Sample, Snapshot};
 use wca_storage::Delivery;
 
 use crate::durations::Durations;
@@ -35,19 +35,25 @@ pub(crate) fn of_tick(snapshot: &Snapshot, cost: &Cost) -> Vec<Sample> {
     ]
 }
 
-/// Of the machine and the program, as labels.
-fn information(platform: &Platform) -> Sample {
+/// What the machine is and which version this is.
+pub(crate) fn machine_labels(platform: &Platform) -> Vec<Label> {
     let number = |count: usize| count.to_string();
     let mut labels = vec![
         ("sockets".into(), number(platform.sockets())),
         ("cores".into(), number(platform.cores())),
         ("cpus".into(), number(platform.cpus.len())),
-        ("cpu_model".into(), platform.cpu_model.clone()),
         ("wca_version".into(), env!("CARGO_PKG_VERSION").into()),
     ];
+    let model = Some(platform.cpu_model.clone()).filter(|model| !model.is_empty());
+    labels.extend(model.map(|model| ("cpu_model".into(), model)));
     labels.extend(platform.cpu_model_number.map(|number| ("cpu_model_number".into(), number.to_string())));
+    labels
+}
+
+/// Of the machine and the program, as labels.
+fn information(platform: &Platform) -> Sample {
     let help = "1; the machine and the version of the agent stand in the labels.";
-    Sample { labels, ..gauge("wca_information", help, 1.0) }
+    Sample { labels: machine_labels(platform), ..gauge("wca_information", help, 1.0) }
 }
 
 /// Ticks that were left out.
