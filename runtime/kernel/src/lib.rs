@@ -8,6 +8,7 @@
 mod catalog;
 pub mod cgroup;
 mod error;
+mod family;
 mod files;
 mod limits;
 mod machine;
@@ -15,9 +16,12 @@ mod metrics;
 mod mountinfo;
 mod notice;
 pub mod platform;
+mod process;
+mod processor_time;
 mod roots;
 mod sampler;
 mod text;
+mod wanted;
 
 pub use cgroup::{
     Hierarchies, Hierarchy, Limits, PopulatedCgroup, Scratch, Tree, TreeWalker, Version, identity, populated,
@@ -27,5 +31,8 @@ pub use error::KernelError;
 pub use limits::raise_descriptor_limit;
 pub use notice::{Notice, Said};
 pub use platform::{Facts, platform};
+pub use process::{children, open_files, resident_memory};
+pub use processor_time::{process_time, thread_time};
 pub use roots::Roots;
 pub use sampler::{Sampler, TaskCgroups};
+pub use wanted::{Lines, PatternError, Wanted};
