@@ -35,4 +35,4 @@ pub use process::{children, open_files, resident_memory};
 pub use processor_time::{process_time, thread_time};
 pub use roots::Roots;
 pub use sampler::{Sampler, TaskCgroups};
-pub use wanted::{Lines, PatternError, Wanted};
+pub use wanted::{Lines, Wanted};

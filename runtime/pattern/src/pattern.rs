@@ -15,6 +15,8 @@ const MOST_STEPS: usize = 1_000_000;
 pub struct Pattern {
     text: String,
     any: Regex,
+    /// Matches at the beginning of a text.
+    first: Regex,
     /// Matches that have characters; none where there are no such.
     not_empty: Option<Regex>,
     groups: usize,
@@ -28,8 +30,12 @@ impl Pattern {
     /// [`PatternError`], where Python would refuse it or where it says one of the few things that are not to be had.
     pub fn new(text: &str) -> Result<Self, PatternError> {
         let Translated { text: translated, groups, names } = translate(text)?;
-        let any = build(&translated, false)?.ok_or_else(|| PatternError::Engine("it never matches".into()))?;
-        Ok(Self { text: text.into(), any, not_empty: build(&translated, true)?, groups, names })
+        let any = build(&translated, false)?;
+        let first = build(&format!(r"\A(?:{translated})"), false)?;
+        let (Some(any), Some(first)) = (any, first) else {
+            return Err(PatternError::Engine("it never matches".into()));
+        };
+        Ok(Self { text: text.into(), any, first, not_empty: build(&translated, true)?, groups, names })
     }
 
     /// As it was written.
@@ -42,6 +48,31 @@ impl Pattern {
     #[must_use]
     pub fn groups(&self) -> usize {
         self.groups
+    }
+
+    /// Whether the beginning of a text matches, as `re.match` says.
+    ///
+    /// # Errors
+    /// [`TooCostly`].
+    pub fn matches_beginning(&self, text: &str) -> Result<bool, TooCostly> {
+        self.first.is_match(text).map_err(|_| TooCostly)
+    }
+
+    /// What the first groups match at the beginning of a text; none where that does not match, or one of them has no part
+    /// in the match.
+    ///
+    /// # Errors
+    /// [`TooCostly`].
+    pub fn groups_at_beginning<'t, const N: usize>(&self, text: &'t str) -> Result<Option<[&'t str; N]>, TooCostly> {
+        let Some(found) = self.first.captures(text).map_err(|_| TooCostly)? else { return Ok(None) };
+        let mut groups = [""; N];
+        for (number, group) in (1..).zip(&mut groups) {
+            match found.get(number) {
+                Some(found) => *group = found.as_str(),
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(groups))
     }
 
     /// Number of the group of this name.
@@ -132,6 +163,26 @@ mod tests {
     #[case("(?<=a+)b", "it cannot be used: what it looks for behind (`(?<=`, `(?<!`) must have one length")]
     fn what_is_refused(#[case] pattern: &str, #[case] expected: &str) {
         assert_eq!(Pattern::new(pattern).unwrap_err().to_string(), expected);
+    }
+
+    #[rstest]
+    #[case("numa_.*", "numa_hit", true)]
+    #[case("hit", "numa_hit", false)]
+    #[case("a|numa", "numa_hit", true)]
+    #[case("(?m)^numa$", "x\nnuma", false)]
+    #[case("(?i)NUMA(?!_miss)", "numa_hit", true)]
+    #[case("(?i)NUMA(?!_miss)", "numa_miss", false)]
+    fn the_beginning_of_a_text(#[case] pattern: &str, #[case] text: &str, #[case] expected: bool) {
+        assert_eq!(Pattern::new(pattern).unwrap().matches_beginning(text), Ok(expected));
+    }
+
+    #[test]
+    fn groups_at_the_beginning_of_a_text() {
+        let groups =
+            |pattern: &str, text: &'static str| Pattern::new(pattern).unwrap().groups_at_beginning(text).unwrap();
+        assert_eq!(groups(r"\s+(\w+)\s+(\d+)", "  high 12 x"), Some(["high", "12"]));
+        assert_eq!(groups(r"(\w+)\s+(\d+)", "  high 12"), None);
+        assert_eq!(groups(r"(a)|(b)", "a"), None);
     }
 
     #[test]

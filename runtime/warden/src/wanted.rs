@@ -1,7 +1,8 @@
 //! What the operator's configuration wants measured.
 
 use wca_config::{LinesChosen, Measurement};
-use wca_kernel::{Lines, PatternError, Wanted};
+use wca_kernel::{Lines, Wanted};
+use wca_pattern::PatternError;
 
 /// What a runner wants measured.
 ///
