@@ -4,6 +4,7 @@ mod client;
 mod configured;
 pub mod confine;
 mod counts;
+mod definitions;
 mod describe;
 mod durations;
 mod embedded;
@@ -30,5 +31,6 @@ mod storages;
 #[cfg(test)]
 mod testing;
 
+pub use definitions::definitions;
 pub use embedded::{embedded_names, with_embedded};
 pub use entry::main;

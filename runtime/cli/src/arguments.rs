@@ -48,6 +48,8 @@ pub(crate) enum Verb {
     Reload(ReloadArguments),
     /// Print every component that a configuration file can name, with its constructor.
     Components(ComponentsArguments),
+    /// Print every metric, with its unit, its source and how it was confirmed.
+    Metrics(MetricsArguments),
     /// Print what a component is: its world, constructor, imports and the grants that it needs. Nothing of it runs.
     Inspect(InspectArguments),
     /// Watch a busy and an idle task of one's own making with a detector that is built in.
@@ -71,7 +73,7 @@ impl Verb {
             Self::Components(components) => Some(&components.process),
             Self::Inspect(inspect) => Some(&inspect.process),
             Self::Demo(demo) => Some(&demo.process),
-            Self::Reload(_) | Self::Bench(_) | Self::Agent | Self::Compile => None,
+            Self::Reload(_) | Self::Metrics(_) | Self::Bench(_) | Self::Agent | Self::Compile => None,
         }
     }
 }
@@ -149,6 +151,13 @@ pub(crate) struct ComponentsArguments {
     pub(crate) schema: bool,
     #[command(flatten)]
     pub(crate) process: ProcessArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MetricsArguments {
+    /// As the page of the documentation.
+    #[arg(long)]
+    pub(crate) markdown: bool,
 }
 
 #[derive(Debug, Args)]

@@ -8,6 +8,7 @@ mod config_file;
 mod configured;
 mod demo;
 mod limits;
+mod metrics;
 mod registered;
 mod reload;
 mod report;
@@ -43,6 +44,10 @@ fn main() -> ExitCode {
         Verb::Run(run) => report::ended(start::run(run)),
         Verb::Check(check) => report::ended(configured::check(check)),
         Verb::Reload(reload) => report::ended(reload::reload(&reload)),
+        Verb::Metrics(arguments) => {
+            metrics::metrics(&arguments);
+            ExitCode::SUCCESS
+        }
         Verb::Components(components) => report::ended(components::components(&components)),
         Verb::Inspect(inspect) => report::ended(start::inspect(&inspect)),
         Verb::Bench(BenchArguments { what: Benched::Node(arguments) }) => report::ended(bench::node(&arguments)),

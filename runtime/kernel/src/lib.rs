@@ -7,6 +7,7 @@
 
 mod catalog;
 pub mod cgroup;
+mod definitions;
 mod error;
 mod family;
 mod files;
@@ -27,6 +28,7 @@ pub use cgroup::{
     Hierarchies, Hierarchy, Limits, PopulatedCgroup, Scratch, Tree, TreeWalker, Version, identity, populated,
     relative_cgroup_path,
 };
+pub use definitions::definitions;
 pub use error::KernelError;
 pub use limits::raise_descriptor_limit;
 pub use notice::{Notice, Said};
