@@ -7,6 +7,7 @@ mod components;
 mod config_file;
 mod configured;
 mod demo;
+mod doctor;
 mod limits;
 mod metrics;
 mod registered;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         Verb::Run(run) => report::ended(start::run(run)),
         Verb::Check(check) => report::ended(configured::check(check)),
         Verb::Reload(reload) => report::ended(reload::reload(&reload)),
+        Verb::Doctor(arguments) => report::ended(doctor::doctor(&arguments)),
         Verb::Metrics(arguments) => {
             metrics::metrics(&arguments);
             ExitCode::SUCCESS

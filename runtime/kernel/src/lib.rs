@@ -10,6 +10,7 @@ pub mod cgroup;
 mod definitions;
 mod error;
 mod family;
+mod features;
 mod files;
 mod limits;
 mod machine;
@@ -30,6 +31,7 @@ pub use cgroup::{
 };
 pub use definitions::definitions;
 pub use error::KernelError;
+pub use features::{FEATURES, Feature, Reason, features};
 pub use limits::raise_descriptor_limit;
 pub use notice::{Notice, Said};
 pub use platform::{Facts, platform};

@@ -12,6 +12,7 @@ use crate::cgroup::plan::{Labels, Plan};
 use crate::cgroup::sum::Sum;
 use crate::cgroup::{Hierarchies, relative_cgroup_path};
 use crate::family::{Family, Moment};
+use crate::features::Features;
 use crate::limits::descriptor_limit;
 use crate::machine::{Machine, MachineMetric};
 use crate::metrics::TaskFact;
@@ -124,6 +125,14 @@ impl Sampler {
         }
         self.read_machine(unix_time());
         self.renew_catalog();
+    }
+
+    /// Looks again at what is only looked at when the machine has changed.
+    pub fn look_again(&mut self) {
+        let changed = self.families.iter_mut().fold(false, |changed, family| family.machine_changed() | changed);
+        if changed {
+            self.renew_catalog();
+        }
     }
 
     /// How many files of cgroups may stay open: by default the limit of the process at the time of [`Sampler::new`] less
@@ -317,8 +326,8 @@ impl Sampler {
 }
 
 /// What is read in other ways than from files with a number for each metric.
-fn families(_roots: &Roots, _hierarchies: &Hierarchies, _wanted: &Wanted) -> Vec<Box<dyn Family>> {
-    Vec::new()
+fn families(roots: &Roots, _hierarchies: &Hierarchies, _wanted: &Wanted) -> Vec<Box<dyn Family>> {
+    vec![Box::new(Features::new(roots))]
 }
 
 fn unix_time() -> f64 {
