@@ -16,7 +16,7 @@ pub(crate) struct Generators {
 
 enum Generator {
     /// Another label with every match of a pattern replaced.
-    Regex { substitution: Substitution, source: String },
+    Regex { substitution: Box<Substitution>, source: String },
     /// What the task asked for, as text.
     Resource(String),
 }
@@ -29,7 +29,7 @@ impl Generators {
                 LabelGenerator::Regex { pattern, repl, source } => {
                     let substitution = Pattern::new(pattern).and_then(|pattern| Substitution::new(pattern, repl));
                     let substitution = substitution.map_err(|error| format!("the label {label}: {error}"))?;
-                    Generator::Regex { substitution, source: source.clone() }
+                    Generator::Regex { substitution: Box::new(substitution), source: source.clone() }
                 }
                 LabelGenerator::Resource { resource_name } => Generator::Resource(resource_name.clone()),
             };
