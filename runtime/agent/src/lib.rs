@@ -4,11 +4,13 @@ mod client;
 mod configured;
 pub mod confine;
 mod counts;
+mod definitions;
 mod describe;
 mod durations;
 mod embedded;
 mod entry;
 mod inspect;
+mod labels;
 mod load;
 mod log;
 #[doc(hidden)]
@@ -31,5 +33,6 @@ mod tasks;
 #[cfg(test)]
 mod testing;
 
+pub use definitions::definitions;
 pub use embedded::{embedded_names, with_embedded};
 pub use entry::main;

@@ -50,6 +50,10 @@ pub(crate) enum Verb {
     Tasks(TasksArguments),
     /// Print every component that a configuration file can name, with its constructor.
     Components(ComponentsArguments),
+    /// Say what this machine has of what WCA uses, by which file, and what would bring the rest. Nothing is started.
+    Doctor(DoctorArguments),
+    /// Print every metric, with its unit, its source and how it was confirmed.
+    Metrics(MetricsArguments),
     /// Print what a component is: its world, constructor, imports and the grants that it needs. Nothing of it runs.
     Inspect(InspectArguments),
     /// Watch a busy and an idle task of one's own making with a detector that is built in.
@@ -74,7 +78,7 @@ impl Verb {
             Self::Components(components) => Some(&components.process),
             Self::Inspect(inspect) => Some(&inspect.process),
             Self::Demo(demo) => Some(&demo.process),
-            Self::Reload(_) | Self::Bench(_) | Self::Agent | Self::Compile => None,
+            Self::Reload(_) | Self::Doctor(_) | Self::Metrics(_) | Self::Bench(_) | Self::Agent | Self::Compile => None,
         }
     }
 }
@@ -168,6 +172,26 @@ pub(crate) struct ComponentsArguments {
     pub(crate) schema: bool,
     #[command(flatten)]
     pub(crate) process: ProcessArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArguments {
+    /// A configuration file: only what it asks for is told, and what is not there is an error.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// As JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// A folder with the files of another machine.
+    #[arg(long, value_name = "FOLDER", hide = true)]
+    pub(crate) sysroot: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MetricsArguments {
+    /// As the page of the documentation.
+    #[arg(long)]
+    pub(crate) markdown: bool,
 }
 
 #[derive(Debug, Args)]

@@ -13,6 +13,7 @@ use crate::cgroup::plan::{Labels, Plan};
 use crate::cgroup::sum::Sum;
 use crate::cgroup::{Hierarchies, relative_cgroup_path};
 use crate::family::{Family, Moment};
+use crate::features::Features;
 use crate::limits::descriptor_limit;
 use crate::machine::{Machine, MachineMetric};
 use crate::metrics::TaskFact;
@@ -135,6 +136,14 @@ impl Sampler {
         let row = self.rows.iter().find(|row| row.key == task)?;
         let of = |cgroup: &CgroupFiles| gaps(cgroup, &self.plan, &self.hierarchies, &self.opener);
         Some(row.cgroups.iter().flat_map(of).collect())
+    }
+
+    /// Looks again at what is only looked at when the machine has changed.
+    pub fn look_again(&mut self) {
+        let changed = self.families.iter_mut().fold(false, |changed, family| family.machine_changed() | changed);
+        if changed {
+            self.renew_catalog();
+        }
     }
 
     /// How many files of cgroups may stay open: by default the limit of the process at the time of [`Sampler::new`] less
@@ -339,6 +348,7 @@ fn families(roots: &Roots, hierarchies: &Hierarchies, wanted: &Wanted) -> Vec<Bo
     families.extend(
         Monitoring::new(roots, hierarchies, wanted.rdt_enabled).map(|family| Box::new(family) as Box<dyn Family>),
     );
+    families.push(Box::new(Features::new(roots)));
     families
 }
 

@@ -108,6 +108,7 @@ impl Measure {
             return None;
         }
         self.platform = platform;
+        self.sampler.look_again();
         Some(self.platform.clone())
     }
 
