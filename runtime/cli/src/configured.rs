@@ -15,7 +15,7 @@ use wca_config::{
 };
 use wca_log::{Form, Levels};
 use wca_sandbox::Origin;
-use wca_warden::{CompileLimits, FirstNumbers, OutputFile, Reload, Renewed, WardenConfig, Written};
+use wca_warden::{CompileLimits, FirstNumbers, OutputFile, Reload, Renewed, Wanted, WardenConfig, Written, wanted};
 
 use crate::arguments::{CheckArguments, LimitArguments, ProcessArguments, RegisterArguments, RunArguments};
 use crate::registered::{self, Named, open_component};
@@ -61,6 +61,7 @@ struct Reading {
     files: Vec<(String, File)>,
     outputs: Vec<OutputFile>,
     policies: u32,
+    wanted: Wanted,
     interval: Duration,
 }
 
@@ -100,6 +101,7 @@ impl ConfigurationFile {
         let config = WardenConfig {
             outputs: reading.outputs,
             policies: reading.policies,
+            wanted: reading.wanted,
             compile,
             ticks: start::ticks(reading.interval),
             ..config
@@ -118,6 +120,7 @@ impl ConfigurationFile {
                 files: reading.files,
                 outputs: reading.outputs,
                 policies: reading.policies,
+                wanted: reading.wanted,
                 ticks: start::ticks(reading.interval),
             }),
             Ok(Err(wrong)) => Err(wrong),
@@ -180,7 +183,9 @@ impl ConfigurationFile {
         };
         let runner = &configuration.runner;
         let policies = u32::try_from(runner.deciders().len())?;
-        Ok(Ok(Reading { settings, files, outputs, policies, interval: runner.measurement().interval.duration() }))
+        let measurement = runner.measurement();
+        let (wanted, interval) = (wanted(measurement)?, measurement.interval.duration());
+        Ok(Ok(Reading { settings, files, outputs, policies, wanted, interval }))
     }
 
     fn known_guests(&self) -> Vec<KnownGuest> {

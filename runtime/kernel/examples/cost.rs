@@ -12,7 +12,8 @@ use std::process::{Child, Command};
 
 use rustix::time::{ClockId, clock_gettime};
 use wca_kernel::{
-    Hierarchies, Limits, Roots, Sampler, Scratch, TaskCgroups, TreeWalker, Version, populated, raise_descriptor_limit,
+    Hierarchies, Limits, Roots, Sampler, Scratch, TaskCgroups, TreeWalker, Version, Wanted, populated,
+    raise_descriptor_limit,
 };
 use wca_model::TaskKey;
 
@@ -106,7 +107,7 @@ fn main() {
         .map(|(name, key)| TaskCgroups { key: TaskKey(key), cgroup: format!("/{name}"), containers: vec![] })
         .collect();
 
-    let mut sampler = Sampler::new(&roots, &hierarchies);
+    let mut sampler = Sampler::new(&roots, &hierarchies, Wanted::default());
     let start = cpu_time();
     sampler.set_tasks(&tasks);
     println!("set_tasks, all new      {:8.2} us of CPU per task", (cpu_time() - start) * 1e6 / count as f64);

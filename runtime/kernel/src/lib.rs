@@ -8,6 +8,7 @@
 mod catalog;
 pub mod cgroup;
 mod error;
+mod family;
 mod files;
 mod limits;
 mod machine;
@@ -18,6 +19,7 @@ pub mod platform;
 mod roots;
 mod sampler;
 mod text;
+mod wanted;
 
 pub use cgroup::{
     Hierarchies, Hierarchy, Limits, PopulatedCgroup, Scratch, Tree, TreeWalker, Version, identity, populated,
@@ -29,3 +31,4 @@ pub use notice::{Notice, Said};
 pub use platform::{Facts, platform};
 pub use roots::Roots;
 pub use sampler::{Sampler, TaskCgroups};
+pub use wanted::{Lines, PatternError, Wanted};

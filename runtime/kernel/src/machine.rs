@@ -14,11 +14,12 @@ use crate::machine::series::SeriesList;
 use crate::metrics::{MACHINE, MachineFact, MachineRead, Metric, Source};
 use crate::platform::Topology;
 use crate::text::number_list;
-use crate::{KernelError, Notice, Roots, Said};
+use crate::{KernelError, Lines, Notice, Roots, Said, Wanted};
 
 /// The files of the machine's metrics, each read once per tick however many metrics stand in it.
 pub(crate) struct Machine {
     roots: Roots,
+    wanted: Wanted,
     /// Which NUMA nodes are online.
     online: MachineFile,
     /// What it said last.
@@ -60,10 +61,11 @@ enum Origin {
 }
 
 impl Machine {
-    pub(crate) fn new(roots: &Roots) -> Self {
+    pub(crate) fn new(roots: &Roots, wanted: &Wanted) -> Self {
         let online = MachineFile { path: roots.path("/sys/devices/system/node/online"), file: None };
         let mut machine = Self {
             roots: roots.clone(),
+            wanted: wanted.clone(),
             online,
             nodes: Vec::new(),
             files: Vec::new(),
@@ -86,7 +88,7 @@ impl Machine {
             })
         };
         self.metrics.clear();
-        for metric in MACHINE {
+        for metric in MACHINE.iter().filter(|metric| !is_unwanted(metric, &self.wanted)) {
             let part = |origin, label: Option<String>| Part { origin, label, series: SeriesList::default() };
             let parts = match metric.source {
                 Source::Machine { files, read } => (files.iter())
@@ -186,7 +188,7 @@ impl Machine {
                         part.series.lose();
                         continue;
                     };
-                    match part.series.take(|found| read.read(bytes, found)) {
+                    match part.series.take(|found| read.read(bytes, &self.wanted, found)) {
                         Some(has_changed) => changed |= has_changed,
                         None => file.malformed(bytes, said, notices),
                     }
@@ -195,6 +197,15 @@ impl Machine {
         }
         changed
     }
+}
+
+/// Whether nothing of it is to be measured.
+fn is_unwanted(metric: &Metric, wanted: &Wanted) -> bool {
+    let (Source::Machine { read, .. } | Source::Node { read, .. }) = metric.source else { return false };
+    matches!(
+        (read, &wanted.vmstat, &wanted.zoneinfo),
+        (MachineRead::Keys, Lines::Nothing, _) | (MachineRead::Zones, _, Lines::Nothing)
+    )
 }
 
 impl MachineFile {

@@ -11,10 +11,11 @@ use crate::cgroup::opener::Opener;
 use crate::cgroup::plan::{Labels, Plan};
 use crate::cgroup::sum::Sum;
 use crate::cgroup::{Hierarchies, relative_cgroup_path};
+use crate::family::{Family, Moment};
 use crate::limits::descriptor_limit;
 use crate::machine::{Machine, MachineMetric};
 use crate::metrics::TaskFact;
-use crate::{Notice, Roots};
+use crate::{Notice, Roots, Wanted};
 
 /// A task and where its values are found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,12 +33,17 @@ pub struct TaskCgroups {
 /// Descriptors stay open, one per file and cgroup, and one buffer serves all of them; a tick in which nothing changes
 /// allocates nothing.
 pub struct Sampler {
+    roots: Roots,
+    wanted: Wanted,
     catalog: Catalog,
     hierarchies: Hierarchies,
     labels: Labels,
     plan: Plan,
     machine: Machine,
+    /// What is read in other ways, in the order of their values.
+    families: Vec<Box<dyn Family>>,
     opener: Opener,
+    tasks: Vec<TaskCgroups>,
     rows: Vec<Row>,
     budget: usize,
     /// The limit on open files at which the process ran out of them.
@@ -67,7 +73,7 @@ const BUFFER: usize = 16 << 10;
 impl Sampler {
     /// A sampler without tasks. What this machine cannot measure is among the notices of the first [`Sampler::sample`].
     #[must_use]
-    pub fn new(roots: &Roots, hierarchies: &Hierarchies) -> Self {
+    pub fn new(roots: &Roots, hierarchies: &Hierarchies, wanted: Wanted) -> Self {
         let limit = descriptor_limit();
         let budget = usize::try_from(limit.saturating_sub(RESERVE).max(limit / 2)).unwrap_or(usize::MAX);
         let labels = Labels::new();
@@ -80,8 +86,12 @@ impl Sampler {
             labels,
             sums: vec![Sum::default(); plan.columns.len()],
             plan,
-            machine: Machine::new(roots),
+            machine: Machine::new(roots, &wanted),
+            families: families(roots, hierarchies, &wanted),
+            roots: roots.clone(),
+            wanted,
             opener,
+            tasks: Vec::new(),
             rows: Vec::new(),
             budget,
             starved_at: None,
@@ -99,6 +109,21 @@ impl Sampler {
     #[must_use]
     pub fn catalog(&self) -> &Catalog {
         &self.catalog
+    }
+
+    /// Measures from now on what is wanted now.
+    pub fn want(&mut self, wanted: Wanted) {
+        if wanted == self.wanted {
+            return;
+        }
+        self.wanted = wanted;
+        self.machine = Machine::new(&self.roots, &self.wanted);
+        self.families = families(&self.roots, &self.hierarchies, &self.wanted);
+        for family in &mut self.families {
+            family.set_tasks(&self.tasks);
+        }
+        self.read_machine(unix_time());
+        self.renew_catalog();
     }
 
     /// How many files of cgroups may stay open: by default the limit of the process at the time of [`Sampler::new`] less
@@ -135,6 +160,10 @@ impl Sampler {
             }
             let containers = u32::try_from(task.containers.len()).unwrap_or(u32::MAX);
             self.rows.push(Row { key: task.key, cgroups, containers });
+        }
+        self.tasks = tasks.to_vec();
+        for family in &mut self.families {
+            family.set_tasks(tasks);
         }
         // The descriptors of those that are gone are closed before new ones are opened.
         drop(old);
@@ -174,13 +203,16 @@ impl Sampler {
             self.read_tasks(time, values);
             // What only this second reading found waits for the next tick, so that no tick reads more than twice.
         }
+        let mut has_changed = self.read_families(time);
         let begun = Instant::now();
-        let has_changed = self.read_machine(time);
+        has_changed |= self.read_machine(time);
         self.machine_took = begun.elapsed();
         if has_changed || has_learned {
             self.renew_catalog();
         }
+        values.extend(self.families.iter().flat_map(|family| family.columns()));
         values.extend(self.machine.metrics.iter().flat_map(MachineMetric::values));
+        values.extend(self.families.iter().flat_map(|family| family.platform()));
         std::mem::take(&mut self.opener.notices)
     }
 
@@ -243,6 +275,13 @@ impl Sampler {
         reading == Reading::Some
     }
 
+    /// Reads what is read in other ways; true where there are other series than before.
+    fn read_families(&mut self, time: f64) -> bool {
+        let Self { families, buffer, opener, .. } = self;
+        let moment = &mut Moment { time, buffer, said: &mut opener.said, notices: &mut opener.notices };
+        families.iter_mut().fold(false, |changed, family| family.read(moment) | changed)
+    }
+
     fn read_machine(&mut self, time: f64) -> bool {
         self.machine.read(time, &mut self.buffer, &mut self.opener.said, &mut self.opener.notices)
     }
@@ -273,8 +312,13 @@ impl Sampler {
 
     /// Writes the catalogue anew, under the next version.
     fn renew_catalog(&mut self) {
-        self.catalog = catalog(self.catalog.version + 1, &self.plan, &self.machine);
+        self.catalog = catalog(self.catalog.version + 1, &self.plan, &self.machine, &self.families);
     }
+}
+
+/// What is read in other ways than from files with a number for each metric.
+fn families(_roots: &Roots, _hierarchies: &Hierarchies, _wanted: &Wanted) -> Vec<Box<dyn Family>> {
+    Vec::new()
 }
 
 fn unix_time() -> f64 {

@@ -7,7 +7,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::Machine;
-use wca_kernel::{Sampler, TaskCgroups};
+use wca_kernel::{Sampler, TaskCgroups, Wanted};
 use wca_model::TaskKey;
 
 struct Counting;
@@ -36,7 +36,7 @@ static ALLOCATOR: Counting = Counting;
 fn a_steady_tick_allocates_nothing() {
     for name in ["v1-and-v2", "v2-numa-resctrl"] {
         let machine = Machine::captured(name);
-        let mut sampler = Sampler::new(&machine.roots(), &machine.hierarchies());
+        let mut sampler = Sampler::new(&machine.roots(), &machine.hierarchies(), Wanted::default());
         let task =
             |key: u64, cgroup: &str| TaskCgroups { key: TaskKey(key), cgroup: cgroup.into(), containers: vec![] };
         sampler.set_tasks(&[task(1, "/demo/busy"), task(2, "/demo/empty"), task(3, "/nowhere")]);

@@ -7,7 +7,7 @@ use std::fs;
 
 use common::Machine;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use wca_kernel::{Notice, Sampler, TaskCgroups, raise_descriptor_limit};
+use wca_kernel::{Notice, Sampler, TaskCgroups, Wanted, raise_descriptor_limit};
 use wca_model::TaskKey;
 
 fn open_descriptors() -> usize {
@@ -40,7 +40,7 @@ fn descriptors_are_given_back_and_may_run_out() {
     let all: Vec<f64> = (0..100u32).map(f64::from).collect();
 
     let before = open_descriptors();
-    let mut sampler = Sampler::new(&machine.roots(), &machine.hierarchies());
+    let mut sampler = Sampler::new(&machine.roots(), &machine.hierarchies(), Wanted::default());
     let idle = open_descriptors();
     for _ in 0..50 {
         sampler.set_tasks(&tasks);

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use common::Machine;
 use common::tick::{BUSY, MEMORY_IN_USE, NO_LIMIT, NOW, of_tasks, sampler, task, tick, topology};
-use wca_kernel::{Hierarchies, Sampler};
+use wca_kernel::{Hierarchies, Sampler, Wanted};
 use wca_model::{MetricKind, Series};
 
 /// Of cpu, io and memory the seconds, full and some, of a busy task, an idle one and one that is not there.
@@ -261,7 +261,7 @@ fn what_no_hierarchy_knows_is_no_column_and_told_once() {
 #[test]
 fn a_machine_without_cgroups_still_has_values_of_its_own() {
     let machine = Machine::captured("v1-and-v2");
-    let mut sampler = Sampler::new(&machine.roots(), &Hierarchies::default());
+    let mut sampler = Sampler::new(&machine.roots(), &Hierarchies::default(), Wanted::default());
     sampler.set_tasks(&[task(1, "/demo/busy")]);
     let tick = tick(&mut sampler);
     assert_eq!((of_tasks(&tick), tick.notices.len()), (vec![], 19));

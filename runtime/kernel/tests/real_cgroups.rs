@@ -7,7 +7,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use common::{Machine, Sleeper, real_cgroup, task_path, unique};
-use wca_kernel::{Hierarchies, KernelError, Limits, Roots, Sampler, Scratch, TaskCgroups, populated};
+use wca_kernel::{Hierarchies, KernelError, Limits, Roots, Sampler, Scratch, TaskCgroups, Wanted, populated};
 use wca_model::TaskKey;
 
 fn task(key: u64, cgroup: &str) -> TaskCgroups {
@@ -39,7 +39,7 @@ fn a_scratch_cgroup_is_populated_and_measured_and_leaves_nothing() {
     let found = find().unwrap();
     assert_eq!(found.hierarchies.len(), scratch.dirs().len());
     assert_eq!(find().unwrap(), found, "the same identity each time");
-    let mut sampler = Sampler::new(&Roots::system(), &hierarchies);
+    let mut sampler = Sampler::new(&Roots::system(), &hierarchies, Wanted::default());
     sampler.set_tasks(&[task(1, &path)]);
     let values = sample(&mut sampler, 1);
     assert!(values.iter().any(|value| !value.is_nan()), "{values:?}");
@@ -61,7 +61,7 @@ fn a_task_that_vanishes_costs_its_row_and_a_new_one_of_that_name_is_another() {
         tree.cgroups.into_iter().find(|one| one.path == path).unwrap().identity
     };
     let first = identity(&scratch);
-    let mut sampler = Sampler::new(&Roots::system(), &hierarchies);
+    let mut sampler = Sampler::new(&Roots::system(), &hierarchies, Wanted::default());
     sampler.set_tasks(&[task(1, &path), task(2, &format!("/{other}"))]);
     let rows = |values: &[f64]| {
         let gone = values.iter().step_by(2).filter(|value| value.is_nan()).count();

@@ -10,7 +10,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use common::{real_cgroup, skipped, task_path};
-use wca_kernel::{Roots, Sampler, TaskCgroups};
+use wca_kernel::{Roots, Sampler, TaskCgroups, Wanted};
 use wca_model::TaskKey;
 
 /// A shell that waits for a line before it does what it is to do.
@@ -54,7 +54,7 @@ fn wait_for(sampler: &mut Sampler, metric: &str, least: f64) -> Vec<f64> {
 }
 
 fn sampler_of(name: &str, hierarchies: &wca_kernel::Hierarchies) -> Sampler {
-    let mut sampler = Sampler::new(&Roots::system(), hierarchies);
+    let mut sampler = Sampler::new(&Roots::system(), hierarchies, Wanted::default());
     sampler.set_tasks(&[TaskCgroups { key: TaskKey(1), cgroup: task_path(name), containers: vec![] }]);
     sampler
 }

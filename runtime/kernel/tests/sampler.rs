@@ -6,7 +6,7 @@ mod common;
 use common::Machine;
 use common::tick::{NO_LIMIT, Tick, of_tasks, sampler, task, tick};
 use rstest::rstest;
-use wca_kernel::{Notice, Sampler, TaskCgroups};
+use wca_kernel::{Notice, Sampler, TaskCgroups, Wanted};
 use wca_model::TaskKey;
 
 const CPU: &str = "/sys/fs/cgroup/cpuacct/demo/busy/cpuacct.usage";
@@ -165,7 +165,7 @@ fn files_beyond_the_budget_are_opened_for_each_reading() {
     for n in 0..20 {
         machine.write(&cgroup(n), &format!("{n}\n"));
     }
-    let mut sampler = Sampler::new(&machine.roots(), &machine.hierarchies());
+    let mut sampler = Sampler::new(&machine.roots(), &machine.hierarchies(), Wanted::default());
     sampler.set_descriptor_budget(5);
     sampler.set_tasks(&all);
     let expected = |sampler: &mut Sampler| {

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use wca_kernel::Roots;
+use wca_kernel::{Roots, Wanted};
 
 use crate::outputs::OutputFile;
 use crate::reload::Reload;
@@ -43,6 +43,8 @@ pub struct WardenConfig {
     pub restart: Restart,
     /// How long the agent may take to end after it was asked to.
     pub grace: Duration,
+    /// What is measured of that which not everybody needs.
+    pub wanted: Wanted,
     /// How often the agent should ask for samples; none: whenever it likes.
     pub ticks: Option<Ticks>,
     /// Reads the configuration again, at SIGHUP and when the operator asks; none: there is none.
@@ -67,6 +69,7 @@ impl Default for WardenConfig {
             roots: Roots::system(),
             restart: Restart::default(),
             grace: Duration::from_secs(10),
+            wanted: Wanted::default(),
             ticks: None,
             reload: None,
         }

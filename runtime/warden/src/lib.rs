@@ -31,6 +31,11 @@ mod serve;
 mod signals;
 mod start;
 mod user;
+mod wanted;
+
+#[cfg(test)]
+#[path = "../../../tests/skipped.rs"]
+mod skipped;
 
 pub use ask::{AskError, ask_warden};
 pub use config::{Cache, CompileLimits, Restart, Ticks, WardenConfig};
@@ -42,3 +47,5 @@ pub use run::run;
 pub use rundir::{RunDirError, SOCKET as OPERATOR_SOCKET};
 pub use start::Step;
 pub use user::UserError;
+pub use wanted::wanted;
+pub use wca_kernel::Wanted;

@@ -5,7 +5,7 @@ use std::time::{Instant, SystemTime};
 use nix::sys::resource::{UsageWho, getrusage};
 use wca_kernel::{
     Facts, Hierarchies, Hierarchy, KernelError, Limits, Notice, PopulatedCgroup, Roots, Said, Sampler, TaskCgroups,
-    TreeWalker, Version, identity, platform,
+    TreeWalker, Version, Wanted, identity, platform,
 };
 use wca_messages::{Cgroup, Cost};
 use wca_model::{Catalog, Platform};
@@ -26,12 +26,12 @@ pub(crate) struct Measure {
 }
 
 impl Measure {
-    pub(crate) fn new(roots: &Roots) -> Result<Self, KernelError> {
+    pub(crate) fn new(roots: &Roots, wanted: Wanted) -> Result<Self, KernelError> {
         wca_kernel::raise_descriptor_limit()?;
         let hierarchies = Hierarchies::find(roots)?;
         let Facts { platform, notices } = platform(roots)?;
         Ok(Self {
-            sampler: Sampler::new(roots, &hierarchies),
+            sampler: Sampler::new(roots, &hierarchies, wanted),
             walker: TreeWalker::new(&hierarchies, Limits::default()),
             platform,
             platform_notices: notices,
@@ -41,6 +41,11 @@ impl Measure {
             rows: 0,
             values: Vec::new(),
         })
+    }
+
+    /// Measures from now on what is wanted now.
+    pub(crate) fn want(&mut self, wanted: &Wanted) {
+        self.sampler.want(wanted.clone());
     }
 
     pub(crate) fn platform(&self) -> &Platform {

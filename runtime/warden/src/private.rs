@@ -107,6 +107,7 @@ mod tests {
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
 
     use super::*;
+    use crate::skipped::skipped;
 
     fn told(path: &Path, closed: Closed) -> String {
         private_folder(path, closed).map_or_else(|error| error.to_string(), |_| "taken".into())
@@ -156,7 +157,7 @@ mod tests {
     #[test]
     fn a_folder_of_somebody_else_is_not_taken() {
         if !rustix::process::geteuid().is_root() {
-            eprintln!("SKIPPED: only root can give a folder away");
+            skipped("only root can give a folder away");
             return;
         }
         let temp = tempfile::tempdir().unwrap();

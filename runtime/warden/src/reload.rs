@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::time::{Duration, Instant};
 
+use wca_kernel::Wanted;
 use wca_messages::Refused;
 
 use crate::config::Ticks;
@@ -30,6 +31,8 @@ pub struct Renewed {
     pub outputs: Vec<OutputFile>,
     /// Number of policies.
     pub policies: u32,
+    /// What is measured of that which not everybody needs.
+    pub wanted: Wanted,
     /// How often the agent should ask for samples.
     pub ticks: Option<Ticks>,
 }
@@ -60,6 +63,8 @@ pub(crate) struct Terms {
     pub(crate) settings: Vec<u8>,
     /// Number of policies.
     pub(crate) policies: u32,
+    /// What is measured of that which not everybody needs.
+    pub(crate) wanted: Wanted,
     /// How often the agent should ask for samples.
     pub(crate) ticks: Option<Ticks>,
 }
@@ -112,7 +117,12 @@ impl Service {
         self.generation += 1;
         self.pending = Some(Pending {
             generation: self.generation,
-            terms: Terms { settings: renewed.settings, policies: renewed.policies, ticks: renewed.ticks },
+            terms: Terms {
+                settings: renewed.settings,
+                policies: renewed.policies,
+                wanted: renewed.wanted,
+                ticks: renewed.ticks,
+            },
             is_fetched: false,
             first,
             since,
@@ -126,6 +136,7 @@ impl Service {
         let (file, output) = pending.first;
         if refused.is_none() {
             self.terms = pending.terms;
+            self.measure.want(&self.terms.wanted);
             self.files.forget_before(file);
             self.outputs.forget_before(output);
         } else {

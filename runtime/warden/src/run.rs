@@ -84,10 +84,15 @@ impl Warden {
         let compiler = launcher.compiler(config.compiler, config.compile)?;
         let outputs = config.outputs.iter().map(Output::open).collect::<Result<_, _>>()?;
         let service = Service::new(
-            Terms { settings: config.settings, policies: config.policies, ticks: config.ticks },
+            Terms {
+                settings: config.settings,
+                policies: config.policies,
+                wanted: config.wanted.clone(),
+                ticks: config.ticks,
+            },
             Numbered::new("file", config.files),
             Numbered::new("output", outputs),
-            Measure::new(&config.roots)?,
+            Measure::new(&config.roots, config.wanted)?,
             Compilations::new(compiler, Store::new(config.cache, config.compile.cache)),
             config.reload,
         );

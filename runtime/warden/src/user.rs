@@ -115,6 +115,7 @@ fn is_running(uid: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::skipped::skipped;
 
     #[test]
     fn this_process_runs_under_its_number() {
@@ -125,7 +126,7 @@ mod tests {
     #[test]
     fn root_drops_to_a_user_of_the_agents_own_and_nobody_else_does() {
         if !rustix::process::geteuid().is_root() {
-            eprintln!("SKIPPED in part: only root drops to another user");
+            skipped("only root drops to another user");
             assert_eq!(agent_user(None).unwrap(), None);
             assert!(matches!(agent_user(Some("0")), Err(UserError::NotRoot { .. })));
             return;

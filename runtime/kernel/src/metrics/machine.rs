@@ -1,7 +1,10 @@
 //! How the metrics of the machine are found in its files.
 
+use regex::bytes::Regex;
+
 use crate::metrics::split::stalled;
 use crate::text::{lines, number, number_of, word_behind, words};
+use crate::wanted::{Lines, Wanted};
 
 /// Takes the labels of a series, save those that the file stands for as a whole, and its value.
 pub(crate) type Found<'a> = &'a mut dyn FnMut(&[&[u8]], f64);
@@ -18,9 +21,9 @@ pub(crate) enum MachineRead {
     NodeMemory(&'static str),
     /// One line of a file of lines `key number`; a kernel that does not count it has no such line.
     Key(&'static str),
-    /// All of them.
+    /// Those of them that are wanted.
     Keys,
-    /// The number of pages behind each name in each zone of /proc/zoneinfo (proc_zoneinfo(5)).
+    /// The number of pages behind each name that is wanted in each zone of /proc/zoneinfo (proc_zoneinfo(5)).
     Zones,
     /// A file of /proc/pressure.
     Stalled,
@@ -28,14 +31,14 @@ pub(crate) enum MachineRead {
 
 impl MachineRead {
     /// Gives `found` the values in a file; false where it is malformed, and then what was given is not to be used.
-    pub(crate) fn read(self, bytes: &[u8], found: Found) -> bool {
+    pub(crate) fn read(self, bytes: &[u8], wanted: &Wanted, found: Found) -> bool {
         match self {
             Self::BusyTime => busy_time(bytes, found),
             Self::MemoryInUse => memory_in_use(bytes, found),
             Self::NodeMemory(key) => node_memory(bytes, key, found),
             Self::Key(key) => self::key(bytes, key, found),
-            Self::Keys => keys(bytes, found),
-            Self::Zones => zones(bytes, found),
+            Self::Keys => keys(bytes, &wanted.vmstat, found),
+            Self::Zones => zones(bytes, &wanted.zoneinfo, found),
             Self::Stalled => stalled(bytes, &mut |kind, seconds| found(&[kind], seconds)),
         }
     }
@@ -100,13 +103,15 @@ fn key(bytes: &[u8], key: &str, found: Found) -> bool {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counters beyond 2^53 lose their last digit")]
-fn keys(bytes: &[u8], found: Found) -> bool {
+fn keys(bytes: &[u8], wanted: &Lines, found: Found) -> bool {
     let mut count = 0;
     let is_well_formed = lines(bytes).filter(|line| !line.is_empty()).all(|line| {
         let mut words = words(line);
         count += 1;
         let pair = words.next().zip(words.next().and_then(number));
-        pair.map(|(key, value)| found(&[key], value as f64)).is_some()
+        let wanted_pair = pair.filter(|(key, _)| wanted.takes(key));
+        wanted_pair.into_iter().for_each(|(key, value)| found(&[key], value as f64));
+        pair.is_some()
     });
     is_well_formed && count > 0
 }
@@ -114,32 +119,49 @@ fn keys(bytes: &[u8], found: Found) -> bool {
 /// Numbers that are of the whole node stand in the block of one of its zones, under this title and before the zone's own.
 const PER_NODE: &[u8] = b"per-node-stats";
 
-#[expect(clippy::cast_precision_loss, reason = "2^53 pages are more than 2^64 bytes")]
-fn zones(bytes: &[u8], found: Found) -> bool {
+fn zones(bytes: &[u8], wanted: &Lines, found: Found) -> bool {
     let mut place: Option<(&[u8], &[u8])> = None;
     let mut is_per_node = false;
     for line in lines(bytes) {
         let mut words = words(line);
-        let (first, second, third) = (words.next().unwrap_or_default(), words.next(), words.next());
-        match (first, second, third, words.next()) {
+        match (words.next().unwrap_or_default(), words.next(), words.next(), words.next()) {
             (b"Node", Some(node), Some(b"zone"), Some(zone)) => {
                 let Some(node) = node.strip_suffix(b",").filter(|node| number(node).is_some()) else { return false };
                 place = Some((node, zone));
                 is_per_node = false;
+                continue;
             }
             (b"per-node", Some(b"stats"), None, None) => is_per_node = true,
-            // `pages free 3840`, and below it the others by their name alone. What has a colon is of something else: the
-            // lists of pages that each processor keeps, or the reserve against each zone.
-            (title, Some(name), Some(value), None) | (title @ name, Some(value), None, None) if is_name(name) => {
-                is_per_node &= title != b"pages";
-                let Some((node, zone)) = place else { return false };
-                let Some(value) = number(value) else { continue };
-                found(&[node, if is_per_node { PER_NODE } else { zone }, name], value as f64);
-            }
+            // `pages free 3840`, and below it the others by their name alone.
+            (b"pages", ..) => is_per_node = false,
             _ => {}
         }
+        let line = line.trim_ascii_start().strip_prefix(b"pages").unwrap_or(line);
+        let named = match wanted {
+            Lines::Matching(pattern) => groups(pattern, line),
+            Lines::All | Lines::Nothing => name_and_pages(line),
+        };
+        let Some((name, value)) = named else { continue };
+        let Some((node, zone)) = place else { return false };
+        found(&[node, if is_per_node { PER_NODE } else { zone }, name], value);
     }
     place.is_some()
+}
+
+/// Name and number of a line of nothing else. What has a colon is of something else: the lists of pages that each processor
+/// keeps, or the reserve against each zone.
+#[expect(clippy::cast_precision_loss, reason = "2^53 pages are more than 2^64 bytes")]
+fn name_and_pages(line: &[u8]) -> Option<(&[u8], f64)> {
+    let mut words = words(line);
+    let (name, value) = (words.next().filter(|name| is_name(name))?, words.next()?);
+    words.next().is_none().then(|| number(value).map(|value| (name, value as f64)))?
+}
+
+/// The two groups of a pattern that matches from the beginning of a line, the second a number.
+fn groups<'a>(pattern: &Regex, line: &'a [u8]) -> Option<(&'a [u8], f64)> {
+    let captures = pattern.captures(line).filter(|captures| captures.get_match().start() == 0)?;
+    let value = str::from_utf8(captures.get(2)?.as_bytes()).ok()?.trim().parse().ok()?;
+    Some((captures.get(1)?.as_bytes(), value))
 }
 
 fn is_name(word: &[u8]) -> bool {
@@ -155,7 +177,7 @@ mod tests {
     /// Values with their labels, joined by commas.
     fn values(read: MachineRead, text: &str) -> Option<Vec<(String, f64)>> {
         let mut values = Vec::new();
-        let is_well_formed = read.read(text.as_bytes(), &mut |labels, value| {
+        let is_well_formed = read.read(text.as_bytes(), &Wanted::default(), &mut |labels, value| {
             let labels: Vec<_> = labels.iter().map(|label| String::from_utf8_lossy(label)).collect();
             values.push((labels.join(","), value));
         });
@@ -199,6 +221,43 @@ mod tests {
     fn files_of_the_machine(#[case] read: MachineRead, #[case] text: &str, #[case] expected: &[(&str, f64)]) {
         let expected: Vec<_> = expected.iter().map(|(labels, value)| ((*labels).to_owned(), *value)).collect();
         assert_eq!(values(read, text), Some(expected));
+    }
+
+    const ZONE: &str = "Node 1, zone Normal\n  per-node stats\n      nr_x 5\n  pages free     38\n        min      0\n        \
+                        high     9\n        protection: (0, 1)\n";
+
+    #[rstest]
+    #[case::all(Lines::All, &["per-node-stats,nr_x=5", "Normal,free=38", "Normal,min=0", "Normal,high=9"])]
+    #[case::of_one_name(matching(r"\s+(high)\s+(\d+)"), &["Normal,high=9"])]
+    #[case::of_the_first_line_of_a_zone(matching(r"\s+(free|nr_.)\s+(\d+)"), &["per-node-stats,nr_x=5", "Normal,free=38"])]
+    #[case::not_in_the_midst(matching(r"(high)\s+(\d+)"), &[])]
+    #[case::of_something_else(matching(r"\s+(protection): \((\d+)"), &["Normal,protection=0"])]
+    #[case::no_number(matching(r"\s+(high)(\s+)"), &[])]
+    fn lines_of_zoneinfo(#[case] zoneinfo: Lines, #[case] expected: &[&str]) {
+        let mut values = Vec::new();
+        let wanted = Wanted { zoneinfo, ..Wanted::default() };
+        assert!(MachineRead::Zones.read(ZONE.as_bytes(), &wanted, &mut |labels, value| {
+            let labels: Vec<_> = labels[1..].iter().map(|label| String::from_utf8_lossy(label)).collect();
+            values.push(format!("{}={value}", labels.join(",")));
+        }));
+        assert_eq!(values, expected);
+    }
+
+    #[rstest]
+    #[case::all(Lines::All, &["numa_foreign", "nr_free", "pgfault"])]
+    #[case::by_their_beginning(matching("n(r|uma)_"), &["numa_foreign", "nr_free"])]
+    #[case::not_by_their_midst(matching("free|fault"), &[])]
+    fn keys_of_vmstat(#[case] vmstat: Lines, #[case] expected: &[&str]) {
+        let mut keys = Vec::new();
+        let wanted = Wanted { vmstat, ..Wanted::default() };
+        assert!(MachineRead::Keys.read(b"numa_foreign 1\nnr_free 2\npgfault 3\n", &wanted, &mut |labels, _| {
+            keys.push(String::from_utf8_lossy(labels[0]).into_owned());
+        }));
+        assert_eq!(keys, expected);
+    }
+
+    fn matching(pattern: &str) -> Lines {
+        Lines::matching(pattern).unwrap()
     }
 
     #[rstest]

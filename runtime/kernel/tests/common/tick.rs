@@ -1,6 +1,6 @@
 //! One reading of a sampler, by the names of the metrics.
 
-use wca_kernel::{Notice, Sampler, TaskCgroups};
+use wca_kernel::{Notice, Sampler, TaskCgroups, Wanted};
 use wca_model::{Catalog, TaskKey};
 
 use super::Machine;
@@ -10,7 +10,7 @@ pub fn task(key: u64, cgroup: &str) -> TaskCgroups {
 }
 
 pub fn sampler(machine: &Machine, tasks: &[TaskCgroups]) -> Sampler {
-    let mut sampler = Sampler::new(&machine.roots(), &machine.hierarchies());
+    let mut sampler = Sampler::new(&machine.roots(), &machine.hierarchies(), Wanted::default());
     sampler.set_tasks(tasks);
     sampler
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use super::*;
+use crate::skipped::skipped;
 
 const CODE: &[u8] = b"machine code";
 const MOST: u64 = 1 << 20;
@@ -136,7 +137,7 @@ fn entries_that_somebody_has_touched_are_removed_and_compiled_anew() {
 #[test]
 fn an_entry_of_somebody_else_is_not_taken() {
     if !rustix::process::geteuid().is_root() {
-        eprintln!("SKIPPED: only root can give a file away");
+        skipped("only root can give a file away");
         return;
     }
     let fixture = Fixture::new();

@@ -1,0 +1,66 @@
+//! What is to be measured of that which not everybody needs.
+
+use regex::bytes::Regex;
+use thiserror::Error;
+
+/// What is to be measured of that which not everybody needs. By default all that costs little.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Wanted {
+    /// Which keys of `/proc/vmstat` and of each node's `vmstat`, by how they begin.
+    pub vmstat: Lines,
+    /// Which lines of `/proc/zoneinfo`. A pattern has two groups, name and value, and applies from a line's beginning.
+    pub zoneinfo: Lines,
+}
+
+/// Which lines of a file are taken.
+#[derive(Clone, Debug, Default)]
+pub enum Lines {
+    /// All that have a name and a number.
+    #[default]
+    All,
+    /// None: the file is not even read for them.
+    Nothing,
+    /// Those that match from their beginning.
+    Matching(Regex),
+}
+
+/// What was to choose lines is no regular expression.
+#[derive(Debug, Error)]
+#[error("{pattern:?} is no regular expression: {source}")]
+pub struct PatternError {
+    /// What it is instead.
+    pattern: String,
+    /// What is wrong with it.
+    source: regex::Error,
+}
+
+impl PartialEq for Lines {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::All, Self::All) | (Self::Nothing, Self::Nothing) => true,
+            (Self::Matching(one), Self::Matching(other)) => one.as_str() == other.as_str(),
+            _ => false,
+        }
+    }
+}
+
+impl Lines {
+    /// Those that match this regular expression from their beginning.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn matching(pattern: &str) -> Result<Self, PatternError> {
+        let regex = Regex::new(pattern).map_err(|source| PatternError { pattern: pattern.to_owned(), source })?;
+        Ok(Self::Matching(regex))
+    }
+
+    /// Whether what begins so is taken.
+    pub(crate) fn takes(&self, bytes: &[u8]) -> bool {
+        match self {
+            Self::All => true,
+            Self::Nothing => false,
+            // The leftmost match is at the beginning if any is.
+            Self::Matching(pattern) => pattern.find(bytes).is_some_and(|found| found.start() == 0),
+        }
+    }
+}
