@@ -14,6 +14,7 @@ use wca_sandbox::World;
 use crate::client::{Client, ClientError};
 use crate::configured::Reloading;
 use crate::durations::Durations;
+use crate::memory_topology::Memory;
 use crate::own;
 use crate::pace::Pace;
 use crate::policies::{Decision, Policies};
@@ -36,6 +37,8 @@ pub(crate) struct Node {
     /// Where the configuration can change.
     pub(crate) reloading: Option<Reloading>,
     pub(crate) durations: Durations,
+    /// The memory modules.
+    pub(crate) memory: Memory,
     reported: Reported,
     snapshot: Option<Arc<Snapshot>>,
     cost: Cost,
@@ -65,6 +68,7 @@ impl Node {
             prints: false,
             reloading: None,
             durations: Durations::default(),
+            memory: Memory::default(),
             reported: Reported::default(),
             snapshot: None,
             cost: Cost::default(),
@@ -154,6 +158,7 @@ impl Node {
         let storages = self.storages();
         let mut samples = extra;
         samples.extend(own::of_tick(snapshot, &self.cost));
+        samples.extend_from_slice(self.memory.samples(&self.client).await);
         samples.extend(self.policies.metrics());
         samples.extend(storages.policy_metrics());
         if storages.anomalies.is_none() {

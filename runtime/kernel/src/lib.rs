@@ -28,7 +28,7 @@ pub use cgroup::{
 pub use error::KernelError;
 pub use limits::raise_descriptor_limit;
 pub use notice::{Notice, Said};
-pub use platform::{Facts, platform};
+pub use platform::{Facts, platform, smbios_table};
 pub use roots::Roots;
 pub use sampler::{Sampler, TaskCgroups};
 pub use wanted::{Lines, PatternError, Wanted};

@@ -4,8 +4,10 @@ mod cpus;
 mod model;
 mod nodes;
 mod resctrl;
+mod smbios;
 mod topology;
 
+pub use smbios::smbios_table;
 pub(crate) use topology::Topology;
 use wca_model::Platform;
 

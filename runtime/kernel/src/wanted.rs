@@ -10,6 +10,8 @@ pub struct Wanted {
     pub vmstat: Lines,
     /// Which lines of `/proc/zoneinfo`. A pattern has two groups, name and value, and applies from a line's beginning.
     pub zoneinfo: Lines,
+    /// Whether anybody wants to know of the memory modules. They are no part of a sample.
+    pub memory_topology: bool,
 }
 
 /// Which lines of a file are taken.

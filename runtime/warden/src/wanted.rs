@@ -8,7 +8,11 @@ use wca_kernel::{Lines, PatternError, Wanted};
 /// # Errors
 /// A pattern is none. The configuration has checked it before.
 pub fn wanted(measurement: &Measurement) -> Result<Wanted, PatternError> {
-    Ok(Wanted { vmstat: lines(&measurement.vmstat)?, zoneinfo: lines(&measurement.zoneinfo)? })
+    Ok(Wanted {
+        vmstat: lines(&measurement.vmstat)?,
+        zoneinfo: lines(&measurement.zoneinfo)?,
+        memory_topology: measurement.gather_hw_mm_topology != Some(false),
+    })
 }
 
 fn lines(chosen: &LinesChosen) -> Result<Lines, PatternError> {

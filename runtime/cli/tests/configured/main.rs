@@ -13,6 +13,7 @@ mod churn;
 mod common;
 mod ends;
 mod logs;
+mod modules;
 mod nodes;
 mod reloads;
 mod runners;

@@ -201,6 +201,7 @@ fn measurement_runner(_: &mut Reader<'_>, arguments: &mut Arguments) -> Option<M
         interval: arguments.take("action_delay")?,
         rdt_enabled_place: arguments.place_of("rdt_enabled").clone(),
         rdt_enabled: arguments.take("rdt_enabled")?,
+        gather_hw_mm_topology_place: arguments.place_of("gather_hw_mm_topology").clone(),
         gather_hw_mm_topology: arguments.take("gather_hw_mm_topology")?,
         extra_labels: arguments.take::<Option<Pairs<String>>>("extra_labels")?.unwrap_or_default().0,
         event_names: EventNames { given: arguments.given("event_names"), names: arguments.take("event_names")? },
