@@ -18,6 +18,9 @@ mod notice;
 pub mod platform;
 mod roots;
 mod sampler;
+#[cfg(test)]
+#[path = "../../../tests/skipped.rs"]
+mod skipped;
 mod text;
 mod wanted;
 
