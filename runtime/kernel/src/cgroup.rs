@@ -8,7 +8,6 @@ mod mounts;
 pub(crate) mod opener;
 mod path;
 pub(crate) mod plan;
-#[cfg_attr(not(test), allow(dead_code, reason = "for families that follow the processes of tasks"))]
 pub(crate) mod processes;
 mod refresh;
 mod scratch;

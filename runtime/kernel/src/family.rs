@@ -20,6 +20,11 @@ pub(crate) trait Family: Send {
 
     /// Values of the machine, one per series. NaN: absent.
     fn platform(&self) -> &[f64];
+
+    /// Bytes of memory traffic of each task so far, NaN where that is not known; empty where the family does not measure it.
+    fn traffic(&self) -> &[f64] {
+        &[]
+    }
 }
 
 /// A metric of a family.
@@ -33,9 +38,12 @@ pub(crate) struct FamilyMetric {
 /// What a reading takes.
 pub(crate) struct Moment<'a> {
     /// Unix time of the reading in seconds.
+    #[allow(dead_code, reason = "for families that count over time")]
     pub time: f64,
     /// Room for the content of one file, to be reused.
     pub buffer: &'a mut Vec<u8>,
+    /// What the families before this one have found at [`Family::traffic`]; empty where none measures it.
+    pub traffic: &'a [f64],
     /// What has been said already.
     pub said: &'a mut Said,
     /// What is to be said.

@@ -18,11 +18,14 @@ mod notice;
 pub mod platform;
 mod roots;
 mod sampler;
+mod sched;
 #[cfg(test)]
 #[path = "../../../tests/skipped.rs"]
 mod skipped;
+mod task_processes;
 mod text;
 mod wanted;
+mod working_set;
 
 pub use cgroup::{
     Hierarchies, Hierarchy, Limits, PopulatedCgroup, Scratch, Tree, TreeWalker, Version, identity, populated,
@@ -34,4 +37,4 @@ pub use notice::{Notice, Said};
 pub use platform::{Facts, platform, smbios_table};
 pub use roots::Roots;
 pub use sampler::{Sampler, TaskCgroups};
-pub use wanted::{Lines, PatternError, Wanted};
+pub use wanted::{Lines, PatternError, Wanted, WorkingSet};

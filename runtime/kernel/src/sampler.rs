@@ -15,7 +15,9 @@ use crate::family::{Family, Moment};
 use crate::limits::descriptor_limit;
 use crate::machine::{Machine, MachineMetric};
 use crate::metrics::TaskFact;
-use crate::{Notice, Roots, Wanted};
+use crate::sched::Sched;
+use crate::working_set::WorkingSets;
+use crate::{Lines, Notice, Roots, Wanted};
 
 /// A task and where its values are found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +51,8 @@ pub struct Sampler {
     /// The limit on open files at which the process ran out of them.
     starved_at: Option<u64>,
     buffer: Vec<u8>,
+    /// Bytes of memory traffic of each task, for families that need it of another one.
+    traffic: Vec<f64>,
     machine_took: Duration,
     sums: Vec<Sum>,
 }
@@ -96,6 +100,7 @@ impl Sampler {
             budget,
             starved_at: None,
             buffer: vec![0; BUFFER],
+            traffic: Vec::new(),
             machine_took: Duration::ZERO,
         };
         sampler.read_machine(unix_time());
@@ -277,9 +282,15 @@ impl Sampler {
 
     /// Reads what is read in other ways; true where there are other series than before.
     fn read_families(&mut self, time: f64) -> bool {
-        let Self { families, buffer, opener, .. } = self;
-        let moment = &mut Moment { time, buffer, said: &mut opener.said, notices: &mut opener.notices };
-        families.iter_mut().fold(false, |changed, family| family.read(moment) | changed)
+        let Self { families, buffer, traffic, opener, .. } = self;
+        traffic.clear();
+        let mut has_changed = false;
+        for family in families {
+            let (said, notices) = (&mut opener.said, &mut opener.notices);
+            has_changed |= family.read(&mut Moment { time, buffer, traffic, said, notices });
+            traffic.extend_from_slice(family.traffic());
+        }
+        has_changed
     }
 
     fn read_machine(&mut self, time: f64) -> bool {
@@ -317,8 +328,16 @@ impl Sampler {
 }
 
 /// What is read in other ways than from files with a number for each metric.
-fn families(_roots: &Roots, _hierarchies: &Hierarchies, _wanted: &Wanted) -> Vec<Box<dyn Family>> {
-    Vec::new()
+fn families(roots: &Roots, hierarchies: &Hierarchies, wanted: &Wanted) -> Vec<Box<dyn Family>> {
+    let mut families: Vec<Box<dyn Family>> = Vec::new();
+    if wanted.sched != Lines::Nothing {
+        families.push(Box::new(Sched::new(roots, hierarchies, wanted.sched.clone())));
+    }
+    // Behind those that know of memory traffic.
+    if let Some(working_set) = &wanted.working_set {
+        families.push(Box::new(WorkingSets::new(roots, hierarchies, working_set)));
+    }
+    families
 }
 
 fn unix_time() -> f64 {

@@ -7,7 +7,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::Machine;
-use wca_kernel::{Sampler, TaskCgroups, Wanted};
+use wca_kernel::{Lines, Sampler, TaskCgroups, Wanted, WorkingSet};
 use wca_model::TaskKey;
 
 struct Counting;
@@ -34,9 +34,21 @@ static ALLOCATOR: Counting = Counting;
 
 #[test]
 fn a_steady_tick_allocates_nothing() {
-    for name in ["v1-and-v2", "v2-numa-resctrl"] {
+    for (name, busy) in [("v1-and-v2", "/sys/fs/cgroup/cpu/demo/busy"), ("v2-numa-resctrl", "/sys/fs/cgroup/demo/busy")]
+    {
         let machine = Machine::captured(name);
-        let mut sampler = Sampler::new(&machine.roots(), &machine.hierarchies(), Wanted::default());
+        for file in ["cgroup.procs", "cgroup.threads", "tasks"] {
+            machine.write(&format!("{busy}/{file}"), "7\n");
+        }
+        for process in ["self", "7"] {
+            let of = |file: &str| format!("/proc/{process}/{file}");
+            machine.write(&of("sched"), "x (7, #threads: 1)\n--------------------\nnr_switches : 1\nprio : 1\n");
+            machine.write(&of("smaps_rollup"), "Referenced: 4 kB\n");
+            machine.write(&of("clear_refs"), "");
+        }
+        let working_set = WorkingSet { reset_cycles: 1, stable_cycles: 0, membw_threshold: None };
+        let wanted = Wanted { sched: Lines::All, working_set: Some(working_set), ..Wanted::default() };
+        let mut sampler = Sampler::new(&machine.roots(), &machine.hierarchies(), wanted);
         let task =
             |key: u64, cgroup: &str| TaskCgroups { key: TaskKey(key), cgroup: cgroup.into(), containers: vec![] };
         sampler.set_tasks(&[task(1, "/demo/busy"), task(2, "/demo/empty"), task(3, "/nowhere")]);
@@ -47,6 +59,9 @@ fn a_steady_tick_allocates_nothing() {
         let before = ALLOCATIONS.load(Ordering::Relaxed);
         for _ in 0..200 {
             assert!(sampler.sample(&mut values).is_empty());
+        }
+        for metric in ["task_sched_stat", "task_wss_referenced_bytes"] {
+            assert_eq!(sampler.catalog().columns_of(metric).len(), 1);
         }
         let allocations = ALLOCATIONS.load(Ordering::Relaxed) - before;
         // The test runner's own thread may allocate once or twice meanwhile; a tick that allocated would do so 200 times.
