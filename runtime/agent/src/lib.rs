@@ -25,6 +25,7 @@ mod roster;
 mod run;
 mod sayings;
 pub mod settings;
+mod spent;
 mod storages;
 #[cfg(test)]
 mod testing;

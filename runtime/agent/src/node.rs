@@ -21,6 +21,7 @@ use crate::policies::{Decision, Policies};
 use crate::print;
 use crate::reported::Reported;
 use crate::roster::{Known, say};
+use crate::spent::Spent;
 use crate::storages::Storages;
 
 pub(crate) use applied::{Applied, apply};
@@ -42,6 +43,7 @@ pub(crate) struct Node {
     reported: Reported,
     snapshot: Option<Arc<Snapshot>>,
     cost: Cost,
+    spent: Spent,
     asked: u64,
     failed: u64,
 }
@@ -72,6 +74,7 @@ impl Node {
             reported: Reported::default(),
             snapshot: None,
             cost: Cost::default(),
+            spent: Spent::default(),
             asked: 0,
             failed: 0,
         }
@@ -102,15 +105,18 @@ impl Node {
         self.durations.took("prepare_tasks_data", Duration::from_secs_f64(cost.tasks));
         self.cost = cost;
         let known = &self.known;
-        let snapshot = Arc::new(Snapshot::new(
-            columns.header().tick,
-            timestamp,
-            Arc::clone(&known.roster),
-            Arc::clone(&known.catalog),
-            Arc::clone(&known.platform),
-            Arc::new(columns),
-            self.snapshot.as_deref(),
-        )?);
+        let snapshot = self.spent.crossing(|| {
+            Snapshot::new(
+                columns.header().tick,
+                timestamp,
+                Arc::clone(&known.roster),
+                Arc::clone(&known.catalog),
+                Arc::clone(&known.platform),
+                Arc::new(columns),
+                self.snapshot.as_deref(),
+            )
+        });
+        let snapshot = Arc::new(snapshot?);
         self.known.look_again_for_lost_tasks(&snapshot);
         self.snapshot = Some(Arc::clone(&snapshot));
         Ok(snapshot)
@@ -165,6 +171,7 @@ impl Node {
             samples.extend(self.policies.anomaly_metrics());
         }
         samples.push(own::overrun(self.pace.overrun()));
+        samples.extend(self.spent.metrics(&self.cost, &storages.deliveries));
         let config = self.reloading.as_ref().map(Reloading::state);
         samples.extend(own::of_process(&self.durations, &storages.deliveries, config));
         let labels = Arc::clone(&self.known.labels);

@@ -10,7 +10,8 @@ use wca_messages::{Reply, Request};
 use wca_model::{Batch, Sample};
 use wca_sandbox::{Policy, PolicyName};
 use wca_storage::{
-    Appended, Delivery, LogStorage, Outlet, Output, StandardError, Store, StoreError, TextForm, WhenFull, blocking,
+    Appended, Delivery, LogStorage, Outlet, Output, StandardError, Store, StoreError, TextForm, WhenFull, Work,
+    blocking,
 };
 
 use crate::client::{Client, ClientError};
@@ -103,7 +104,7 @@ struct GuestStore {
 
 #[async_trait::async_trait]
 impl Store for GuestStore {
-    async fn store(&mut self, batch: &Batch) -> Result<(), StoreError> {
+    async fn store(&mut self, batch: &Batch, _: &Arc<Work>) -> Result<(), StoreError> {
         if !self.policy.is_ready() {
             self.counts.locked().missed += 1;
             return Err(StoreError::Resting);
@@ -185,9 +186,9 @@ struct Replaced {
 
 #[async_trait::async_trait]
 impl Output for Replaced {
-    async fn put(&mut self, text: String) -> Result<(), String> {
+    async fn put(&mut self, text: String, work: &Arc<Work>) -> Result<(), String> {
         let mut file = open(&self.client, self.output).await.map_err(|error| error.to_string())?;
-        blocking(move || file.write_all(text.as_bytes()), &self.path).await?;
+        blocking(move || file.write_all(text.as_bytes()), &self.path, work).await?;
         match self.client.ask(&Request::Publish { output: self.output }).await {
             Ok(_) => Ok(()),
             Err(error) => Err(error.to_string()),

@@ -52,6 +52,8 @@ pub(crate) enum Verb {
     Inspect(InspectArguments),
     /// Watch a busy and an idle task of one's own making with a detector that is built in.
     Demo(DemoArguments),
+    /// Measure what the agent costs this machine.
+    Bench(BenchArguments),
     /// The unprivileged process, started by the warden.
     #[command(hide = true)]
     Agent,
@@ -69,7 +71,7 @@ impl Verb {
             Self::Components(components) => Some(&components.process),
             Self::Inspect(inspect) => Some(&inspect.process),
             Self::Demo(demo) => Some(&demo.process),
-            Self::Reload(_) | Self::Agent | Self::Compile => None,
+            Self::Reload(_) | Self::Bench(_) | Self::Agent | Self::Compile => None,
         }
     }
 }
@@ -195,6 +197,38 @@ pub(crate) struct DemoArguments {
     pub(crate) pace: DemoPace,
     #[command(flatten)]
     pub(crate) process: ProcessArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchArguments {
+    #[command(subcommand)]
+    pub(crate) what: Benched,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Benched {
+    /// Make cgroups with a sleeping process each, run the real loop, and print its processor time by parts beside the floor:
+    /// the same files read and thrown away.
+    Node(NodeBenchArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NodeBenchArguments {
+    /// Number of tasks.
+    #[arg(long, value_name = "N", default_value = "1000", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) tasks: u32,
+    /// Time from one tick to the next.
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = parse_duration)]
+    pub(crate) interval: Duration,
+    /// Number of ticks that are measured.
+    #[arg(long, value_name = "N", default_value = "20", value_parser = parse_iterations)]
+    pub(crate) iterations: u64,
+    /// Count the processor's events per task too.
+    #[arg(long)]
+    pub(crate) perf: bool,
+    /// Print the results as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

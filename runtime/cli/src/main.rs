@@ -1,6 +1,7 @@
 //! `wca`: a node agent whose policies are sandboxed WebAssembly components.
 
 mod arguments;
+mod bench;
 mod compile;
 mod components;
 mod config_file;
@@ -14,7 +15,7 @@ mod start;
 
 use std::process::ExitCode;
 
-use crate::arguments::{Arguments, Verb};
+use crate::arguments::{Arguments, BenchArguments, Benched, Verb};
 
 /// Exit code of a wrong command line.
 const USAGE: u8 = 2;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         Verb::Reload(reload) => report::ended(reload::reload(&reload)),
         Verb::Components(components) => report::ended(components::components(&components)),
         Verb::Inspect(inspect) => report::ended(start::inspect(&inspect)),
+        Verb::Bench(BenchArguments { what: Benched::Node(arguments) }) => report::ended(bench::node(&arguments)),
         Verb::Demo(demo) => report::ended(demo::demo(&demo)),
     }
 }

@@ -221,6 +221,12 @@ pub struct Cost {
     pub tasks: f64,
     /// Most bytes of memory that the warden has had at once.
     pub memory: u64,
+    /// Seconds of processor time that reading has cost since the warden began.
+    pub reading: f64,
+    /// Seconds of processor time that handing over what was read had cost before this sample.
+    pub crossing: f64,
+    /// Seconds of processor time that the warden has had.
+    pub process: f64,
 }
 
 /// Machine code of a component.

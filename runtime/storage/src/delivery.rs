@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::sync::oneshot;
@@ -9,6 +10,7 @@ use tokio::time::Instant;
 use wca_model::Batch;
 
 use crate::store::{Store, StoreError};
+use crate::work::{Part, Work};
 
 /// Batches that wait. A tick sends at most three to one storage.
 const QUEUE: usize = 6;
@@ -38,6 +40,7 @@ struct Counts {
     stored: AtomicU64,
     dropped: AtomicU64,
     errors: AtomicU64,
+    work: Arc<Work>,
 }
 
 /// The way to one storage.
@@ -112,6 +115,12 @@ impl Delivery {
         }
     }
 
+    /// What storing has cost of processor time so far.
+    #[must_use]
+    pub fn spent(&self, part: Part) -> Duration {
+        self.counts.work.spent(part)
+    }
+
     /// Waits until everything that was handed over has been stored or lost, or until then; whether it has.
     pub async fn flush(&self, until: Instant) -> bool {
         let flushing = async {
@@ -142,7 +151,7 @@ async fn work(name: Arc<str>, counts: Arc<Counts>, mut store: impl Store, mut it
                 continue;
             }
         };
-        match store.store(&batch).await {
+        match store.store(&batch, &counts.work).await {
             Ok(()) => {
                 add(&counts.stored, batch.size());
                 said.works(&name);

@@ -9,8 +9,10 @@ mod outlet;
 mod store;
 #[cfg(test)]
 mod testing;
+mod work;
 
 pub use delivery::{Delivered, Delivery, WhenFull};
 pub use log::{Appended, LogStorage, Output, StandardError, TextForm, blocking};
 pub use outlet::Outlet;
 pub use store::{Store, StoreError};
+pub use work::{Part, Work, thread_time};

@@ -8,6 +8,7 @@ use wca_model::batch::compare_samples;
 use wca_model::{Batch, exposition};
 
 use crate::store::{Store, StoreError};
+use crate::work::{Part, Work};
 
 /// The form of the text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,7 +47,7 @@ fn with_labels(batch: &Batch, labels: &[String], timestamp: Option<i64>) -> Stri
 #[async_trait::async_trait]
 pub trait Output: Send + 'static {
     /// Takes the text of one tick.
-    async fn put(&mut self, text: String) -> Result<(), String>;
+    async fn put(&mut self, text: String, work: &Arc<Work>) -> Result<(), String>;
 }
 
 /// Writes each batch as text.
@@ -65,8 +66,9 @@ impl<O: Output> LogStorage<O> {
 
 #[async_trait::async_trait]
 impl<O: Output> Store for LogStorage<O> {
-    async fn store(&mut self, batch: &Batch) -> Result<(), StoreError> {
-        self.output.put(self.form.text(batch)).await.map_err(StoreError::Failed)
+    async fn store(&mut self, batch: &Batch, work: &Arc<Work>) -> Result<(), StoreError> {
+        let text = work.count(Part::Rendering, || self.form.text(batch));
+        self.output.put(text, work).await.map_err(StoreError::Failed)
     }
 }
 
@@ -86,9 +88,9 @@ impl Appended {
 
 #[async_trait::async_trait]
 impl Output for Appended {
-    async fn put(&mut self, text: String) -> Result<(), String> {
+    async fn put(&mut self, text: String, work: &Arc<Work>) -> Result<(), String> {
         let (file, path) = (Arc::clone(&self.file), Arc::clone(&self.path));
-        blocking(move || (&*file).write_all(with_end(text).as_bytes()), &path).await
+        blocking(move || (&*file).write_all(with_end(text).as_bytes()), &path, work).await
     }
 }
 
@@ -97,8 +99,8 @@ pub struct StandardError;
 
 #[async_trait::async_trait]
 impl Output for StandardError {
-    async fn put(&mut self, text: String) -> Result<(), String> {
-        blocking(move || io::stderr().lock().write_all(with_end(text).as_bytes()), "standard error").await
+    async fn put(&mut self, text: String, work: &Arc<Work>) -> Result<(), String> {
+        blocking(move || io::stderr().lock().write_all(with_end(text).as_bytes()), "standard error", work).await
     }
 }
 
@@ -111,8 +113,13 @@ fn with_end(mut text: String) -> String {
 ///
 /// # Errors
 /// What went wrong, with the path before it.
-pub async fn blocking(write: impl FnOnce() -> io::Result<()> + Send + 'static, path: &str) -> Result<(), String> {
-    match tokio::task::spawn_blocking(write).await {
+pub async fn blocking(
+    write: impl FnOnce() -> io::Result<()> + Send + 'static,
+    path: &str,
+    work: &Arc<Work>,
+) -> Result<(), String> {
+    let work = Arc::clone(work);
+    match tokio::task::spawn_blocking(move || work.count(Part::Writing, write)).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(format!("{path}: {error}")),
         Err(_) => Err(format!("{path}: the agent ends")),
@@ -121,6 +128,8 @@ pub async fn blocking(write: impl FnOnce() -> io::Result<()> + Send + 'static, p
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::testing::{batch, sample};
 
@@ -181,8 +190,10 @@ mod tests {
         let form = form(false, Some(&[]));
         let mut storage = LogStorage::new(form.clone(), Appended::new(file, "metrics.prom"));
         let batch = batch(1.0, vec![]);
-        storage.store(&batch).await.unwrap();
-        storage.store(&batch).await.unwrap();
+        let work = Arc::default();
+        storage.store(&batch, &work).await.unwrap();
+        storage.store(&batch, &work).await.unwrap();
+        assert!(work.spent(Part::Rendering) > Duration::ZERO && work.spent(Part::Writing) > Duration::ZERO);
         let once = form.text(&batch);
         assert_eq!(std::fs::read_to_string(&path).unwrap(), format!("{once}\n{once}\n"));
     }
@@ -191,7 +202,7 @@ mod tests {
     async fn a_file_that_cannot_be_written_is_said_with_its_path() {
         let file = File::open("/dev/null").unwrap();
         let mut storage = LogStorage::new(form(false, None), Appended::new(file, "a/b.prom"));
-        let told = storage.store(&batch(1.0, vec![])).await.unwrap_err();
+        let told = storage.store(&batch(1.0, vec![]), &Arc::default()).await.unwrap_err();
         assert_eq!(told.to_string(), "a/b.prom: Bad file descriptor (os error 9)");
     }
 }

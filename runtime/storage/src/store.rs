@@ -1,6 +1,10 @@
 //! What every storage does.
 
+use std::sync::Arc;
+
 use wca_model::Batch;
+
+use crate::work::Work;
 
 /// A batch was not stored.
 #[derive(Debug, thiserror::Error)]
@@ -16,9 +20,9 @@ pub enum StoreError {
 /// A storage.
 #[async_trait::async_trait]
 pub trait Store: Send + 'static {
-    /// Takes one batch, and returns when it has been stored.
+    /// Takes one batch, and returns when it has been stored; counts what that costs of processor time.
     ///
     /// # Errors
     /// [`StoreError`]; the batch is lost then.
-    async fn store(&mut self, batch: &Batch) -> Result<(), StoreError>;
+    async fn store(&mut self, batch: &Batch, work: &Arc<Work>) -> Result<(), StoreError>;
 }

@@ -9,6 +9,7 @@ use wca_model::metric::MetricInfo;
 use wca_model::{Batch, Catalog, MetricKind, Roster, Sample, Snapshot, Task, TaskKey};
 
 use crate::store::{Store, StoreError};
+use crate::work::Work;
 
 /// A sample of a gauge.
 pub(crate) fn sample(name: &str, labels: &[(&str, &str)], value: f64) -> Sample {
@@ -69,7 +70,7 @@ impl Gate {
 
 #[async_trait::async_trait]
 impl Store for Gate {
-    async fn store(&mut self, batch: &Batch) -> Result<(), StoreError> {
+    async fn store(&mut self, batch: &Batch, _: &Arc<Work>) -> Result<(), StoreError> {
         self.permits.acquire().await.unwrap().forget();
         if self.refuses {
             return Err(StoreError::Failed("no".into()));

@@ -1,11 +1,11 @@
 //! What the warden reads of the machine and of its cgroups.
 
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use nix::sys::resource::{UsageWho, getrusage};
 use wca_kernel::{
     Facts, Hierarchies, Hierarchy, KernelError, Limits, Notice, PopulatedCgroup, Roots, Said, Sampler, TaskCgroups,
-    TreeWalker, Version, Wanted, identity, platform,
+    TreeWalker, Version, Wanted, identity, platform, process_time, thread_time,
 };
 use wca_messages::{Cgroup, Cost, MemoryTopology};
 use wca_model::{Catalog, Platform};
@@ -26,6 +26,10 @@ pub(crate) struct Measure {
     said: Said,
     rows: usize,
     values: Vec<f64>,
+    /// Processor time that reading has cost.
+    reading: Duration,
+    /// Processor time that handing over has cost.
+    crossing: Duration,
 }
 
 impl Measure {
@@ -44,6 +48,8 @@ impl Measure {
             said: Said::default(),
             rows: 0,
             values: Vec::new(),
+            reading: Duration::ZERO,
+            crossing: Duration::ZERO,
         })
     }
 
@@ -106,17 +112,28 @@ impl Measure {
 
     /// Reads all values, and returns when, with what is to be said and what it has cost.
     pub(crate) fn sample(&mut self) -> (f64, Vec<String>, Cost) {
-        let (timestamp, begun) = (unix_time(), Instant::now());
+        let (timestamp, begun, before) = (unix_time(), Instant::now(), thread_time());
         let notices = texts(&self.sampler.sample_at(timestamp, &mut self.values));
         let machine = self.sampler.machine_took();
         let tasks = begun.elapsed().saturating_sub(machine);
-        let cost = Cost { machine: machine.as_secs_f64(), tasks: tasks.as_secs_f64(), memory: peak_memory() };
+        self.reading += thread_time().saturating_sub(before);
+        let cost = Cost {
+            machine: machine.as_secs_f64(),
+            tasks: tasks.as_secs_f64(),
+            memory: peak_memory(),
+            reading: self.reading.as_secs_f64(),
+            crossing: self.crossing.as_secs_f64(),
+            process: process_time().as_secs_f64(),
+        };
         (timestamp, notices, cost)
     }
 
-    /// The values that were read last, laid out as the catalogue says.
-    pub(crate) fn values(&self) -> &[f64] {
-        &self.values
+    /// Does what `work` does with the values that were read last, laid out as the catalogue says, and counts it as crossing.
+    pub(crate) fn hand_over<T>(&mut self, work: impl FnOnce(&[f64]) -> T) -> T {
+        let before = thread_time();
+        let result = work(&self.values);
+        self.crossing += thread_time().saturating_sub(before);
+        result
     }
 }
 

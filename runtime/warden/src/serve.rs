@@ -229,8 +229,8 @@ impl Service {
             columns: u32::try_from(catalog.columns.len()).map_err(too_many)?,
             platform: u32::try_from(catalog.platform.len()).map_err(too_many)?,
         };
-        let memory =
-            write_columns(header, self.measure.values()).map_err(|error| Refused::Failed(error.to_string()))?;
+        let written = self.measure.hand_over(|values| write_columns(header, values));
+        let memory = written.map_err(|error| Refused::Failed(error.to_string()))?;
         self.samples += 1;
         let reply = Reply::Sample { timestamp, notices, cost };
         Ok(Answer { reply, descriptor: Some(memory) })

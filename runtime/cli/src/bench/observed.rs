@@ -1,0 +1,87 @@
+//! What the loop has stored of itself.
+
+use std::collections::HashMap;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+/// What stands in the metrics of one tick.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Observed {
+    /// When it was, in seconds since 1970.
+    pub(super) tick: f64,
+    /// Ticks that were left out.
+    pub(super) overrun: f64,
+    /// Processor time since the start, of each part of the work and of each process.
+    pub(super) spent: HashMap<&'static str, Duration>,
+}
+
+/// Series of processor time: the name that results have for it, the metric and the label that tells it from its others.
+pub(super) const SPENT: [(&str, &str, &str); 6] = [
+    ("reading", "wca_part_cpu_seconds", "part=\"reading\""),
+    ("crossing", "wca_part_cpu_seconds", "part=\"crossing\""),
+    ("rendering", "wca_part_cpu_seconds", "part=\"rendering\""),
+    ("storing", "wca_part_cpu_seconds", "part=\"writing\""),
+    ("warden", "wca_cpu_seconds", "process=\"warden\""),
+    ("agent", "wca_cpu_seconds", "process=\"agent\""),
+];
+
+/// What stands in the file; none where nothing has been stored yet.
+///
+/// # Errors
+/// The file cannot be read, or lacks what the loop always stores.
+pub(super) fn observe(path: &Path) -> Result<Option<Observed>> {
+    let text = match std::fs::read_to_string(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        text => text.with_context(|| path.display().to_string())?,
+    };
+    if text.is_empty() {
+        return Ok(None);
+    }
+    parse(&text).with_context(|| format!("{}: not what the loop stores", path.display())).map(Some)
+}
+
+fn parse(text: &str) -> Result<Observed> {
+    let own: Vec<(&str, &str)> =
+        text.lines().filter(|line| line.starts_with("wca_")).filter_map(|line| line.rsplit_once(' ')).collect();
+    // Names of metrics end where labels begin, if there are any.
+    let is = |series: &str, name: &str, label: &str| {
+        series
+            .strip_prefix(name)
+            .is_some_and(|labels| labels.is_empty() || labels.starts_with('{') && labels.contains(label))
+    };
+    let value = |name: &str, label: &str| -> Result<f64> {
+        let found = own.iter().find(|(series, _)| is(series, name, label));
+        let (_, value) = found.with_context(|| format!("{name}{{{label}}} is missing"))?;
+        value.parse().with_context(|| format!("{name}{{{label}}} {value}"))
+    };
+    let seconds = |(part, name, label)| Ok((part, Duration::try_from_secs_f64(value(name, label)?)?));
+    let spent = SPENT.into_iter().map(seconds).collect::<Result<_>>()?;
+    Ok(Observed { tick: value("wca_up", "")?, overrun: value("wca_ticks_overrun", "")?, spent })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_loop_stores_of_itself() {
+        let mut text: String = SPENT
+            .iter()
+            .map(|(_, name, label)| format!("# HELP {name} X.\n{name}{{host=\"vm\",{label}}} 0.25\n"))
+            .collect();
+        text += "task_up{task_id=\"/a b\"} 1\nwca_up{host=\"vm\"} 12.5\nwca_ticks_overrun 3\n";
+        let observed = parse(&text).unwrap();
+        assert_eq!((observed.tick, observed.overrun, observed.spent.len()), (12.5, 3.0, SPENT.len()));
+        assert!(observed.spent.values().all(|spent| *spent == Duration::from_millis(250)));
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let told = parse("wca_up 1\n").unwrap_err().to_string();
+        assert_eq!(told, "wca_part_cpu_seconds{part=\"reading\"} is missing");
+        assert_eq!(observe(Path::new("/nowhere/metrics.prom")).unwrap(), None);
+    }
+}
