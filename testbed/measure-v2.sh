@@ -21,6 +21,9 @@ runner: !MeasurementRunner
     output_filename: /metrics.prom
     overwrite: true
   action_delay: 0.5
+  gather_hw_mm_topology: true
+  sched: nr_|wait_
+  wss_reset_interval: 2
 YAML
 chmod 644 /config.yaml
 /test/wca -c /config.yaml --root --iterations 4

@@ -174,7 +174,8 @@ impl Family for Sched {
             name: name.to_owned(),
             help: help.to_owned(),
             kind: MetricKind::Counter,
-            unit: "numeric".to_owned(),
+            // Each key has its own.
+            unit: String::new(),
             levels: levels.iter().map(|level| (*level).to_owned()).collect(),
             per_task: true,
         };
