@@ -38,7 +38,7 @@ pub(crate) struct FamilyMetric {
 /// What a reading takes.
 pub(crate) struct Moment<'a> {
     /// Unix time of the reading in seconds.
-    #[allow(dead_code, reason = "for families that count over time")]
+    #[allow(dead_code, reason = "for families that measure durations")]
     pub time: f64,
     /// Room for the content of one file, to be reused.
     pub buffer: &'a mut Vec<u8>,

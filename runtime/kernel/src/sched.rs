@@ -174,8 +174,7 @@ impl Family for Sched {
             name: name.to_owned(),
             help: help.to_owned(),
             kind: MetricKind::Counter,
-            // Each key has its own.
-            unit: String::new(),
+            unit: "numeric".to_owned(),
             levels: levels.iter().map(|level| (*level).to_owned()).collect(),
             per_task: true,
         };

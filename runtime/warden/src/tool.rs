@@ -41,7 +41,7 @@ pub(crate) fn run(program: &OsStr, arguments: &[&str], limit: Duration) -> Ran {
         Err(error) => return Ran::Failed(format!("{name} cannot be run: {error}")),
     };
     let deadline = Instant::now() + limit;
-    let printed = child.stdout.take().map_or_else(|| Ok(Vec::new()), |output| read(output, deadline));
+    let printed = child.stdout.take().map_or_else(|| Ok(Vec::new()), |output| read(&output, deadline));
     let ended = printed.and_then(|printed| Ok((printed, wait(&mut child, deadline)?)));
     match ended {
         Ok((printed, status)) if status.success() => Ran::Printed(printed),
@@ -70,8 +70,8 @@ impl From<rustix::io::Errno> for Stopped {
     }
 }
 
-fn read(output: ChildStdout, deadline: Instant) -> Result<Vec<u8>, Stopped> {
-    fcntl_setfl(&output, OFlags::NONBLOCK)?;
+fn read(output: &ChildStdout, deadline: Instant) -> Result<Vec<u8>, Stopped> {
+    fcntl_setfl(output, OFlags::NONBLOCK)?;
     let mut printed = Vec::new();
     let mut buffer = [0; 16 << 10];
     loop {
@@ -84,7 +84,7 @@ fn read(output: ChildStdout, deadline: Instant) -> Result<Vec<u8>, Stopped> {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(errno) => return Err(errno.into()),
         }
-        match rustix::io::read(&output, &mut buffer) {
+        match rustix::io::read(output, &mut buffer) {
             Ok(0) => return Ok(printed),
             Ok(count) if printed.len() + count > MOST => return Err(Stopped::TooMuch),
             Ok(count) => printed.extend_from_slice(&buffer[..count]),
