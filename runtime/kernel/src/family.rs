@@ -36,6 +36,7 @@ pub(crate) struct FamilyMetric {
 }
 
 /// What a reading takes.
+#[allow(dead_code, reason = "the families that read by it come one by one")]
 pub(crate) struct Moment<'a> {
     /// Unix time of the reading in seconds.
     #[allow(dead_code, reason = "for families that measure durations")]

@@ -14,10 +14,9 @@ const DESCRIPTORS: usize = 12;
 /// How many KiB a process may grow by: allocators take their time until they have seen the worst.
 const KIBIBYTES: usize = 8 << 10;
 
-/// How long tasks come and go: `.ci/churn` sets more.
-fn duration() -> Duration {
-    let seconds = std::env::var("WCA_CHURN_SECONDS").ok().and_then(|text| text.parse().ok());
-    Duration::from_secs(seconds.unwrap_or(10))
+/// A number that `.ci/churn` sets.
+fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().map_or(default, |text| text.parse().unwrap())
 }
 
 #[test]
@@ -32,9 +31,14 @@ fn with_tasks_that_come_and_go_every_tick_is_stored_or_counted_and_nothing_grows
     let dirs = tasks[0].dirs();
     let unified = dirs.iter().any(|dir| dir.join("cgroup.type").exists());
     println!("cgroups in {} hierarchies, cgroup v2 among them: {unified}", dirs.len());
+    let duration = Duration::from_secs(setting("WCA_CHURN_SECONDS", 10));
+    let interval = setting("WCA_CHURN_MILLISECONDS", 50) as f64 / 1_000.0;
+    let seed = setting("WCA_CHURN_SEED", std::process::id().into());
+    println!("WCA_CHURN_SEED={seed} ends the same tasks");
     let setup = Setup::with(&format!(
-        "runner: !DetectionRunner\n  measurement_runner: !MeasurementRunner\n    action_delay: 0.05\n    node: !CgroupNode {{paths: \
-         [/{group}/*]}}\n    metrics_storage: !FilterStorage\n      filter: [wca_up, wca_tasks, wca_ticks_overrun, wca_duration_seconds]\n      \
+        "runner: !DetectionRunner\n  measurement_runner: !MeasurementRunner\n    action_delay: {interval}\n    vmstat: false\n    \
+         zoneinfo: false\n    node: !CgroupNode {{paths: [/{group}/*]}}\n    metrics_storage: !FilterStorage\n      \
+         filter: [wca_up, wca_tasks, wca_ticks_overrun, wca_duration_seconds]\n      \
          storages: [!LogStorage {{output_filename: FOLDER/metrics.prom}}]\n  detector: !BusyTask \n  anomalies_storage: !LogStorage \
          {{output_filename: FOLDER/anomalies.prom, overwrite: true}}\n"
     ));
@@ -42,10 +46,11 @@ fn with_tasks_that_come_and_go_every_tick_is_stored_or_counted_and_nothing_grows
     started.until_ticks("metrics.prom", 40);
     let before = Sizes::of(&started);
     let begun = Instant::now();
-    let mut changes = 0;
-    while begun.elapsed() < duration() {
-        let at = (changes * 37) % TASKS;
-        drop(tasks.swap_remove(at));
+    let (mut changes, mut random) = (0, seed);
+    while begun.elapsed() < duration {
+        // The high bits of a linear congruence (Knuth, The Art of Computer Programming 2, 3.3.4).
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        drop(tasks.swap_remove((random >> 33) as usize % TASKS));
         tasks.push(task());
         changes += 1;
     }
@@ -57,7 +62,7 @@ fn with_tasks_that_come_and_go_every_tick_is_stored_or_counted_and_nothing_grows
     drop(tasks);
     assert!(!finished.stderr.contains("this tick is lost"), "{finished:#?}");
     let lines = setup.lines("metrics.prom");
-    let (stored, overrun) = check_grid(&lines, 0.05);
+    let (stored, overrun) = check_grid(&lines, interval);
     println!("{changes} tasks ended, {stored} ticks stored, {overrun} overrun; before {before:?}, after {after:?}");
     assert!(changes > 50 && stored > 100, "{changes} {stored}");
     let last: Vec<&Line> = lines.iter().filter(|line| line.name == "wca_tasks").collect();

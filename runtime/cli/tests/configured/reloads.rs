@@ -16,8 +16,9 @@ fn reloads() -> usize {
 /// A file that is right, of this generation.
 fn good(generation: usize) -> String {
     format!(
-        "runner: !DetectionRunner\n  measurement_runner: !MeasurementRunner\n    action_delay: 0.02\n    extra_labels: {{generation: \
-         '{generation}'}}\n    node: !CgroupNode {{paths: [/no-such]}}\n    metrics_storage: !LogStorage {{output_filename: \
+        "runner: !DetectionRunner\n  measurement_runner: !MeasurementRunner\n    action_delay: 0.02\n    vmstat: false\n    \
+         zoneinfo: false\n    extra_labels: {{generation: '{generation}'}}\n    node: !CgroupNode {{paths: [/no-such]}}\n    \
+         metrics_storage: !LogStorage {{output_filename: \
          FOLDER/metrics.prom}}\n  detector: !BusyTask {{threshold: 0.5}}\n  anomalies_storage: !LogStorage {{output_filename: \
          FOLDER/anomalies.prom, overwrite: true}}\n"
     )
