@@ -20,6 +20,7 @@ use crate::pace::Pace;
 use crate::policies::{Decision, Policies};
 use crate::print;
 use crate::reported::Reported;
+use crate::requested;
 use crate::roster::{Known, say};
 use crate::spent::Spent;
 use crate::storages::Storages;
@@ -165,6 +166,7 @@ impl Node {
         let mut samples = extra;
         samples.extend(own::of_tick(snapshot, &self.cost));
         samples.extend_from_slice(self.memory.samples(&self.client).await);
+        samples.extend(requested::of_tasks(&snapshot.roster));
         samples.extend(self.policies.metrics());
         samples.extend(storages.policy_metrics());
         if storages.anomalies.is_none() {

@@ -30,7 +30,7 @@ mod wanted;
 mod working_set;
 
 pub use cgroup::{
-    Hierarchies, Hierarchy, Limits, PopulatedCgroup, Scratch, Tree, TreeWalker, Version, identity, populated,
+    Gap, Hierarchies, Hierarchy, Limits, PopulatedCgroup, Scratch, Tree, TreeWalker, Version, identity, populated,
     relative_cgroup_path,
 };
 pub use error::KernelError;

@@ -7,6 +7,7 @@ use wca_model::{Catalog, TaskKey};
 
 use crate::catalog::catalog;
 use crate::cgroup::files::{CgroupFiles, Reading};
+use crate::cgroup::gaps::{Gap, gaps};
 use crate::cgroup::opener::Opener;
 use crate::cgroup::plan::{Labels, Plan};
 use crate::cgroup::sum::Sum;
@@ -129,6 +130,14 @@ impl Sampler {
         }
         self.read_machine(unix_time());
         self.renew_catalog();
+    }
+
+    /// What the cgroups of a task do not say, as was found when they were last looked into; none where there is no such task.
+    #[must_use]
+    pub fn gaps(&self, task: TaskKey) -> Option<Vec<Gap>> {
+        let row = self.rows.iter().find(|row| row.key == task)?;
+        let of = |cgroup: &CgroupFiles| gaps(cgroup, &self.plan, &self.hierarchies, &self.opener);
+        Some(row.cgroups.iter().flat_map(of).collect())
     }
 
     /// How many files of cgroups may stay open: by default the limit of the process at the time of [`Sampler::new`] less
