@@ -73,6 +73,18 @@ fn tasks_are_measured_by_cgroup_v2() {
     assert_eq!(of("task_up", "busy"), 1.0);
     of_processes(metrics);
     of_modules(metrics);
+    // Counted by monitoring groups, which are gone now.
+    let bandwidth = of("task_mem_bandwidth_bytes", "busy");
+    assert!(bandwidth > 0.0 && of("task_llc_occupancy_bytes", "busy") > 0.0, "{metrics}");
+    let domains = ["0", "1"].map(|id| {
+        let series = format!(
+            "task_mem_bandwidth_domain_bytes{{domain_id=\"{id}\",host=\"(none)\",task_id=\"wca/busy\",task_name=\"wca/busy\"}} "
+        );
+        let value = metrics.lines().find_map(|line| line.strip_prefix(&series)).unwrap_or_else(|| panic!("{metrics}"));
+        value.parse::<f64>().unwrap()
+    });
+    assert_eq!(domains.iter().sum::<f64>(), bandwidth);
+    assert!(text.contains("GROUPS LEFT: ."), "{text}");
 }
 
 /// A metric of a task with labels besides.
@@ -97,6 +109,9 @@ fn of_processes(metrics: &str) {
     let referenced = value_of_task(metrics, "task_wss_referenced_bytes", "", "busy", "");
     assert!((4_096.0..8_388_608.0).contains(&referenced), "{metrics}");
     assert!(value_of_task(metrics, "task_wss_measure_overhead_seconds", "", "busy", "") > 0.0, "{metrics}");
+    // Found in the second search, by the traffic of the task's monitoring group.
+    let working_set = value_of_task(metrics, "task_working_set_size_bytes", "", "busy", "");
+    assert!((4_096.0..8_388_608.0).contains(&working_set), "{metrics}");
 }
 
 /// What the firmware says of the memory modules. Its table stands in `runtime/agent/src/memory_topology/qemu.dmi` too.

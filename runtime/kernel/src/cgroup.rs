@@ -14,7 +14,7 @@ mod refresh;
 mod scratch;
 pub(crate) mod sum;
 mod tree;
-mod walk;
+pub(crate) mod walk;
 mod walker;
 mod watch;
 

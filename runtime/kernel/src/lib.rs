@@ -18,6 +18,7 @@ mod notice;
 pub mod platform;
 mod process;
 mod processor_time;
+mod resctrl;
 mod roots;
 mod sampler;
 mod sched;

@@ -16,6 +16,7 @@ use crate::family::{Family, Moment};
 use crate::limits::descriptor_limit;
 use crate::machine::{Machine, MachineMetric};
 use crate::metrics::TaskFact;
+use crate::resctrl::Monitoring;
 use crate::sched::Sched;
 use crate::working_set::WorkingSets;
 use crate::{Lines, Notice, Roots, Wanted};
@@ -339,10 +340,13 @@ impl Sampler {
 /// What is read in other ways than from files with a number for each metric.
 fn families(roots: &Roots, hierarchies: &Hierarchies, wanted: &Wanted) -> Vec<Box<dyn Family>> {
     let mut families: Vec<Box<dyn Family>> = Vec::new();
+    if let Some(monitoring) = Monitoring::new(roots, hierarchies, wanted.rdt_enabled) {
+        families.push(Box::new(monitoring));
+    }
     if wanted.sched != Lines::Nothing {
         families.push(Box::new(Sched::new(roots, hierarchies, wanted.sched.clone())));
     }
-    // Behind those that know of memory traffic.
+    // Behind the one that knows of memory traffic.
     if let Some(working_set) = &wanted.working_set {
         families.push(Box::new(WorkingSets::new(roots, hierarchies, working_set)));
     }

@@ -46,7 +46,7 @@ impl TaskProcesses {
         let mut ids = std::mem::take(&mut self.ids);
         ids.clear();
         for cgroup in cgroups {
-            if let Err(error) = self.processes.read(cgroup, listed, |_| true, moment.buffer, &mut ids)
+            if let Err(error) = self.processes.read(cgroup, listed, moment.buffer, &mut ids)
                 && moment.said.first(("processes", format!("{listed:?}")))
             {
                 moment.notices.extend(notice(error));

@@ -10,6 +10,9 @@ pub struct Wanted {
     pub vmstat: Lines,
     /// Which lines of `/proc/zoneinfo`. A pattern has two groups, name and value, and applies from a line's beginning.
     pub zoneinfo: Lines,
+    /// Whether cache occupancy and memory bandwidth are measured by resctrl: true says what is missing, false touches
+    /// nothing, none is where the machine can.
+    pub rdt_enabled: Option<bool>,
     /// Which keys of `/proc/TID/sched`, by how they begin. By default none: there is a file for each thread.
     pub sched: Lines,
     /// How working sets are measured; by default not at all: it costs in proportion to the memory of tasks.
@@ -23,6 +26,7 @@ impl Default for Wanted {
         Self {
             vmstat: Lines::All,
             zoneinfo: Lines::All,
+            rdt_enabled: None,
             sched: Lines::Nothing,
             working_set: None,
             memory_topology: false,

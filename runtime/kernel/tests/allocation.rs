@@ -46,6 +46,14 @@ fn a_steady_tick_allocates_nothing() {
             machine.write(&of("smaps_rollup"), "Referenced: 4 kB\n");
             machine.write(&of("clear_refs"), "");
         }
+        if name == "v2-numa-resctrl" {
+            // A task that resctrl counts too, on the machine that has it.
+            for file in ["mbm_total_bytes", "mbm_local_bytes", "llc_occupancy"] {
+                machine.write(&format!("/sys/fs/resctrl/mon_groups/theirs/mon_data/mon_L3_00/{file}"), "5\n");
+                machine.write(&format!("/sys/fs/resctrl/mon_groups/theirs/mon_data/mon_L3_01/{file}"), "5\n");
+            }
+            machine.write("/sys/fs/resctrl/mon_groups/theirs/tasks", "7\n");
+        }
         let working_set = WorkingSet { reset_cycles: 1, stable_cycles: 0, membw_threshold: None };
         let wanted = Wanted { sched: Lines::All, working_set: Some(working_set), ..Wanted::default() };
         let mut sampler = Sampler::new(&machine.roots(), &machine.hierarchies(), wanted);

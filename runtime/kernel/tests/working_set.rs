@@ -17,7 +17,7 @@ fn every(reset_cycles: u32) -> WorkingSet {
 }
 
 fn sampler(roots: &Roots, hierarchies: &Hierarchies, working_set: WorkingSet, tasks: &[TaskCgroups]) -> Sampler {
-    let wanted = Wanted { working_set: Some(working_set), ..Wanted::default() };
+    let wanted = Wanted { working_set: Some(working_set), rdt_enabled: Some(false), ..Wanted::default() };
     let mut sampler = Sampler::new(roots, hierarchies, wanted);
     sampler.set_tasks(tasks);
     sampler

@@ -18,6 +18,7 @@ pub fn wanted(measurement: &Measurement) -> Result<Wanted, PatternError> {
             membw_threshold: working_set.membw_threshold,
         }),
         memory_topology: measurement.gather_hw_mm_topology != Some(false),
+        rdt_enabled: measurement.rdt_enabled,
     })
 }
 

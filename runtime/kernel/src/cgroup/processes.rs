@@ -73,9 +73,8 @@ impl Processes {
         }
     }
 
-    /// Adds to `ids` those of a cgroup (a path below the mount points without a leading slash) and of all cgroups below it
-    /// that `is_wanted` lets in, which gets their paths. In no order; one that moves while it is looked for may stand there
-    /// twice.
+    /// Adds to `ids` those of a cgroup (a path below the mount points without a leading slash) and of all cgroups below it.
+    /// In no order; one that moves while it is looked for may stand there twice.
     ///
     /// The first hierarchy is asked that has a process there: on v1 the others have the same, and the unified hierarchy
     /// beside v1 ones often has the directories and nothing in them. A cgroup that is not there, or goes meanwhile, has
@@ -88,13 +87,12 @@ impl Processes {
         &mut self,
         cgroup: &str,
         listed: Listed,
-        is_wanted: impl Fn(&str) -> bool,
         buffer: &mut Vec<u8>,
         ids: &mut Vec<u32>,
     ) -> Result<(), KernelError> {
         let before = ids.len();
         for at in 0..self.hierarchies.len() {
-            self.read_in(at, cgroup, listed, &is_wanted, buffer, ids)?;
+            self.read_in(at, cgroup, listed, buffer, ids)?;
             if ids.len() > before {
                 break;
             }
@@ -107,7 +105,6 @@ impl Processes {
         at: usize,
         cgroup: &str,
         listed: Listed,
-        is_wanted: &impl Fn(&str) -> bool,
         buffer: &mut Vec<u8>,
         ids: &mut Vec<u32>,
     ) -> Result<(), KernelError> {
@@ -145,7 +142,7 @@ impl Processes {
             }
             visited += 1;
             if depth < limits.depth && visited < limits.visited {
-                list(root, current, depth + 1, is_wanted, queue).map_err(|error| failed(current, error))?;
+                list(root, current, depth + 1, queue).map_err(|error| failed(current, error))?;
             }
             next = queue.pop().map(|(path, depth)| (Some(path), depth));
         }
@@ -166,13 +163,7 @@ fn take(bytes: &[u8], ids: &mut Vec<u32>) -> Option<()> {
 }
 
 /// Puts the cgroups directly below one into the queue. What goes meanwhile is none.
-fn list(
-    root: &OwnedFd,
-    above: &str,
-    depth: usize,
-    is_wanted: &impl Fn(&str) -> bool,
-    queue: &mut Vec<(String, usize)>,
-) -> Result<(), Errno> {
+fn list(root: &OwnedFd, above: &str, depth: usize, queue: &mut Vec<(String, usize)>) -> Result<(), Errno> {
     let name = if above.is_empty() { "." } else { above };
     let Some(found) = unless_gone(statat(root, name, AtFlags::SYMLINK_NOFOLLOW))? else { return Ok(()) };
     // A directory counts one link for each directory in it besides two of its own; see the walk.
@@ -197,9 +188,7 @@ fn list(
             continue;
         }
         let path = if above.is_empty() { name.to_owned() } else { format!("{above}/{name}") };
-        if is_wanted(&path) {
-            queue.push((path, depth));
-        }
+        queue.push((path, depth));
     }
     Ok(())
 }
@@ -258,7 +247,7 @@ mod tests {
 
     fn ids_of(hierarchies: &Hierarchies, cgroup: &str, listed: Listed) -> Result<Vec<u32>, KernelError> {
         let mut ids = Vec::new();
-        Processes::new(hierarchies).read(cgroup, listed, |_| true, &mut Vec::new(), &mut ids)?;
+        Processes::new(hierarchies).read(cgroup, listed, &mut Vec::new(), &mut ids)?;
         sort_once(&mut ids);
         Ok(ids)
     }
@@ -291,14 +280,12 @@ mod tests {
     }
 
     #[test]
-    fn a_cgroup_below_that_is_not_wanted_is_left_out_with_all_in_it() {
-        let files =
-            [("cpu/a/tasks", "1\n"), ("cpu/a/b/tasks", "2\n"), ("cpu/a/b/c/tasks", "3\n"), ("cpu/a/d/tasks", "4\n")];
-        let dir = machine(&files);
+    fn ids_stand_behind_what_was_there() {
+        let dir = machine(&[("cpu/a/tasks", "1\n"), ("cpu/a/b/tasks", "2\n")]);
         let mut ids = vec![9];
         let mut processes = Processes::new(&hierarchies(&dir));
-        processes.read("a", Listed::Threads, |path| path != "a/b", &mut Vec::new(), &mut ids).unwrap();
-        assert_eq!(ids, [9, 1, 4], "behind what was there");
+        processes.read("a", Listed::Threads, &mut Vec::new(), &mut ids).unwrap();
+        assert_eq!(ids, [9, 1, 2]);
     }
 
     #[rstest]
@@ -326,7 +313,7 @@ mod tests {
         let mut processes = Processes::new(&all);
         for expected in [vec![7], vec![]] {
             let mut ids = Vec::new();
-            processes.read("a", Listed::Threads, |_| true, &mut Vec::new(), &mut ids).unwrap();
+            processes.read("a", Listed::Threads, &mut Vec::new(), &mut ids).unwrap();
             assert_eq!(ids, expected);
             if !ids.is_empty() {
                 fs::remove_dir_all(dir.path().join("sys/fs/cgroup/cpu/a")).unwrap();

@@ -20,8 +20,8 @@ pub(crate) const fn part_count() -> usize {
 
 /// A file of a cgroup by its number among all, and the metric that is taken from it.
 pub(crate) fn part(number: usize) -> (&'static Metric, &'static CgroupPart) {
-    let parts = TASKS.iter().flat_map(|metric| metric.source.cgroup_parts().iter().map(move |part| (metric, part)));
-    parts.skip(number).next().unwrap_or_else(|| unreachable!("there are {} parts", part_count()))
+    let mut parts = TASKS.iter().flat_map(|metric| metric.source.cgroup_parts().iter().map(move |part| (metric, part)));
+    parts.nth(number).unwrap_or_else(|| unreachable!("there are {} parts", part_count()))
 }
 
 #[cfg(test)]
