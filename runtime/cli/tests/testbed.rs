@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+#[path = "testbed/counters.rs"]
+mod counters;
 #[path = "../../../tests/skipped.rs"]
 mod skipped;
 
@@ -27,12 +29,18 @@ fn testbed() -> Option<PathBuf> {
 }
 
 /// What a script prints inside the test bed, with the program beside it.
-fn run_inside(run: &Path, options: &[&str], script: &str) -> String {
+fn run_inside(run: &Path, script: &str) -> String {
+    run_inside_with(run, &[], script, &[])
+}
+
+/// The same, with options of the test bed and further files beside the program.
+fn run_inside_with(run: &Path, options: &[&str], script: &str, files: &[String]) -> String {
     let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let output = Command::new(run)
         .args(options)
         .arg(project.join("testbed").join(script))
         .arg(env!("CARGO_BIN_EXE_wca"))
+        .args(files)
         .output()
         .expect("the test bed runs");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -55,7 +63,7 @@ fn value(metrics: &str, name: &str, labels: &str) -> f64 {
 #[test]
 fn tasks_are_measured_by_cgroup_v2() {
     let Some(run) = testbed() else { return };
-    let text = run_inside(&run, &[], "measure-v2.sh");
+    let text = run_inside(&run, "measure-v2.sh");
     let metrics = metrics(&text);
     let of =
         |name: &str, task: &str| value(metrics, name, &format!(",task_id=\"wca/{task}\",task_name=\"wca/{task}\""));
@@ -132,7 +140,7 @@ fn of_modules(metrics: &str) {
 fn where_memory_lies_and_what_tasks_wait_for_shows_on_two_nodes_and_on_four() {
     let Some(run) = testbed() else { return };
     for nodes in ["2", "4"] {
-        let text = run_inside(&run, &["--nodes", nodes], "measure-numa.sh");
+        let text = run_inside_with(&run, &["--nodes", nodes], "measure-numa.sh", &[]);
         let metrics = metrics(&text);
         let of = |name: &str, labels: &str, task: &str| {
             value(metrics, name, &format!("{labels},task_id=\"{task}\",task_name=\"{task}\""))

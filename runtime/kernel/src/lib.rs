@@ -15,6 +15,7 @@ mod machine;
 mod metrics;
 mod mountinfo;
 mod notice;
+mod perf;
 pub mod platform;
 mod process;
 mod processor_time;
@@ -37,6 +38,7 @@ pub use cgroup::{
 pub use error::KernelError;
 pub use limits::raise_descriptor_limit;
 pub use notice::{Notice, Said};
+pub use perf::{PerfWanted, PerfWindow, UncoreWanted};
 pub use platform::{Facts, platform, smbios_table};
 pub use process::{children, open_files, resident_memory};
 pub use processor_time::{process_time, thread_time};

@@ -7,6 +7,8 @@ mod resctrl;
 mod smbios;
 mod topology;
 
+pub(crate) use cpus::cpus;
+pub(crate) use model::is_amd;
 pub use smbios::smbios_table;
 pub(crate) use topology::Topology;
 use wca_model::Platform;
@@ -41,7 +43,7 @@ pub fn platform(roots: &Roots) -> Result<Facts, KernelError> {
     // A kernel without swap has no line for it.
     let swap = parse_optional(&meminfo, "SwapTotal", |bytes| Some(number_of(bytes, b"SwapTotal").unwrap_or(0)))?;
     let nodes = nodes::nodes(roots, memory.unwrap_or(0).saturating_mul(1_024))?;
-    let resctrl = resctrl::resctrl(roots, model::is_amd(&cpuinfo)).unwrap_or_else(|error| {
+    let resctrl = resctrl::resctrl(roots, is_amd(&cpuinfo)).unwrap_or_else(|error| {
         notices.push(Notice::NotKnown { what: "resctrl", reason: error.to_string() });
         resctrl::Resctrl::default()
     });
@@ -49,7 +51,7 @@ pub fn platform(roots: &Roots) -> Result<Facts, KernelError> {
         host: host(roots)?,
         cpu_model: model::name(&cpuinfo),
         cpu_model_number: model::number(&cpuinfo),
-        cpus: cpus::cpus(roots, &nodes)?,
+        cpus: cpus(roots, &nodes)?,
         nodes: nodes.into_iter().map(|node| node.facts).collect(),
         swap: swap.unwrap_or(0) > 0,
         l3: resctrl.l3,

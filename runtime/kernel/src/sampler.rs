@@ -16,6 +16,7 @@ use crate::family::{Family, Moment};
 use crate::limits::descriptor_limit;
 use crate::machine::{Machine, MachineMetric};
 use crate::metrics::TaskFact;
+use crate::perf::{TaskCounters, UncoreCounters};
 use crate::resctrl::Monitoring;
 use crate::sched::Sched;
 use crate::working_set::WorkingSets;
@@ -340,6 +341,12 @@ impl Sampler {
 /// What is read in other ways than from files with a number for each metric.
 fn families(roots: &Roots, hierarchies: &Hierarchies, wanted: &Wanted) -> Vec<Box<dyn Family>> {
     let mut families: Vec<Box<dyn Family>> = Vec::new();
+    if let Some(counters) = TaskCounters::new(roots, hierarchies, &wanted.perf) {
+        families.push(Box::new(counters));
+    }
+    if let Some(counters) = UncoreCounters::new(roots, &wanted.perf) {
+        families.push(Box::new(counters));
+    }
     if let Some(monitoring) = Monitoring::new(roots, hierarchies, wanted.rdt_enabled) {
         families.push(Box::new(monitoring));
     }

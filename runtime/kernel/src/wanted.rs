@@ -3,6 +3,8 @@
 use regex::bytes::Regex;
 use thiserror::Error;
 
+use crate::PerfWanted;
+
 /// What is to be measured of that which not everybody needs. By default all that costs little.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Wanted {
@@ -13,6 +15,8 @@ pub struct Wanted {
     /// Whether cache occupancy and memory bandwidth are measured by resctrl: true says what is missing, false touches
     /// nothing, none is where the machine can.
     pub rdt_enabled: Option<bool>,
+    /// Which counters.
+    pub perf: PerfWanted,
     /// Which keys of `/proc/TID/sched`, by how they begin. By default none: there is a file for each thread.
     pub sched: Lines,
     /// How working sets are measured; by default not at all: it costs in proportion to the memory of tasks.
@@ -27,6 +31,7 @@ impl Default for Wanted {
             vmstat: Lines::All,
             zoneinfo: Lines::All,
             rdt_enabled: None,
+            perf: PerfWanted::default(),
             sched: Lines::Nothing,
             working_set: None,
             memory_topology: false,
