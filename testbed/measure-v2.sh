@@ -22,6 +22,11 @@ runner: !MeasurementRunner
     output_filename: /metrics.prom
     overwrite: true
   action_delay: 0.5
+  gather_hw_mm_topology: true
+  sched: nr_|wait_
+  wss_reset_interval: 2
+  wss_stable_cycles: 1
+  wss_membw_threshold: 1
 YAML
 chmod 644 /config.yaml
 /test/wca -c /config.yaml --root --iterations 4

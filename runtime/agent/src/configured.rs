@@ -54,6 +54,7 @@ async fn start(agent: &Agent, settings: &Configured, mut built: Built) -> ExitCo
     let pace = Pace::new(built.interval, built.once.then_some(1).or(ticks), agent.client.stop());
     let known = Known::new(Arc::clone(&agent.platform), Arc::clone(&agent.catalog), built.take_view());
     let mut node = Node::new(agent.client.clone(), known, Policies::default(), Storages::default(), pace);
+    node.memory = std::mem::take(&mut built.memory);
     let mut running = Running::default();
     let runner = built.runner.take();
     if let (Some(runner), Some(identity)) = (&runner, built.runner_identity.take()) {

@@ -2,7 +2,7 @@
 
 use wca_model::MetricKind::{Counter, Gauge};
 use wca_model::anomaly::ANOMALY;
-use wca_model::{Definition, Described};
+use wca_model::{Confirmed, Definition, Described, Subject};
 
 const fn agent(name: &'static str, help: &'static str, kind: wca_model::MetricKind, unit: &'static str) -> Definition {
     Definition::of_agent(name, help, kind, unit)
@@ -10,6 +10,11 @@ const fn agent(name: &'static str, help: &'static str, kind: wca_model::MetricKi
 
 const fn policy(name: &'static str, help: &'static str, kind: wca_model::MetricKind) -> Definition {
     Definition::of_policy(name, help, kind, "numeric").by(&["policy"])
+}
+
+const fn requested(name: &'static str, help: &'static str, unit: &'static str) -> Definition {
+    let confirmed = &[Confirmed::Machine];
+    Definition { subject: Subject::Task, confirmed, ..Definition::of_agent(name, help, Gauge, unit) }
 }
 
 /// Declares definitions, and a list of them all.
@@ -58,6 +63,10 @@ definitions! {
         "seconds",
     )
     .by(&["process"]);
+    REQUESTED_CPUS = requested("task_requested_cpus", "Processors that were requested for the task.", "numeric")
+        .computed("the resource cpus that the configuration or the orchestrator names");
+    REQUESTED_MEMORY = requested("task_requested_mem_bytes", "Memory that was requested for the task.", "bytes")
+        .computed("the resource mem that the configuration or the orchestrator names");
     WARNINGS = agent("wca_warning_count", "Warnings in the log.", Counter, "numeric").by(&["module"]);
     ERRORS = agent("wca_error_count", "Errors in the log.", Counter, "numeric").by(&["module"]);
     STORED = agent("wca_storage_stored_samples", "Samples that the storage took.", Counter, "numeric").by(&["storage"]);
@@ -102,5 +111,6 @@ definitions! {
 /// All of them, and what policies find.
 #[must_use]
 pub fn definitions() -> Vec<Described> {
-    OWN.iter().copied().chain([&ANOMALY]).map(|definition| Described::from(*definition)).collect()
+    let modules = crate::memory_topology::definitions::ALL;
+    OWN.iter().copied().chain([&ANOMALY]).chain(modules).map(|definition| Described::from(*definition)).collect()
 }

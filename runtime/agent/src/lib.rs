@@ -15,6 +15,7 @@ mod load;
 mod log;
 #[doc(hidden)]
 pub mod measured;
+mod memory_topology;
 mod missing;
 mod node;
 mod own;

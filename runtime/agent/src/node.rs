@@ -14,6 +14,7 @@ use wca_sandbox::World;
 use crate::client::{Client, ClientError};
 use crate::configured::Reloading;
 use crate::durations::Durations;
+use crate::memory_topology::Memory;
 use crate::own;
 use crate::pace::Pace;
 use crate::policies::{Decision, Policies};
@@ -38,6 +39,8 @@ pub(crate) struct Node {
     /// Where the configuration can change.
     pub(crate) reloading: Option<Reloading>,
     pub(crate) durations: Durations,
+    /// The memory modules.
+    pub(crate) memory: Memory,
     reported: Reported,
     snapshot: Option<Arc<Snapshot>>,
     cost: Cost,
@@ -68,6 +71,7 @@ impl Node {
             prints: false,
             reloading: None,
             durations: Durations::default(),
+            memory: Memory::default(),
             reported: Reported::default(),
             snapshot: None,
             cost: Cost::default(),
@@ -161,6 +165,7 @@ impl Node {
         let storages = self.storages();
         let mut samples = extra;
         samples.extend(own::of_tick(snapshot, &self.cost));
+        samples.extend_from_slice(self.memory.samples(&self.client).await);
         samples.extend(requested::of_tasks(&snapshot.roster));
         samples.extend(self.policies.metrics());
         samples.extend(storages.policy_metrics());

@@ -1,14 +1,11 @@
 //! What was asked for on behalf of tasks, as their orchestrator or the configuration says.
 
-use wca_model::{Roster, Sample, Task};
+use wca_model::{Definition, Roster, Sample, Task};
 
-use crate::own::gauge;
+use crate::definitions::{REQUESTED_CPUS, REQUESTED_MEMORY};
 
-/// Resources that are metrics of a task: name of the resource, of the metric, and what it is.
-const REQUESTED: [(&str, &str, &str); 2] = [
-    ("cpus", "task_requested_cpus", "Processors that were requested for the task."),
-    ("mem", "task_requested_mem_bytes", "Memory that was requested for the task."),
-];
+/// Resources that are metrics of a task.
+const REQUESTED: [(&str, &Definition); 2] = [("cpus", &REQUESTED_CPUS), ("mem", &REQUESTED_MEMORY)];
 
 /// The metrics of all tasks of which something is known.
 pub(crate) fn of_tasks(roster: &Roster) -> Vec<Sample> {
@@ -16,13 +13,13 @@ pub(crate) fn of_tasks(roster: &Roster) -> Vec<Sample> {
 }
 
 fn of_task(task: &Task) -> impl Iterator<Item = Sample> {
-    REQUESTED.iter().filter_map(|(resource, metric, help)| {
+    REQUESTED.iter().filter_map(|(resource, metric)| {
         let (_, value) = task.resources.iter().find(|(name, _)| name == resource)?;
         let mut labels = task.labels.clone();
         labels.retain(|(name, _)| name != "task_id" && name != "task_name");
         labels.push(("task_id".into(), task.id.clone()));
         labels.push(("task_name".into(), task.name.clone()));
-        Some(Sample { labels, ..gauge(metric, help, *value) })
+        Some(metric.labelled(labels, *value))
     })
 }
 

@@ -79,6 +79,8 @@ fn tasks_are_measured_by_cgroup_v2() {
     assert_eq!(value(metrics, "wca_tasks", ""), 2.0, "a cgroup that is not there is no task");
     assert_eq!(value(metrics, "platform_topology_sockets", ""), 2.0);
     assert_eq!(of("task_up", "busy"), 1.0);
+    of_processes(metrics);
+    of_modules(metrics);
     // Counted by monitoring groups, which are gone now.
     let bandwidth = of("task_mem_bandwidth_bytes", "busy");
     assert!(bandwidth > 0.0 && of("task_llc_occupancy_bytes", "busy") > 0.0, "{metrics}");
@@ -91,6 +93,47 @@ fn tasks_are_measured_by_cgroup_v2() {
     });
     assert_eq!(domains.iter().sum::<f64>(), bandwidth);
     assert!(text.contains("GROUPS LEFT: ."), "{text}");
+}
+
+/// A metric of a task with labels besides.
+fn value_of_task(metrics: &str, name: &str, before: &str, task: &str, after: &str) -> f64 {
+    let series = format!("{name}{{{before}host=\"(none)\"{after},task_id=\"wca/{task}\",task_name=\"wca/{task}\"}} ");
+    let line = metrics.lines().find_map(|line| line.strip_prefix(&series));
+    line.unwrap_or_else(|| panic!("no {series}in\n{metrics}")).parse().unwrap()
+}
+
+/// What stands in files of the tasks' processes.
+fn of_processes(metrics: &str) {
+    for task in ["busy", "full"] {
+        let switches = value_of_task(metrics, "task_sched_stat", "", task, ",key=\"nr_switches\"");
+        assert!(switches > 0.0, "{metrics}");
+        for node in [0, 1] {
+            let labels = ("fault_type=\"task_private\",", format!(",numa_node=\"{node}\""));
+            value_of_task(metrics, "task_sched_stat_numa_faults", labels.0, task, &labels.1);
+        }
+    }
+    assert!(!metrics.contains("key=\"prio\""), "{metrics}");
+    // A shell that runs a loop comes by a part of its few pages.
+    let referenced = value_of_task(metrics, "task_wss_referenced_bytes", "", "busy", "");
+    assert!((4_096.0..8_388_608.0).contains(&referenced), "{metrics}");
+    assert!(value_of_task(metrics, "task_wss_measure_overhead_seconds", "", "busy", "") > 0.0, "{metrics}");
+    // Found in the second search, by the traffic of the task's monitoring group.
+    let working_set = value_of_task(metrics, "task_working_set_size_bytes", "", "busy", "");
+    assert!((4_096.0..8_388_608.0).contains(&working_set), "{metrics}");
+}
+
+/// What the firmware says of the memory modules. Its table stands in `runtime/agent/src/memory_topology/qemu.dmi` too.
+fn of_modules(metrics: &str) {
+    let value = |name: &str, kind: &str| -> f64 {
+        let series = format!("{name}{{dimm_type=\"{kind}\",host=\"(none)\"}} ");
+        let line = metrics.lines().find_map(|line| line.strip_prefix(&series));
+        line.unwrap_or_else(|| panic!("no {series}in\n{metrics}")).parse().unwrap()
+    };
+    assert_eq!((value("platform_dimm_count", "ram"), value("platform_dimm_count", "nvm")), (1.0, 0.0));
+    let size = value("platform_dimm_total_size_bytes", "ram");
+    assert!(size >= 268_435_456.0 && size % 1_048_576.0 == 0.0, "{size}");
+    // The module of a virtual machine has no speed.
+    assert!(!metrics.contains("platform_dimm_speed_bytes_per_second"), "{metrics}");
 }
 
 #[test]

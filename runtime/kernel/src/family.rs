@@ -26,6 +26,11 @@ pub(crate) trait Family: Send {
 
     /// Values of the machine, one per series. NaN: absent.
     fn platform(&self) -> &[f64];
+
+    /// Bytes of memory traffic of each task so far, NaN where that is not known; empty where the family does not measure it.
+    fn traffic(&self) -> &[f64] {
+        &[]
+    }
 }
 
 /// A metric of a family.
@@ -40,9 +45,12 @@ pub(crate) struct FamilyMetric {
 #[allow(dead_code, reason = "the families that read by it come one by one")]
 pub(crate) struct Moment<'a> {
     /// Unix time of the reading in seconds.
+    #[allow(dead_code, reason = "for families that measure durations")]
     pub time: f64,
     /// Room for the content of one file, to be reused.
     pub buffer: &'a mut Vec<u8>,
+    /// What the families before this one have found at [`Family::traffic`]; empty where none measures it.
+    pub traffic: &'a [f64],
     /// What has been said already.
     pub said: &'a mut Said,
     /// What is to be said.

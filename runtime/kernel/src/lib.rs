@@ -24,11 +24,14 @@ mod processor_time;
 mod resctrl;
 mod roots;
 mod sampler;
+mod sched;
 #[cfg(test)]
 #[path = "../../../tests/skipped.rs"]
 mod skipped;
+mod task_processes;
 mod text;
 mod wanted;
+mod working_set;
 
 pub use cgroup::{
     Gap, Hierarchies, Hierarchy, Limits, PopulatedCgroup, Scratch, Tree, TreeWalker, Version, identity, populated,
@@ -40,9 +43,9 @@ pub use features::{FEATURES, Feature, Reason, features};
 pub use limits::raise_descriptor_limit;
 pub use notice::{Notice, Said};
 pub use perf::{PerfWanted, PerfWindow, UncoreWanted};
-pub use platform::{Facts, platform};
+pub use platform::{Facts, platform, smbios_table};
 pub use process::{children, open_files, resident_memory};
 pub use processor_time::{process_time, thread_time};
 pub use roots::Roots;
 pub use sampler::{Sampler, TaskCgroups};
-pub use wanted::{Lines, Wanted};
+pub use wanted::{Lines, Wanted, WorkingSet};

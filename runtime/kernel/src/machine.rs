@@ -248,7 +248,8 @@ impl MachineMetric {
     }
 }
 
-fn notice(error: KernelError) -> Option<Notice> {
+/// What is to be said of a file that could not be read or understood.
+pub(crate) fn notice(error: KernelError) -> Option<Notice> {
     match error {
         KernelError::Read { path, source } => Some(Notice::Unreadable { path, error: source.to_string() }),
         KernelError::Malformed { path, found, .. } => Some(Notice::Malformed { path, found }),

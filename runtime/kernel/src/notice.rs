@@ -34,6 +34,13 @@ pub enum Notice {
         /// What the kernel said.
         error: String,
     },
+    /// A file could not be written.
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// What the kernel said.
+        error: String,
+    },
     /// A file says something that this program does not understand.
     Malformed {
         /// The file.
@@ -135,6 +142,7 @@ impl fmt::Display for Notice {
             Self::NotKnown { what, reason } => write!(f, "{what} is left out: {reason}"),
             Self::Denied { path } => write!(f, "this user may not read {path:?}"),
             Self::Unreadable { path, error } => write!(f, "cannot read {path:?}: {error}"),
+            Self::Unwritable { path, error } => write!(f, "cannot write {path:?}: {error}"),
             Self::Malformed { path, found } => write!(f, "{path:?} cannot be understood: {found:?}"),
             Self::NameSkipped { path } => {
                 write!(f, "the cgroup {path:?} is left out: its name is not printable UTF-8")

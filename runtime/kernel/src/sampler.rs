@@ -19,7 +19,9 @@ use crate::machine::{Machine, MachineMetric};
 use crate::metrics::TaskFact;
 use crate::perf::{TaskCounters, UncoreCounters};
 use crate::resctrl::Monitoring;
-use crate::{Notice, Roots, Wanted};
+use crate::sched::Sched;
+use crate::working_set::WorkingSets;
+use crate::{Lines, Notice, Roots, Wanted};
 
 /// A task and where its values are found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +55,8 @@ pub struct Sampler {
     /// The limit on open files at which the process ran out of them.
     starved_at: Option<u64>,
     buffer: Vec<u8>,
+    /// Bytes of memory traffic of each task, for families that need it of another one.
+    traffic: Vec<f64>,
     machine_took: Duration,
     sums: Vec<Sum>,
 }
@@ -100,6 +104,7 @@ impl Sampler {
             budget,
             starved_at: None,
             buffer: vec![0; BUFFER],
+            traffic: Vec::new(),
             machine_took: Duration::ZERO,
         };
         sampler.read_machine(unix_time());
@@ -297,9 +302,15 @@ impl Sampler {
 
     /// Reads what is read in other ways; true where there are other series than before.
     fn read_families(&mut self, time: f64) -> bool {
-        let Self { families, buffer, opener, .. } = self;
-        let moment = &mut Moment { time, buffer, said: &mut opener.said, notices: &mut opener.notices };
-        families.iter_mut().fold(false, |changed, family| family.read(moment) | changed)
+        let Self { families, buffer, traffic, opener, .. } = self;
+        traffic.clear();
+        let mut has_changed = false;
+        for family in families {
+            let (said, notices) = (&mut opener.said, &mut opener.notices);
+            has_changed |= family.read(&mut Moment { time, buffer, traffic, said, notices });
+            traffic.extend_from_slice(family.traffic());
+        }
+        has_changed
     }
 
     fn read_machine(&mut self, time: f64) -> bool {
@@ -345,9 +356,16 @@ fn families(roots: &Roots, hierarchies: &Hierarchies, wanted: &Wanted) -> Vec<Bo
     if let Some(counters) = UncoreCounters::new(roots, &wanted.perf) {
         families.push(Box::new(counters));
     }
-    families.extend(
-        Monitoring::new(roots, hierarchies, wanted.rdt_enabled).map(|family| Box::new(family) as Box<dyn Family>),
-    );
+    if let Some(monitoring) = Monitoring::new(roots, hierarchies, wanted.rdt_enabled) {
+        families.push(Box::new(monitoring));
+    }
+    if wanted.sched != Lines::Nothing {
+        families.push(Box::new(Sched::new(roots, hierarchies, wanted.sched.clone())));
+    }
+    // Behind the one that knows of memory traffic.
+    if let Some(working_set) = &wanted.working_set {
+        families.push(Box::new(WorkingSets::new(roots, hierarchies, working_set)));
+    }
     families.push(Box::new(Features::new(roots)));
     families
 }

@@ -5,7 +5,7 @@ use wca_pattern::{Pattern, PatternError};
 use crate::PerfWanted;
 
 /// What is to be measured of that which not everybody needs. By default all that costs little.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Wanted {
     /// Which keys of `/proc/vmstat` and of each node's `vmstat`, by how they begin.
     pub vmstat: Lines,
@@ -16,6 +16,38 @@ pub struct Wanted {
     pub rdt_enabled: Option<bool>,
     /// Which counters.
     pub perf: PerfWanted,
+    /// Which keys of `/proc/TID/sched`, by how they begin. By default none: there is a file for each thread.
+    pub sched: Lines,
+    /// How working sets are measured; by default not at all: it costs in proportion to the memory of tasks.
+    pub working_set: Option<WorkingSet>,
+    /// Whether anybody wants to know of the memory modules. They are no part of a sample.
+    pub memory_topology: bool,
+}
+
+impl Default for Wanted {
+    fn default() -> Self {
+        Self {
+            vmstat: Lines::All,
+            zoneinfo: Lines::All,
+            rdt_enabled: None,
+            perf: PerfWanted::default(),
+            sched: Lines::Nothing,
+            working_set: None,
+            memory_topology: false,
+        }
+    }
+}
+
+/// How working sets are measured.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct WorkingSet {
+    /// Readings from one reset of the kernel's marks to the next; 0: no regular reset.
+    pub reset_cycles: u32,
+    /// Readings without growth after which a working set counts as found; 0: it is not looked for. Without regular resets,
+    /// the marks are reset at a find where this is positive; where it is negative, never.
+    pub stable_cycles: i32,
+    /// Growth per byte of memory traffic below which there is no growth; none: it is not looked for.
+    pub membw_threshold: Option<f64>,
 }
 
 /// Which lines of a file are taken.

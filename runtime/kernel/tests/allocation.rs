@@ -7,7 +7,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::{Machine, real_cgroup, skipped, task_path};
-use wca_kernel::{Notice, PerfWanted, Sampler, TaskCgroups, UncoreWanted, Wanted};
+use wca_kernel::{Lines, Notice, PerfWanted, Sampler, TaskCgroups, UncoreWanted, Wanted, WorkingSet};
 use wca_model::TaskKey;
 
 struct Counting;
@@ -34,22 +34,36 @@ static ALLOCATOR: Counting = Counting;
 
 #[test]
 fn a_steady_tick_allocates_nothing() {
-    for name in ["v1-and-v2", "v2-numa-resctrl"] {
+    for (name, busy) in [("v1-and-v2", "/sys/fs/cgroup/cpu/demo/busy"), ("v2-numa-resctrl", "/sys/fs/cgroup/demo/busy")]
+    {
         let machine = Machine::captured(name);
+        for file in ["cgroup.procs", "cgroup.threads", "tasks"] {
+            machine.write(&format!("{busy}/{file}"), "7\n");
+        }
+        for process in ["self", "7"] {
+            let of = |file: &str| format!("/proc/{process}/{file}");
+            machine.write(&of("sched"), "x (7, #threads: 1)\n--------------------\nnr_switches : 1\nprio : 1\n");
+            machine.write(&of("smaps_rollup"), "Referenced: 4 kB\n");
+            machine.write(&of("clear_refs"), "");
+        }
         if name == "v2-numa-resctrl" {
             // A task that resctrl counts too, on the machine that has it.
-            machine.write("/sys/fs/cgroup/demo/busy/cgroup.threads", "7\n");
             for file in ["mbm_total_bytes", "mbm_local_bytes", "llc_occupancy"] {
                 machine.write(&format!("/sys/fs/resctrl/mon_groups/theirs/mon_data/mon_L3_00/{file}"), "5\n");
                 machine.write(&format!("/sys/fs/resctrl/mon_groups/theirs/mon_data/mon_L3_01/{file}"), "5\n");
             }
             machine.write("/sys/fs/resctrl/mon_groups/theirs/tasks", "7\n");
         }
-        let mut sampler = Sampler::new(&machine.roots(), &machine.hierarchies(), Wanted::default());
+        let working_set = WorkingSet { reset_cycles: 1, stable_cycles: 0, membw_threshold: None };
+        let wanted = Wanted { sched: Lines::All, working_set: Some(working_set), ..Wanted::default() };
+        let mut sampler = Sampler::new(&machine.roots(), &machine.hierarchies(), wanted);
         let task =
             |key: u64, cgroup: &str| TaskCgroups { key: TaskKey(key), cgroup: cgroup.into(), containers: vec![] };
         sampler.set_tasks(&[task(1, "/demo/busy"), task(2, "/demo/empty"), task(3, "/nowhere")]);
         steady(&mut sampler, name);
+        for metric in ["task_sched_stat", "task_wss_referenced_bytes"] {
+            assert_eq!(sampler.catalog().columns_of(metric).len(), 1);
+        }
     }
     counters();
 }

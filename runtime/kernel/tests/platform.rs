@@ -54,55 +54,6 @@ fn code_and_data_of_their_own() {
     assert_eq!((facts.l3, facts.groups), (Some(l3), 8));
 }
 
-/// A cpuinfo as x86 writes it: the second threads of all cores come after the first ones of all sockets.
-fn cpuinfo(sockets: u32, cores: u32, threads: u32) -> String {
-    let mut text = String::new();
-    for cpu in 0..sockets * cores * threads {
-        let core = cpu % (sockets * cores);
-        text += &format!(
-            "processor\t: {cpu}\nmodel\t\t: 85\nphysical id\t: {}\ncore id\t\t: {}\n\n",
-            core / cores,
-            core % cores
-        );
-    }
-    text
-}
-
-/// Where /sys is hidden, as in a container, /proc/cpuinfo says where processors sit.
-#[rstest]
-#[case::one_socket_with_two_threads(cpuinfo(1, 4, 2), 8, 4, 1)]
-#[case::two_sockets_with_two_threads(cpuinfo(2, 18, 2), 72, 36, 2)]
-#[case::two_sockets_with_one_thread(cpuinfo(2, 14, 1), 28, 28, 2)]
-#[case::a_malformed_socket("processor : 0\nphysical id : x\ncore id : 0\n".into(), 1, 1, 1)]
-fn processors_of_a_cpuinfo(#[case] text: String, #[case] cpus: usize, #[case] cores: usize, #[case] sockets: usize) {
-    let machine = Machine::captured("v1-and-v2");
-    machine.remove("/sys/devices");
-    machine.write("/proc/cpuinfo", &text);
-    let online: String = (0..cpus).map(|cpu| format!("cpu{cpu} 1 2 3 4\n")).collect();
-    machine.write("/proc/stat", &format!("cpu  1 2 3 4\n{online}intr 1\n"));
-    let facts = of(&machine);
-    assert_eq!((facts.cpus.len(), facts.cores(), facts.sockets()), (cpus, cores, sockets));
-}
-
-#[test]
-fn what_sys_says_of_a_processor_goes_before_cpuinfo() {
-    let machine = Machine::captured("v1-and-v2");
-    machine.write("/proc/cpuinfo", &cpuinfo(2, 1, 1));
-    assert_eq!(of(&machine).sockets(), 1);
-    machine.remove("/sys/devices/system/cpu/cpu1/topology/physical_package_id");
-    assert_eq!(of(&machine).sockets(), 2);
-}
-
-#[rstest]
-#[case("0-3,6,10-12\n", &[0, 1, 2, 3, 6, 10, 11, 12])]
-#[case("0\n", &[0])]
-fn processors_online(#[case] text: &str, #[case] expected: &[u32]) {
-    let machine = Machine::captured("v1-and-v2");
-    machine.write("/sys/devices/system/cpu/online", text);
-    let ids: Vec<u32> = of(&machine).cpus.iter().map(|cpu| cpu.id).collect();
-    assert_eq!(ids, expected);
-}
-
 const RESCTRL: &str = "33 25 0:28 / /sys/fs/resctrl rw - resctrl resctrl rw";
 
 #[test]
@@ -148,20 +99,6 @@ fn resctrl_that_is_not_mounted_is_none() {
 }
 
 #[test]
-fn a_machine_that_says_little() {
-    // Arm boards: no physical ids, no model; and a kernel without NUMA.
-    let machine = Machine::captured("v1-and-v2");
-    machine.write("/proc/cpuinfo", "processor\t: 0\nCPU implementer\t: 0x41\n");
-    machine.remove("/sys/devices/system/node");
-    machine.remove("/sys/devices/system/cpu/cpu0/topology/physical_package_id");
-    machine.write("/sys/devices/system/cpu/cpu1/topology/physical_package_id", "-1\n");
-    let facts = of(&machine);
-    assert_eq!(facts.cpu_model, "");
-    assert_eq!(facts.cpus, [cpu(0, 0, 0, 0), cpu(1, 1, 0, 0)]);
-    assert_eq!(facts.nodes, [NumaNode { id: 0, memory: 24_684_084 * 1_024, distances: vec![10] }]);
-}
-
-#[test]
 fn a_container_that_hides_sys() {
     let machine = Machine::captured("v1-and-v2");
     machine.remove("/sys");
@@ -185,6 +122,7 @@ fn swap(#[case] line: &str, #[case] expected: bool) {
 #[case("/sys/devices/system/cpu/online", "\n", "a list such as 0-3,8")]
 #[case("/sys/devices/system/cpu/cpu1/topology/core_id", "one\n", "a number")]
 #[case("/sys/devices/system/cpu/cpu1/topology/physical_package_id", "", "a number")]
+#[case("/sys/devices/system/cpu/cpu1/topology/core_cpus_list", "\n", "a list such as 0-3,8")]
 #[case("/sys/devices/system/node/online", "all\n", "a list such as 0-1")]
 #[case("/sys/devices/system/node/node1/distance", "10 21\n", "one distance for each node online")]
 #[case("/sys/devices/system/node/node1/meminfo", "Node 1 MemFree: 3 kB\n", "a line MemTotal")]

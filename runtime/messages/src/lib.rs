@@ -5,12 +5,14 @@
 //! beside a small message. See `docs/messages.md` for the order in which messages make sense.
 
 mod columns;
+mod memory_topology;
 mod operator;
 mod protocol;
 mod sealed;
 mod transport;
 
 pub use columns::{ColumnsError, ColumnsHeader, MappedColumns, write_columns};
+pub use memory_topology::{Ipmctl, MemoryTopology, ToolAnswer};
 pub use operator::{JournalEntry, OperatorReply, OperatorRequest};
 pub use protocol::{
     Cgroup, Compiled, Cost, Downward, Event, Gap, HeldValue, MAX_LABELS, MAX_PATH, MAX_REQUESTS, MAX_TASKS, PROTOCOL,

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use wca_model::{Catalog, Label, Outcome, Platform, Request as Change, TaskKey};
 
+use crate::MemoryTopology;
+
 /// Version of this message set. Both processes are one binary; it guards against a binary that was replaced between the
 /// start of the warden and the start of its agent.
 pub const PROTOCOL: u32 = 1;
@@ -64,6 +66,9 @@ pub enum Request {
         /// Number of the policy.
         policy: u32,
     },
+    /// What firmware and tools say of the memory modules, where the operator wants to know. Answer:
+    /// [`Reply::MemoryTopology`].
+    MemoryTopology,
     /// What is held of a task. Answer: [`Reply::Explained`].
     Explain {
         /// The task.
@@ -193,6 +198,8 @@ pub enum Reply {
     },
     /// To `Apply` and `Release`.
     Outcomes(Vec<Outcome>),
+    /// To `MemoryTopology`.
+    MemoryTopology(MemoryTopology),
     /// To `Explain`.
     Explained(Vec<HeldValue>),
     /// To `Gaps`.

@@ -84,7 +84,7 @@ pub struct BandwidthControl {
 pub struct Platform {
     /// Name of the node.
     pub host: String,
-    /// Processor as /proc/cpuinfo names it; empty where it does not.
+    /// Name of the processor by /proc/cpuinfo, which has numbers for it on Arm; empty where nothing is said of it.
     pub cpu_model: String,
     /// Number of its model, by the `model` of /proc/cpuinfo; none where the architecture has no such number.
     pub cpu_model_number: Option<u32>,

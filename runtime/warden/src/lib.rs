@@ -18,6 +18,7 @@ mod judge;
 mod keys;
 mod launch;
 mod measure;
+mod memory_topology;
 mod notify;
 mod numbered;
 mod operator;
@@ -30,6 +31,7 @@ mod rundir;
 mod serve;
 mod signals;
 mod start;
+mod tool;
 mod user;
 mod wanted;
 

@@ -7,8 +7,10 @@ use wca_kernel::{
     Facts, Hierarchies, Hierarchy, KernelError, Limits, Notice, PopulatedCgroup, Roots, Said, Sampler, TaskCgroups,
     TreeWalker, Version, Wanted, identity, platform, process_time, thread_time,
 };
-use wca_messages::{Cgroup, Cost, Gap};
+use wca_messages::{Cgroup, Cost, Gap, MemoryTopology};
 use wca_model::{Catalog, Platform, TaskKey};
+
+use crate::memory_topology::Tool;
 
 /// The machine, its cgroups, and the tasks that are measured.
 pub(crate) struct Measure {
@@ -18,6 +20,7 @@ pub(crate) struct Measure {
     /// What could not be found out of it.
     platform_notices: Vec<Notice>,
     sampler: Sampler,
+    memory_tool: Tool,
     walker: TreeWalker,
     /// What has been said of the tree of cgroups, which says the same at each walk.
     said: Said,
@@ -36,6 +39,7 @@ impl Measure {
         let Facts { platform, notices } = platform(roots)?;
         Ok(Self {
             sampler: Sampler::new(roots, &hierarchies, wanted),
+            memory_tool: Tool::default(),
             walker: TreeWalker::new(&hierarchies, Limits::default()),
             platform,
             platform_notices: notices,
@@ -52,6 +56,11 @@ impl Measure {
     /// Measures from now on what is wanted now.
     pub(crate) fn want(&mut self, wanted: &Wanted) {
         self.sampler.want(wanted.clone());
+    }
+
+    /// What firmware and tools say of the memory modules.
+    pub(crate) fn memory_topology(&mut self) -> MemoryTopology {
+        self.memory_tool.memory_topology(&self.roots)
     }
 
     pub(crate) fn platform(&self) -> &Platform {

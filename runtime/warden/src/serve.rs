@@ -126,6 +126,7 @@ impl Service {
                 self.check_policy(policy)?;
                 Reply::Outcomes(Vec::new()).into()
             }
+            Request::MemoryTopology => self.memory_topology()?.into(),
             Request::Explain { task } => self.explain(task)?.into(),
             Request::Gaps { task } => self.gaps(task)?.into(),
             Request::Open { file } => self.open(file)?,
@@ -243,6 +244,15 @@ impl Service {
             return Err(Refused::Oversized(format!("{count} requests at once, at most {MAX_REQUESTS} are taken")));
         }
         Ok(Reply::Outcomes(judge(requests, &self.tasks, self.measure.platform(), self.frozen)))
+    }
+
+    /// Where the operator does not want to know, an agent cannot make this process run a tool.
+    fn memory_topology(&mut self) -> Result<Reply, Refused> {
+        let pending = self.pending.as_ref().map(|pending| &pending.terms);
+        if std::iter::once(&self.terms).chain(pending).any(|terms| terms.wanted.memory_topology) {
+            return Ok(Reply::MemoryTopology(self.measure.memory_topology()));
+        }
+        Err(Refused::Invalid("the operator does not want the memory modules (gather_hw_mm_topology)".into()))
     }
 
     fn explain(&self, task: TaskKey) -> Result<Reply, Refused> {

@@ -1,7 +1,7 @@
 //! What the operator's configuration wants measured.
 
 use wca_config::{CountingWindow, LinesChosen, Measurement, Place, UncoreEvents};
-use wca_kernel::{Lines, PerfWanted, PerfWindow, UncoreWanted, Wanted};
+use wca_kernel::{Lines, PerfWanted, PerfWindow, UncoreWanted, Wanted, WorkingSet};
 use wca_pattern::PatternError;
 
 /// What a runner wants measured.
@@ -12,6 +12,13 @@ pub fn wanted(measurement: &Measurement) -> Result<Wanted, PatternError> {
     Ok(Wanted {
         vmstat: lines(&measurement.vmstat)?,
         zoneinfo: lines(&measurement.zoneinfo)?,
+        sched: lines(&measurement.sched)?,
+        working_set: measurement.working_set.map(|working_set| WorkingSet {
+            reset_cycles: working_set.reset_cycles,
+            stable_cycles: working_set.stable_cycles,
+            membw_threshold: working_set.membw_threshold,
+        }),
+        memory_topology: measurement.gather_hw_mm_topology != Some(false),
         rdt_enabled: measurement.rdt_enabled,
         perf: counters(measurement),
     })

@@ -14,6 +14,7 @@ use crate::configured::rdt::check_rdt;
 use crate::configured::swap::{Running, Way};
 use crate::configured::view::view;
 use crate::entry::Agent;
+use crate::memory_topology::{Memory, MemoryError};
 use crate::roster::View;
 use crate::settings::Configured;
 use crate::storages::LogTarget;
@@ -30,6 +31,8 @@ pub(crate) enum Part {
 pub(crate) struct Built {
     view: Option<View>,
     pub(crate) interval: Duration,
+    /// What is known of the memory modules.
+    pub(crate) memory: Memory,
     /// One tick, without a wait.
     pub(crate) once: bool,
     /// The runner, where it is a component; `runner_identity` says which.
@@ -98,6 +101,10 @@ impl Building<'_> {
         let runner = &self.configuration.runner;
         let measurement = runner.measurement();
         check_rdt(measurement, &self.agent.platform).map_err(|error| self.shown(error))?;
+        let memory = Memory::ask(&self.agent.client, measurement).await.map_err(|error| match error {
+            MemoryError::Config(error) => self.shown(error),
+            error @ MemoryError::Client(_) => error.to_string(),
+        })?;
         let view = view(measurement)?;
         let (policy, runner_identity) = match runner.component() {
             Some(guest) => self.runner(guest).await.map(|(policy, identity)| (policy, Some(identity)))?,
@@ -112,6 +119,7 @@ impl Building<'_> {
         Ok(Built {
             view: Some(view),
             interval: measurement.interval.duration(),
+            memory,
             once: measurement.interval == Interval::Once,
             runner: policy,
             runner_identity,

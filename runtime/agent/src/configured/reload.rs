@@ -103,12 +103,14 @@ impl Reloading {
         let Renewed { generation, settings, hash, mut built } = renewed;
         let (view, interval) = (built.take_view(), built.interval);
         let notes = std::mem::take(&mut built.notes);
+        let memory = std::mem::take(&mut built.memory);
         // It fails before it has changed anything, and then nothing else may change.
         let swapped = self.running.lock().await.swap(node, built).await;
         if let Err(error) = swapped {
             return self.refuse(generation, error.to_string()).await;
         }
         node.known.look(view);
+        node.memory = memory;
         node.pace.set_interval(interval);
         for note in &notes {
             tracing::warn!("{note}");

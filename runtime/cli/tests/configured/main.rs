@@ -14,6 +14,7 @@ mod common;
 mod ends;
 mod labels;
 mod logs;
+mod modules;
 mod nodes;
 mod reloads;
 mod runners;

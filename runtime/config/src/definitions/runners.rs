@@ -155,7 +155,8 @@ const MEASUREMENT: &[Parameter] = &[
         "wss_reset_interval",
         Kind::Integer(0, NO_LIMIT),
         "0",
-        "Iterations after which the working set of tasks is measured anew; 0 is not measured.",
+        "Iterations after which the working set of tasks is measured anew; 0 is not measured. Each reading, and each new \
+         measurement, takes about 25 ms for each GiB of a task.",
     ),
     Parameter::optional(
         "wss_reset_cycles",
@@ -216,6 +217,7 @@ fn measurement_runner(reader: &mut Reader<'_>, arguments: &mut Arguments) -> Opt
         interval: arguments.take("action_delay")?,
         rdt_enabled_place: arguments.place_of("rdt_enabled").clone(),
         rdt_enabled: arguments.take("rdt_enabled")?,
+        gather_hw_mm_topology_place: arguments.place_of("gather_hw_mm_topology").clone(),
         gather_hw_mm_topology: arguments.take("gather_hw_mm_topology")?,
         extra_labels: arguments.take::<Option<Pairs<String>>>("extra_labels")?.unwrap_or_default().0,
         event_names: EventNames { given: arguments.given("event_names"), names: arguments.take("event_names")? },

@@ -89,6 +89,8 @@ pub struct Measurement {
     pub rdt_enabled_place: Place,
     /// Whether the layout of memory modules is read; `None`: where the machine can tell.
     pub gather_hw_mm_topology: Option<bool>,
+    /// Where that stands; where it does not, the runner's tag.
+    pub gather_hw_mm_topology_place: Place,
     /// Labels of every metric.
     pub extra_labels: Vec<(String, String)>,
     /// Events that are counted per task.

@@ -21,7 +21,6 @@ use crate::text::{lines, number};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Listed {
     /// Processes, each by its process id.
-    #[cfg_attr(not(test), allow(dead_code, reason = "for families that read files of processes"))]
     Processes,
     /// Threads, each by its thread id; that of the first thread of a process is the process id.
     Threads,

@@ -10,18 +10,23 @@ use crate::platform::nodes::Node;
 use crate::text::{lines, number, number_list, words};
 use crate::{KernelError, Roots};
 
-/// Where the kernel says that a processor sits (Documentation/admin-guide/cputopology.rst).
+/// Where a processor sits.
 struct Place {
     id: u32,
     socket: u32,
-    die: u32,
+    /// Lowest processor of the same core, by which threads of one core know each other.
+    first: u32,
+    /// The kernel's number of the core. Two cores of a socket can have the same one: it is unique within a die on x86 and
+    /// within a cluster on Arm, and 0 for all where the architecture has no such number.
     core: u32,
 }
 
-/// The same as far as one source knows it.
+/// The same as far as the kernel says it (<https://docs.kernel.org/admin-guide/cputopology.html>,
+/// Documentation/ABI/stable/sysfs-devices-system-cpu).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Hint {
     socket: Option<u32>,
+    first: Option<u32>,
     die: Option<u32>,
     core: Option<u32>,
 }
@@ -30,12 +35,14 @@ struct Hint {
 pub(crate) fn cpus(roots: &Roots, nodes: &[Node]) -> Result<Vec<Cpu>, KernelError> {
     let places = places(roots)?;
     let cores = core_numbers(&places);
-    let node_of = |id| nodes.iter().find(|node| node.cpus.contains(&id)).map_or(0, |node| node.facts.id);
+    // One that no node lists, as while it is plugged, counts as of the first: node 0 need not be there.
+    let of = |id| nodes.iter().find(|node| node.cpus.contains(&id)).or(nodes.first());
+    let node_of = |id| of(id).map_or(0, |node| node.facts.id);
     Ok(places
         .into_iter()
         .map(|place| Cpu {
             id: place.id,
-            core: cores.get(&(place.socket, place.die, place.core)).copied().unwrap_or(place.core),
+            core: cores.get(&(place.socket, place.first)).copied().unwrap_or(place.core),
             socket: place.socket,
             node: node_of(place.id),
         })
@@ -77,19 +84,33 @@ fn places(roots: &Roots) -> Result<Vec<Place>, KernelError> {
             *hint = Hint { socket: hint.socket.or(other.socket), core: hint.core.or(other.core), ..*hint };
         }
     }
+    let alike = |hint: Hint| (hint.socket, hint.die, hint.core);
+    let first_alike =
+        |hint| online.iter().zip(&hints).find(|(_, other)| alike(**other) == alike(hint)).map(|(id, _)| *id);
     let place = |(id, hint): (u32, Hint)| Place {
         id,
         socket: hint.socket.unwrap_or(0),
-        die: hint.die.unwrap_or(0),
+        first: hint.first.or_else(|| first_alike(hint).filter(|_| hint.core.is_some())).unwrap_or(id),
         core: hint.core.unwrap_or(id),
     };
-    Ok(online.into_iter().zip(hints).map(place).collect())
+    Ok(online.iter().copied().zip(hints.iter().copied()).map(place).collect())
 }
 
 fn topology(roots: &Roots, id: u32) -> Result<Hint, KernelError> {
     let topology = roots.path(format!("/sys/devices/system/cpu/cpu{id}/topology"));
     let read = |file: &str| parse_optional(&topology.join(file), "a number", id_or_unknown).map(Option::flatten);
-    Ok(Hint { socket: read("physical_package_id")?, die: read("die_id")?, core: read("core_id")? })
+    let first = |file: &str| parse_optional(&topology.join(file), "a list such as 0-3,8", first_of_list);
+    Ok(Hint {
+        socket: read("physical_package_id")?,
+        // The name that kernels had before 5.3.
+        first: first("core_cpus_list")?.map_or_else(|| first("thread_siblings_list"), |first| Ok(Some(first)))?,
+        die: read("die_id")?,
+        core: read("core_id")?,
+    })
+}
+
+fn first_of_list(bytes: &[u8]) -> Option<u32> {
+    number_list(bytes)?.into_iter().min()
 }
 
 /// `physical id` and `core id` of each `processor` in /proc/cpuinfo, which x86 writes (proc_cpuinfo(5)).
@@ -119,19 +140,18 @@ fn id_or_unknown(bytes: &[u8]) -> Option<Option<u32>> {
     }
 }
 
-/// Numbers of cores that are unique within the socket. The kernel's are unique within a die, and a socket may have several:
-/// in such a socket they are counted anew.
-fn core_numbers(places: &[Place]) -> BTreeMap<(u32, u32, u32), u32> {
-    let mut sockets: BTreeMap<u32, BTreeSet<(u32, u32)>> = BTreeMap::new();
+/// Numbers of cores that are unique within the socket, by socket and lowest processor: the kernel's where they are, else
+/// counted.
+fn core_numbers(places: &[Place]) -> BTreeMap<(u32, u32), u32> {
+    let mut sockets: BTreeMap<u32, BTreeMap<u32, u32>> = BTreeMap::new();
     for place in places {
-        sockets.entry(place.socket).or_default().insert((place.die, place.core));
+        sockets.entry(place.socket).or_default().entry(place.first).or_insert(place.core);
     }
     let mut numbers = BTreeMap::new();
     for (socket, cores) in sockets {
-        let distinct = cores.iter().map(|(_, core)| core).collect::<BTreeSet<_>>().len();
-        for ((die, core), counted) in cores.iter().zip(0..) {
-            let number = if distinct == cores.len() { *core } else { counted };
-            numbers.insert((socket, *die, *core), number);
+        let distinct = cores.values().collect::<BTreeSet<_>>().len();
+        for ((first, core), counted) in cores.iter().zip(0..) {
+            numbers.insert((socket, *first), if distinct == cores.len() { *core } else { counted });
         }
     }
     numbers
@@ -139,25 +159,30 @@ fn core_numbers(places: &[Place]) -> BTreeMap<(u32, u32, u32), u32> {
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
 
+    /// Numbers of the cores of processors 0, 1, …, of each of which the socket, the first processor of the core, and the
+    /// kernel's number of it are given.
     fn numbers(places: &[(u32, u32, u32)]) -> Vec<u32> {
         let places: Vec<Place> =
-            places.iter().zip(0..).map(|(&(socket, die, core), id)| Place { id, socket, die, core }).collect();
+            places.iter().zip(0..).map(|(&(socket, first, core), id)| Place { id, socket, first, core }).collect();
         let numbers = core_numbers(&places);
-        places.iter().map(|place| numbers[&(place.socket, place.die, place.core)]).collect()
+        places.iter().map(|place| numbers[&(place.socket, place.first)]).collect()
     }
 
-    #[test]
-    fn the_kernels_numbers_of_cores_are_kept_where_they_are_unique() {
-        assert_eq!(numbers(&[(0, 0, 0), (0, 0, 4), (0, 0, 0), (0, 0, 4)]), [0, 4, 0, 4]);
-        assert_eq!(numbers(&[(0, 0, 0), (1, 0, 0)]), [0, 0], "another socket");
-        assert_eq!(numbers(&[(0, 0, 3), (0, 1, 7)]), [3, 7], "dies that count on");
-    }
-
-    #[test]
-    fn cores_of_two_dies_with_the_same_number_are_told_apart() {
-        assert_eq!(numbers(&[(0, 0, 0), (0, 0, 1), (0, 1, 0), (0, 1, 1), (0, 1, 1)]), [0, 1, 2, 3, 3]);
+    #[rstest]
+    #[case::threads(&[(0, 0, 0), (0, 1, 4), (0, 0, 0), (0, 1, 4)], &[0, 4, 0, 4])]
+    #[case::another_socket(&[(0, 0, 0), (1, 1, 0)], &[0, 0])]
+    #[case::dies_that_count_on(&[(0, 0, 3), (0, 1, 7)], &[3, 7])]
+    #[case::dies_that_begin_anew(&[(0, 0, 0), (0, 1, 1), (0, 2, 0), (0, 3, 1), (0, 3, 1)], &[0, 1, 2, 3, 3])]
+    #[case::no_numbers_at_all(&[(0, 0, 0), (0, 1, 0), (0, 2, 0)], &[0, 1, 2])]
+    fn cores_have_the_kernels_numbers_where_these_tell_them_apart(
+        #[case] places: &[(u32, u32, u32)],
+        #[case] expected: &[u32],
+    ) {
+        assert_eq!(numbers(places), expected);
     }
 
     #[test]
@@ -165,7 +190,7 @@ mod tests {
         let text =
             b"processor\t: 0\nphysical id\t: 0\ncore id\t\t: 3\n\nprocessor\t: 5\nphysical id\t: x\ncore id\t\t: 1\n\n\
             processor\t: 6\nBogoMIPS\t: 50\n\ncore id : 9\nprocessor\t: seven\ncore id\t: 2\n";
-        let hint = |socket, core| Hint { socket, die: None, core };
+        let hint = |socket, core| Hint { socket, first: None, die: None, core };
         let hints = cpuinfo_hints(text);
         let expected = [(0, hint(Some(0), Some(3))), (5, hint(None, Some(1))), (6, hint(None, Some(9)))];
         assert_eq!(hints.into_iter().collect::<Vec<_>>(), expected);

@@ -179,6 +179,13 @@ impl Family for Monitoring {
     fn platform(&self) -> &[f64] {
         &[]
     }
+
+    fn traffic(&self) -> &[f64] {
+        let Some(at) = self.kinds.iter().position(|kind| *kind == Kind::Total) else { return &[] };
+        let rows = self.tasks.len();
+        // Of each kind the sum over all domains stands before those of each.
+        self.values.get(at * (1 + self.domains.len()) * rows..).and_then(|rest| rest.get(..rows)).unwrap_or_default()
+    }
 }
 
 impl Drop for Monitoring {

@@ -44,7 +44,7 @@ file /proc/meminfo meminfo
 file /proc/sys/kernel/hostname
 file /sys/devices/system/cpu/online
 for cpu in /sys/devices/system/cpu/cpu[0-9]*; do
-  for f in physical_package_id die_id core_id; do file "$cpu/topology/$f"; done
+  for f in physical_package_id die_id core_id core_cpus_list; do file "$cpu/topology/$f"; done
 done
 file /sys/devices/system/node/online
 for node in /sys/devices/system/node/node[0-9]*; do
