@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use wca_kernel::{Hierarchies, Lines, Roots, Sampler, Scratch, TaskCgroups, Wanted};
 
 use crate::common::tick::{Tick, task, tick};
@@ -37,6 +38,11 @@ impl Process {
 
     pub fn id(&self) -> u32 {
         self.0.id()
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        let id = Pid::from_raw(self.id().try_into().unwrap()).unwrap();
+        kill_process(id, signal).unwrap();
     }
 
     /// Its control group and its monitoring group.
