@@ -42,6 +42,7 @@ fn main() -> ExitCode {
         }
         Verb::Run(run) => report::ended(start::run(run)),
         Verb::Check(check) => report::ended(configured::check(check)),
+        Verb::Tasks(tasks) => report::ended(start::tasks(tasks)),
         Verb::Reload(reload) => report::ended(reload::reload(&reload)),
         Verb::Components(components) => report::ended(components::components(&components)),
         Verb::Inspect(inspect) => report::ended(start::inspect(&inspect)),

@@ -3,6 +3,7 @@
 //! Sources: Documentation/admin-guide/cgroup-v1/cgroups.rst and Documentation/admin-guide/cgroup-v2.rst of the kernel.
 
 pub(crate) mod files;
+pub(crate) mod gaps;
 mod known;
 mod mounts;
 pub(crate) mod opener;
@@ -17,6 +18,7 @@ pub(crate) mod walk;
 mod walker;
 mod watch;
 
+pub use gaps::Gap;
 pub use mounts::{Hierarchies, Hierarchy, Version};
 pub use path::relative_cgroup_path;
 pub use scratch::Scratch;

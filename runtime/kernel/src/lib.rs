@@ -15,6 +15,7 @@ mod machine;
 mod metrics;
 mod mountinfo;
 mod notice;
+mod perf;
 pub mod platform;
 mod process;
 mod processor_time;
@@ -27,13 +28,18 @@ mod skipped;
 mod text;
 mod wanted;
 
+#[cfg(test)]
+#[path = "../../../tests/skipped.rs"]
+mod skipped;
+
 pub use cgroup::{
-    Hierarchies, Hierarchy, Limits, PopulatedCgroup, Scratch, Tree, TreeWalker, Version, identity, populated,
+    Gap, Hierarchies, Hierarchy, Limits, PopulatedCgroup, Scratch, Tree, TreeWalker, Version, identity, populated,
     relative_cgroup_path,
 };
 pub use error::KernelError;
 pub use limits::raise_descriptor_limit;
 pub use notice::{Notice, Said};
+pub use perf::{PerfWanted, PerfWindow, UncoreWanted};
 pub use platform::{Facts, platform};
 pub use process::{children, open_files, resident_memory};
 pub use processor_time::{process_time, thread_time};

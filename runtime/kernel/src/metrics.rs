@@ -9,7 +9,7 @@ use wca_model::{MetricInfo, MetricKind};
 
 pub(crate) use crate::metrics::cgroup::{CgroupFile, CgroupPart, CgroupRead};
 pub(crate) use crate::metrics::machine::{Found, MachineRead};
-pub(crate) use crate::metrics::table::{MACHINE, TASKS, part_count};
+pub(crate) use crate::metrics::table::{MACHINE, TASKS, part, part_count};
 
 /// A metric and where it is found.
 pub(crate) struct Metric {

@@ -98,6 +98,29 @@ pub enum Notice {
         /// Why, and what to do.
         reason: String,
     },
+    /// Something cannot be counted.
+    NotCounted {
+        /// An event, or whatever it is.
+        what: String,
+        /// Why not.
+        reason: String,
+        /// What can be done about it.
+        remedy: String,
+    },
+    /// Counters of all tasks would take more descriptors than they may have.
+    TasksNotCounted {
+        /// How many tasks are counted.
+        counted: usize,
+        /// How many are not.
+        left_out: usize,
+        /// How many descriptors counters may take.
+        descriptors: usize,
+    },
+    /// The process has run out of descriptors while it opened counters.
+    CountersShort {
+        /// How many tasks are counted.
+        counted: usize,
+    },
     /// More was to say than is ever said.
     MoreToSay {
         /// How many notices there were before.
@@ -149,6 +172,17 @@ impl fmt::Display for Notice {
                 }
                 write!(f, ": {reason}")
             }
+            Self::NotCounted { what, reason, remedy } => write!(f, "{what} is not counted: {reason}; remedy: {remedy}"),
+            Self::TasksNotCounted { counted, left_out, descriptors } => write!(
+                f,
+                "events of {left_out} tasks are not counted: counters may take {descriptors} descriptors, which is enough for \
+                 {counted} tasks; remedy: raise perf_fd_budget, or count fewer events"
+            ),
+            Self::CountersShort { counted } => write!(
+                f,
+                "only {counted} tasks are counted, for want of descriptors; remedy: raise the limit on open files (ulimit -n, \
+                 LimitNOFILE), or lower perf_fd_budget so that the tasks that are left out are the same ones each time"
+            ),
             Self::MoreToSay { limit } => write!(f, "after {limit} different notices, no more are said"),
         }
     }

@@ -3,6 +3,8 @@
 use regex::bytes::Regex;
 use thiserror::Error;
 
+use crate::PerfWanted;
+
 /// What is to be measured of that which not everybody needs. By default all that costs little.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Wanted {
@@ -13,6 +15,8 @@ pub struct Wanted {
     /// Whether cache occupancy and memory bandwidth are measured by resctrl: true says what is missing, false touches
     /// nothing, none is where the machine can.
     pub rdt_enabled: Option<bool>,
+    /// Which counters.
+    pub perf: PerfWanted,
 }
 
 /// Which lines of a file are taken.

@@ -6,8 +6,8 @@ mod common;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use common::Machine;
-use wca_kernel::{Sampler, TaskCgroups, Wanted};
+use common::{Machine, real_cgroup, skipped, task_path};
+use wca_kernel::{Notice, PerfWanted, Sampler, TaskCgroups, UncoreWanted, Wanted};
 use wca_model::TaskKey;
 
 struct Counting;
@@ -49,16 +49,45 @@ fn a_steady_tick_allocates_nothing() {
         let task =
             |key: u64, cgroup: &str| TaskCgroups { key: TaskKey(key), cgroup: cgroup.into(), containers: vec![] };
         sampler.set_tasks(&[task(1, "/demo/busy"), task(2, "/demo/empty"), task(3, "/nowhere")]);
-        let mut values = Vec::new();
-        for _ in 0..3 {
-            sampler.sample(&mut values);
-        }
-        let before = ALLOCATIONS.load(Ordering::Relaxed);
-        for _ in 0..200 {
-            assert!(sampler.sample(&mut values).is_empty());
-        }
-        let allocations = ALLOCATIONS.load(Ordering::Relaxed) - before;
-        // The test runner's own thread may allocate once or twice meanwhile; a tick that allocated would do so 200 times.
-        assert!(allocations < 20, "{allocations} allocations in 200 ticks of {name}");
+        steady(&mut sampler, name);
     }
+    counters();
+}
+
+/// The same with counters, of tasks and of a described PMU outside of cores, which is the kernel's own in truth.
+fn counters() {
+    let Some((hierarchies, scratch)) = real_cgroup("a_steady_tick_allocates_nothing", "allocates-nothing") else {
+        return;
+    };
+    let machine = Machine::captured("uncore");
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let perf = PerfWanted {
+        events: names(&["page_faults", "context_switches"]),
+        derived: true,
+        uncore: UncoreWanted::Groups(vec![names(&["cas_count_reads", "cas_count_writes"])]),
+        ..PerfWanted::default()
+    };
+    let mut sampler = Sampler::new(&machine.roots(), &hierarchies, Wanted { perf, ..Wanted::default() });
+    let task = TaskCgroups { key: TaskKey(1), cgroup: task_path("allocates-nothing"), containers: vec![] };
+    sampler.set_tasks(&[task]);
+    let notices = sampler.sample(&mut Vec::new());
+    match notices.iter().find(|notice| matches!(notice, Notice::NotCounted { .. })) {
+        Some(refused) => skipped("a_steady_tick_allocates_nothing", &refused.to_string()),
+        None => steady(&mut sampler, "counters"),
+    }
+    scratch.remove().unwrap();
+}
+
+fn steady(sampler: &mut Sampler, name: &str) {
+    let mut values = Vec::new();
+    for _ in 0..3 {
+        sampler.sample(&mut values);
+    }
+    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    for _ in 0..200 {
+        assert!(sampler.sample(&mut values).is_empty());
+    }
+    let allocations = ALLOCATIONS.load(Ordering::Relaxed) - before;
+    // The test runner's own thread may allocate once or twice meanwhile; a tick that allocated would do so 200 times.
+    assert!(allocations < 20, "{allocations} allocations in 200 ticks of {name}");
 }

@@ -6,6 +6,8 @@ mod tasks;
 pub(crate) use machine::MACHINE;
 pub(crate) use tasks::TASKS;
 
+use crate::metrics::{CgroupPart, Metric};
+
 /// How many files of a cgroup there are for all metrics of tasks, a file counted for each metric in it.
 pub(crate) const fn part_count() -> usize {
     let (mut count, mut at) = (0, 0);
@@ -14,6 +16,12 @@ pub(crate) const fn part_count() -> usize {
         at += 1;
     }
     count
+}
+
+/// A file of a cgroup by its number among all, and the metric that is taken from it.
+pub(crate) fn part(number: usize) -> (&'static Metric, &'static CgroupPart) {
+    let mut parts = TASKS.iter().flat_map(|metric| metric.source.cgroup_parts().iter().map(move |part| (metric, part)));
+    parts.nth(number).unwrap_or_else(|| unreachable!("there are {} parts", part_count()))
 }
 
 #[cfg(test)]

@@ -86,7 +86,7 @@ pub fn hierarchies() -> Hierarchies {
 
 /// A sampler that measures by resctrl, where it may.
 pub fn sampler(rdt_enabled: Option<bool>, tasks: &[&Busy]) -> Sampler {
-    let wanted = Wanted { vmstat: Lines::Nothing, zoneinfo: Lines::Nothing, rdt_enabled };
+    let wanted = Wanted { vmstat: Lines::Nothing, zoneinfo: Lines::Nothing, rdt_enabled, ..Wanted::default() };
     let mut sampler = Sampler::new(&Roots::system(), &hierarchies(), wanted);
     sampler.set_tasks(&rows(tasks));
     sampler
