@@ -28,10 +28,6 @@ mod skipped;
 mod text;
 mod wanted;
 
-#[cfg(test)]
-#[path = "../../../tests/skipped.rs"]
-mod skipped;
-
 pub use cgroup::{
     Gap, Hierarchies, Hierarchy, Limits, PopulatedCgroup, Scratch, Tree, TreeWalker, Version, identity, populated,
     relative_cgroup_path,
