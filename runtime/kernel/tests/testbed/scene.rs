@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use wca_kernel::{Hierarchies, Lines, Roots, Sampler, Scratch, TaskCgroups, Wanted};
 
 use crate::common::tick::{Tick, task, tick};
@@ -39,6 +40,11 @@ impl Process {
         self.0.id()
     }
 
+    pub fn signal(&self, signal: Signal) {
+        let id = Pid::from_raw(self.id().try_into().unwrap()).unwrap();
+        kill_process(id, signal).unwrap();
+    }
+
     /// Its control group and its monitoring group.
     pub fn groups(&self) -> (String, String) {
         let text = fs::read_to_string(format!("/proc/{}/cpu_resctrl_groups", self.id())).unwrap();
@@ -68,7 +74,9 @@ impl Busy {
 impl Drop for Busy {
     fn drop(&mut self) {
         self.processes.clear();
-        self.scratch.take().unwrap().remove().unwrap();
+        let removed = self.scratch.take().unwrap().remove();
+        // Where the test has failed already, that is what is to be read.
+        assert!(std::thread::panicking() || removed.is_ok(), "{removed:?}");
     }
 }
 

@@ -9,7 +9,9 @@ use crate::resctrl::group::{Group, Writer};
 use crate::resctrl::layout::Place;
 use crate::resctrl::means::{Means, Scene, Why};
 
-/// How often threads that came while others were written are looked for, before those of the next tick are waited for.
+/// How often threads that came while others were written are looked for, before those of the next tick are waited for. One that
+/// was being born when its parent was written is seen by the next tick too: the kernel copies the parent first, and shows the
+/// child later (copy_process of kernel/fork.c).
 const ROUNDS: usize = 8;
 
 impl Task {
