@@ -17,8 +17,11 @@ pub(crate) struct Group {
     members: Vec<OwnedFd>,
     /// Which events they are, the leader first.
     events: Arc<[usize]>,
+    /// When it last counted, and what it said then.
     times: Times,
     counts: Vec<u64>,
+    /// How long it was meant to count at the last reading, whether it did or not.
+    seen: u64,
 }
 
 /// A counter of a group could not be opened.
@@ -46,8 +49,14 @@ impl Group {
         for (at, event) in events.iter().enumerate().skip(1) {
             members.push(open(all[*event], place, Some(leader.as_fd())).map_err(failed(at))?);
         }
-        let mut group =
-            Self { leader, members, events: events.clone(), times: Times::default(), counts: vec![0; events.len()] };
+        let mut group = Self {
+            leader,
+            members,
+            events: events.clone(),
+            times: Times::default(),
+            counts: vec![0; events.len()],
+            seen: 0,
+        };
         group.rebase().and_then(|()| group.set_counting(is_on)).map_err(failed(0))?;
         Ok(group)
     }
@@ -75,7 +84,12 @@ impl Group {
         let mut record = Record::default();
         record.read(&self.leader)?;
         let (now, counts) = record.parse(self.events.len()).ok_or(Errno::BADMSG)?;
-        let interval = Interval::between(self.times, now);
+        let interval = match Interval::between(self.times, now) {
+            // It waited before, and the task has not run since.
+            Interval::Waiting if now.enabled == self.seen => Interval::Idle,
+            interval => interval,
+        };
+        self.seen = now.enabled;
         match interval {
             // Counts may have gone on a little between the two numbers that the kernel wrote.
             Interval::Idle | Interval::Waiting => return Ok(interval),

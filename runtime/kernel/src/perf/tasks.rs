@@ -1,27 +1,26 @@
 //! Counters of tasks as a family of metrics.
 
 use std::collections::HashMap;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::PathBuf;
+use std::os::fd::AsFd;
 use std::time::Instant;
 
 use perf_event_open_sys::bindings::{PERF_COUNT_SW_DUMMY, PERF_TYPE_SOFTWARE};
-use rustix::fs::CWD;
 use rustix::io::Errno;
 
 use crate::cgroup::{Hierarchies, Version, relative_cgroup_path};
 use crate::family::{Family, FamilyMetric, Moment};
-use crate::files::open_below;
 use crate::limits::descriptor_limit;
 use crate::perf::columns::Columns;
 use crate::perf::event::{Encoding, Event};
 use crate::perf::group::Group;
+use crate::perf::hierarchy::CountedHierarchy;
 use crate::perf::layout::{Layout, Room};
 use crate::perf::leaves::{chosen, leaves};
 use crate::perf::machine::{has_threads, has_watchdog, processor};
 use crate::perf::online::Online;
-use crate::perf::row::{Missing, Retry, Row};
-use crate::perf::scale::Interval;
+use crate::perf::retry::Retry;
+use crate::perf::row::{Missing, Row};
+use crate::perf::starved::Starved;
 use crate::perf::sys::{Place, open};
 use crate::perf::trouble;
 use crate::perf::wanted::PerfWanted;
@@ -54,23 +53,6 @@ pub(crate) struct TaskCounters {
     notices: Vec<Notice>,
 }
 
-struct CountedHierarchy {
-    version: Version,
-    path: PathBuf,
-    dir: OwnedFd,
-}
-
-/// For how many readings each group of the layout only waited while tasks ran.
-#[derive(Default)]
-struct Starved {
-    readings: Vec<u32>,
-    /// Whether each group counted, or waited, at this reading.
-    seen: Vec<(bool, bool)>,
-}
-
-/// After how many readings a group that only waits is taken not to fit.
-const PATIENCE: u32 = 5;
-
 impl TaskCounters {
     /// Counters of nothing yet; none where no event is wanted.
     pub(crate) fn new(roots: &Roots, hierarchies: &Hierarchies, wanted: &PerfWanted) -> Option<Self> {
@@ -80,19 +62,7 @@ impl TaskCounters {
         let cpuinfo = processor(roots);
         let mut notices = Vec::new();
         let events = named(&wanted.events, &cpuinfo, &mut notices);
-        let hierarchy = hierarchies.with("perf_event").or_else(|| hierarchies.unified()).and_then(|hierarchy| {
-            let path = hierarchy.dir.clone();
-            match open_below(CWD, path.as_path()) {
-                Ok(dir) => Some(CountedHierarchy { version: hierarchy.version, path, dir }),
-                Err(error) => {
-                    notices.push(Notice::Unreadable { path, error: error.to_string() });
-                    None
-                }
-            }
-        });
-        if hierarchy.is_none() && notices.is_empty() {
-            notices.push(trouble::no_hierarchy());
-        }
+        let hierarchy = CountedHierarchy::find(hierarchies).map_err(|notice| notices.push(notice)).ok();
         let limit = wanted.descriptors.unwrap_or(descriptor_limit() / 2);
         let encodings: Vec<Encoding> = events.iter().map(|event| event.encoding).collect();
         Some(Self {
@@ -262,49 +232,16 @@ impl TaskCounters {
         }
     }
 
-    fn read_rows(&mut self, moment: &mut Moment<'_>) {
+    fn read_rows(&mut self, now: Instant, moment: &mut Moment<'_>) {
         for row in &mut self.rows {
             row.read(&mut |group, interval| self.starved.see(group, interval));
         }
-        let Some(group) = self.starved.next() else { return };
+        let Some(group) = self.starved.next(now) else { return };
         if let Some(mut layout) = self.layout.take() {
             layout.halve(group);
             self.set_layout(layout);
             self.open_missing(moment);
         }
-    }
-}
-
-impl CountedHierarchy {
-    fn open(&self, cgroup: &str) -> Result<OwnedFd, Errno> {
-        let dir: BorrowedFd<'_> = self.dir.as_fd();
-        open_below(dir, if cgroup.is_empty() { "." } else { cgroup })
-    }
-}
-
-impl Starved {
-    fn new(groups: usize) -> Self {
-        Self { readings: vec![0; groups], seen: vec![(false, false); groups] }
-    }
-
-    fn see(&mut self, group: usize, interval: Interval) {
-        let Some((has_counted, has_waited)) = self.seen.get_mut(group) else { return };
-        *has_counted |= matches!(interval, Interval::Counted(_));
-        *has_waited |= interval == Interval::Waiting;
-    }
-
-    /// Ends a reading; a group that has only waited for too long.
-    fn next(&mut self) -> Option<usize> {
-        for (readings, seen) in self.readings.iter_mut().zip(&mut self.seen) {
-            match std::mem::take(seen) {
-                (true, _) => *readings = 0,
-                (false, true) => *readings += 1,
-                (false, false) => {}
-            }
-        }
-        let at = self.readings.iter().position(|readings| *readings >= PATIENCE)?;
-        self.readings[at] = 0;
-        Some(at)
     }
 }
 
@@ -369,7 +306,7 @@ impl Family for TaskCounters {
         }
         self.open_missing(moment);
         if turn != Turn::Rest {
-            self.read_rows(moment);
+            self.read_rows(now, moment);
         }
         if turn == Turn::End {
             self.set_counting(false);

@@ -10,7 +10,7 @@ use crate::perf::event::Encoding;
 use crate::perf::machine::processor;
 use crate::perf::microarchitecture::Microarchitecture;
 use crate::perf::online::Online;
-use crate::perf::row::Retry;
+use crate::perf::retry::Retry;
 use crate::perf::trouble;
 use crate::perf::uncore::bank::{Bank, Lost};
 use crate::perf::uncore::derived::{Before, DERIVED, INPUTS, LATENCY, LATENCY_NEEDS, PerSecond, latency};
