@@ -90,7 +90,7 @@ fn events_of_a_described_pmu_are_counted_per_socket() {
         assert!((rate("platform_dram_total_bytes_per_second") - sum).abs() < 1e-6 * sum.max(1.0));
         // Writes are context switches here, of which there are some in 300 ms.
         let bytes = counted("platform_cas_count_writes") * 64.0 / rate("platform_dram_writes_bytes_per_second");
-        assert!((0.2..3.0).contains(&bytes), "{bytes} seconds");
+        assert!((0.2..60.0).contains(&bytes), "{bytes} seconds");
     }
 }
 

@@ -235,6 +235,13 @@ mod tests {
     }
 
     #[test]
+    fn requests_and_outstanding_requests_are_told_apart_in_words() {
+        let help = |name| Event::named(name, Skylake).unwrap().help;
+        assert!(!help("offcore_requests_l3_miss_demand_data_rd").contains("outstanding"));
+        assert!(help("offcore_requests_outstanding_l3_miss_demand_data_rd").contains("outstanding"));
+    }
+
+    #[test]
     fn names_of_the_table_are_names_of_metrics_and_each_stands_once() {
         for (at, event) in EVENTS.iter().enumerate() {
             assert!(is_metric_name(event.name) && !event.name.starts_with("task_"), "{}", event.name);

@@ -17,6 +17,7 @@ use crate::perf::hierarchy::CountedHierarchy;
 use crate::perf::layout::{Layout, Room};
 use crate::perf::leaves::{chosen, leaves};
 use crate::perf::machine::{has_threads, has_watchdog, processor};
+use crate::perf::microarchitecture::Microarchitecture;
 use crate::perf::online::Online;
 use crate::perf::retry::Retry;
 use crate::perf::row::{Missing, Row};
@@ -93,8 +94,8 @@ impl TaskCounters {
             return false;
         }
         self.retry.later();
-        let mut dirs = self.rows.iter().filter_map(|row| row.cgroup.as_deref()).map(|path| hierarchy.open(path));
-        let Some(dir) = dirs.find_map(Result::ok) else {
+        let mut paths = self.rows.iter().filter_map(|row| row.cgroup.as_deref());
+        let Some((path, dir)) = paths.find_map(|path| Some((path, hierarchy.open(path).ok()?))) else {
             self.say_no_cgroup(moment);
             return false;
         };
@@ -109,9 +110,10 @@ impl TaskCounters {
             return false;
         };
         let dummy = Encoding { kind: PERF_TYPE_SOFTWARE, config: PERF_COUNT_SW_DUMMY.into(), ..Encoding::default() };
-        let is_unknown = layout.groups.is_empty() && open(dummy, place, None).err() == Some(Errno::NOENT);
-        if is_unknown && hierarchy.version == Version::V2 {
-            if moment.said.first("perf css") {
+        if layout.groups.is_empty() && open(dummy, place, None).err() == Some(Errno::NOENT) {
+            // What can always be counted cannot be for this cgroup: either it is gone by now, or counters know of none yet.
+            let is_there = hierarchy.open(path).is_ok();
+            if is_there && hierarchy.version == Version::V2 && moment.said.first("perf css") {
                 moment.notices.push(trouble::not_handed_down(&hierarchy.path));
             }
             return false;
@@ -237,17 +239,19 @@ impl TaskCounters {
             row.read(&mut |group, interval| self.starved.see(group, interval));
         }
         let Some(group) = self.starved.next(now) else { return };
-        if let Some(mut layout) = self.layout.take() {
-            layout.halve(group);
+        let Some(mut layout) = self.layout.take() else { return };
+        if layout.halve(group) {
             self.set_layout(layout);
             self.open_missing(moment);
+        } else {
+            self.layout = Some(layout);
         }
     }
 }
 
 /// The events of these names, each once. What is none is said.
 fn named(names: &[String], cpuinfo: &[u8], notices: &mut Vec<Notice>) -> Vec<Event> {
-    let cpu = crate::perf::microarchitecture::Microarchitecture::of(cpuinfo);
+    let cpu = Microarchitecture::of(cpuinfo);
     let mut events: Vec<Event> = Vec::new();
     for name in names {
         match Event::named(name, cpu) {
