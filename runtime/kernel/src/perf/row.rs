@@ -184,8 +184,8 @@ impl Row {
     }
 
     /// Has all counters count, or stand still.
-    pub(crate) fn set_counting(&self, is_on: bool) -> Result<(), Errno> {
-        let mut groups = self.cpus.iter().flat_map(|cpu| cpu.groups.iter().flatten());
+    pub(crate) fn set_counting(&mut self, is_on: bool) -> Result<(), Errno> {
+        let mut groups = self.cpus.iter_mut().flat_map(|cpu| cpu.groups.iter_mut().flatten());
         groups.try_for_each(|group| group.set_counting(is_on))
     }
 
@@ -258,8 +258,10 @@ impl CpuCounters {
             });
             match interval {
                 Ok(Interval::Counted(factor)) => scaling.add(factor, group.len()),
-                Ok(Interval::Waiting) => group.events().iter().for_each(|event| ticks[*event].has_waited = true),
-                Ok(Interval::Idle | Interval::Unknown) => {}
+                Ok(Interval::Waiting | Interval::Unknown) => {
+                    group.events().iter().for_each(|event| ticks[*event].has_waited = true)
+                }
+                Ok(Interval::Idle) => {}
                 Err(_) => {
                     is_complete = false;
                     *slot = None;
