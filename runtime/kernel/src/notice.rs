@@ -153,7 +153,7 @@ impl fmt::Display for Notice {
                 "only {kept} directories of cgroups are watched; the hierarchies of the others are walked at each tick, \
                  which costs more: raise fs.inotify.max_user_watches or fs.inotify.max_user_instances"
             ),
-            Self::NotCounted { what, reason, remedy } => write!(f, "{what} is not counted: {reason}; remedy: {remedy}"),
+            Self::NotCounted { what, reason, remedy } => write!(f, "{what}: not counted: {reason}; remedy: {remedy}"),
             Self::TasksNotCounted { counted, left_out, descriptors } => write!(
                 f,
                 "events of {left_out} tasks are not counted: counters may take {descriptors} descriptors, which is enough for \

@@ -220,14 +220,31 @@ fn a_processor_that_goes_offline_keeps_its_part_of_the_sum() {
 }
 
 #[test]
+fn of_events_that_nobody_named_nothing_is_said_before_there_is_a_task() {
+    let (test, name) = ("of_events_that_nobody_named", "not-named");
+    let Some((hierarchies, scratch)) = real_cgroup(test, name) else { return };
+    let events = ["nonsense", "x__rFFFF", "y__rFFFF", "z__rFFFF"].map(str::to_owned).to_vec();
+    let mut sampler = sampler(&hierarchies, PerfWanted { events, ..PerfWanted::default() }, &[]);
+    for _ in 0..3 {
+        assert_eq!(tick(&mut sampler).notices, []);
+    }
+    sampler.set_tasks(&[TaskCgroups { key: TaskKey(1), cgroup: task_path(name), containers: vec![] }]);
+    let notices: Vec<String> = tick(&mut sampler).notices.iter().map(ToString::to_string).collect();
+    assert!(notices[0].starts_with("nonsense: not counted: "), "{notices:?}");
+    assert!(notices.len() == 1 || notices[1].starts_with("x__rFFFF, y__rFFFF, z__rFFFF: not counted: "), "{notices:?}");
+    assert!(notices.len() <= 2, "{notices:?}");
+    scratch.remove().unwrap();
+}
+
+#[test]
 fn what_cannot_be_counted_is_said_once_with_the_remedy() {
     let (test, name) = ("what_cannot_be_counted", "not-counted");
     let Some((hierarchies, scratch)) = real_cgroup(test, name) else { return };
     let events = ["page_faults", "x__rFFFF", "nonsense", "x__r123"].map(str::to_owned).to_vec();
-    let mut sampler = sampler(&hierarchies, PerfWanted { events, ..PerfWanted::default() }, &[name]);
+    let mut sampler = sampler(&hierarchies, PerfWanted { events, is_named: true, ..PerfWanted::default() }, &[name]);
     let notices: Vec<String> = tick(&mut sampler).notices.iter().map(ToString::to_string).collect();
-    assert!(notices[0].starts_with("nonsense is not counted: no event is called \"nonsense\""), "{notices:?}");
-    assert!(notices[1].starts_with("x__r123 is not counted: \"x__r123\" has 3 hexadecimal digits"), "{notices:?}");
+    assert!(notices[0].starts_with("nonsense: not counted: no event is called \"nonsense\""), "{notices:?}");
+    assert!(notices[1].starts_with("x__r123: not counted: \"x__r123\" has 3 hexadecimal digits"), "{notices:?}");
     assert!(notices.iter().all(|notice| notice.contains("; remedy: ")), "{notices:?}");
     for _ in 0..10 {
         assert_eq!(tick(&mut sampler).notices, []);

@@ -109,7 +109,7 @@ fn events_that_do_not_fit_together_take_turns() {
 fn a_kernel_that_knows_no_cgroups_yet_is_said_with_the_remedy() {
     let Some(counted) = Counted::with("UNTOUCHED=1") else { return };
     let said = counted.file("wca.txt");
-    let of_counters: Vec<&str> = said.lines().filter(|line| line.contains("is not counted")).collect();
+    let of_counters: Vec<&str> = said.lines().filter(|line| line.contains(": not counted: ")).collect();
     let [line] = of_counters.as_slice() else { panic!("{said}") };
     assert!(line.ends_with("remedy: echo +cpu > /sys/fs/cgroup/cgroup.subtree_control"), "{line}");
     assert_eq!((counted.of("task_cycles", "busy"), counted.of("task_up", "busy")), (None, Some(1.0)));

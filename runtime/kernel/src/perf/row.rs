@@ -259,7 +259,7 @@ impl CpuCounters {
             match interval {
                 Ok(Interval::Counted(factor)) => scaling.add(factor, group.len()),
                 Ok(Interval::Waiting | Interval::Unknown) => {
-                    group.events().iter().for_each(|event| ticks[*event].has_waited = true)
+                    group.events().iter().for_each(|event| ticks[*event].has_waited = true);
                 }
                 Ok(Interval::Idle) => {}
                 Err(_) => {

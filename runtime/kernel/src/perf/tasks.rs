@@ -50,7 +50,9 @@ pub(crate) struct TaskCounters {
     starved: Starved,
     columns: Columns,
     has_new_rows: bool,
-    /// What is to be said at the next reading.
+    /// Whether the operator named the events.
+    is_named: bool,
+    /// What is to be said at the next reading, or, of events that nobody named, when there are tasks.
     notices: Vec<Notice>,
 }
 
@@ -81,6 +83,7 @@ impl TaskCounters {
             descriptors: usize::try_from(limit).unwrap_or(usize::MAX),
             starved: Starved::default(),
             has_new_rows: false,
+            is_named: wanted.is_named,
             notices,
         })
     }
@@ -118,12 +121,7 @@ impl TaskCounters {
             }
             return false;
         }
-        for (event, error) in &layout.lost {
-            let metric = &self.events[*event].metric;
-            if moment.said.first(("perf event", metric, error.raw_os_error())) {
-                moment.notices.push(trouble::event(metric, *error));
-            }
-        }
+        self.say_lost(&layout, moment);
         if layout.lost.is_empty() {
             self.retry.done();
         }
@@ -133,6 +131,22 @@ impl TaskCounters {
             self.set_layout(layout);
         }
         is_new
+    }
+
+    /// Says which events cannot be counted: each of those that the operator named, and the others together.
+    fn say_lost(&self, layout: &Layout, moment: &mut Moment<'_>) {
+        let mut by_error: Vec<(Errno, Vec<&str>)> = Vec::new();
+        for (event, error) in &layout.lost {
+            let metric = self.events[*event].metric.as_str();
+            if !moment.said.first(("perf event", metric, error.raw_os_error())) {
+                continue;
+            }
+            match by_error.iter_mut().find(|(known, _)| !self.is_named && known == error) {
+                Some((_, metrics)) => metrics.push(metric),
+                None => by_error.push((*error, vec![metric])),
+            }
+        }
+        moment.notices.extend(by_error.into_iter().map(|(error, metrics)| trouble::event(&metrics.join(", "), error)));
     }
 
     fn say_no_cgroup(&self, moment: &mut Moment<'_>) {
@@ -287,7 +301,9 @@ impl Family for TaskCounters {
     }
 
     fn read(&mut self, moment: &mut Moment<'_>) -> bool {
-        moment.notices.append(&mut self.notices);
+        if self.is_named || !self.rows.is_empty() {
+            moment.notices.append(&mut self.notices);
+        }
         let has_new_cpus = self.online.refresh(moment.buffer, moment.said, moment.notices);
         if has_new_cpus {
             for row in &mut self.rows {
