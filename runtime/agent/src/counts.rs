@@ -1,8 +1,10 @@
 //! What is counted of a policy.
 
-use wca_model::{MetricKind, Sample};
+use wca_model::Sample;
 use wca_sandbox::{Called, PolicyName};
 
+use crate::definitions::{ANOMALIES, CALLS, FAILURES, LAST_ANOMALY, MISSED, QUARANTINED, REFUSED};
+use crate::own::from_count;
 use crate::sayings::Sayings;
 
 /// A policy's calls so far.
@@ -53,43 +55,21 @@ impl Counts {
 
     /// What is counted of every policy, as metrics.
     pub(crate) fn metrics(&self, policy: &PolicyName) -> Vec<Sample> {
-        let add = |name: &str, help: &str, kind, value: u64| {
-            #[allow(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
-            sample(policy, name, help, kind, value as f64)
-        };
-        vec![
-            add("wca_policy_calls", "Calls of the policy that ended.", MetricKind::Counter, self.calls),
-            add("wca_policy_failures", "Calls that failed or were stopped.", MetricKind::Counter, self.failures),
-            add("wca_policy_missed", "Ticks without a call of the policy.", MetricKind::Counter, self.missed),
-            add(
-                "wca_policy_refused",
-                "Requests and reports of it that were refused.",
-                MetricKind::Counter,
-                self.refused,
-            ),
-            add(
-                "wca_policy_quarantined",
-                "Whether the policy is not called any more.",
-                MetricKind::Gauge,
-                u64::from(self.quarantined),
-            ),
-        ]
+        let counts = [
+            (&CALLS, self.calls),
+            (&FAILURES, self.failures),
+            (&MISSED, self.missed),
+            (&REFUSED, self.refused),
+            (&QUARANTINED, u64::from(self.quarantined)),
+        ];
+        counts.map(|(definition, count)| definition.sample_of(&[&policy.to_string()], from_count(count))).into()
     }
 
     /// What is counted of detectors and allocators, as metrics.
     pub(crate) fn anomaly_metrics(&self, policy: &PolicyName) -> Vec<Sample> {
-        #[allow(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
-        let count = self.anomalies as f64;
-        let help = "Anomalies that the policy reported.";
-        let mut samples = vec![sample(policy, "anomaly_count", help, MetricKind::Counter, count)];
-        let help = "When the policy reported an anomaly last, in seconds since 1970.";
-        let last = self.last_anomaly;
-        samples.extend(last.map(|last| sample(policy, "anomaly_last_occurrence", help, MetricKind::Counter, last)));
+        let policy = &policy.to_string();
+        let mut samples = vec![ANOMALIES.sample_of(&[policy], from_count(self.anomalies))];
+        samples.extend(self.last_anomaly.map(|last| LAST_ANOMALY.sample_of(&[policy], last)));
         samples
     }
-}
-
-fn sample(policy: &PolicyName, name: &str, help: &str, kind: MetricKind, value: f64) -> Sample {
-    let labels = vec![("policy".to_owned(), policy.to_string())];
-    Sample { name: name.into(), labels, value, kind, help: help.into() }
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use wca_model::{MetricKind, Sample};
+use wca_model::Sample;
+
+use crate::definitions::{DURATION, DURATION_MEAN};
 
 /// Times of each step: the last one, and the mean since the start.
 #[derive(Default)]
@@ -25,20 +27,8 @@ impl Durations {
     }
 
     pub(crate) fn metrics(&self) -> Vec<Sample> {
-        let sample = |name: &str, help: &str, function: &str, value: f64| Sample {
-            name: name.into(),
-            labels: vec![("function".into(), function.into())],
-            value,
-            kind: MetricKind::Gauge,
-            help: help.into(),
-        };
-        let last = "Seconds that a step of the tick took the last time.";
-        let mean = "Seconds that a step of the tick takes on average, since the start.";
         let both = self.0.iter().flat_map(|(function, taken)| {
-            [
-                sample("wca_duration_seconds", last, function, taken.last),
-                sample("wca_duration_seconds_avg", mean, function, taken.sum / taken.count),
-            ]
+            [DURATION.sample_of(&[function], taken.last), DURATION_MEAN.sample_of(&[function], taken.sum / taken.count)]
         });
         both.collect()
     }

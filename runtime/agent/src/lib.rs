@@ -4,11 +4,13 @@ mod client;
 mod configured;
 pub mod confine;
 mod counts;
+mod definitions;
 mod describe;
 mod durations;
 mod embedded;
 mod entry;
 mod inspect;
+mod labels;
 mod load;
 mod log;
 #[doc(hidden)]
@@ -20,14 +22,17 @@ mod pace;
 mod policies;
 mod print;
 mod reported;
+mod requested;
 mod roster;
 mod run;
 mod sayings;
 pub mod settings;
 mod spent;
 mod storages;
+mod tasks;
 #[cfg(test)]
 mod testing;
 
+pub use definitions::definitions;
 pub use embedded::{embedded_names, with_embedded};
 pub use entry::main;

@@ -8,7 +8,9 @@ use wca_model::{Catalog, Label, Platform, Roster, Sample, Snapshot, TaskKey};
 use wca_node::{CgroupNode, Discovered, Discovery, Globs};
 
 use crate::client::{Client, ClientError};
+use crate::labels::Generators;
 use crate::missing::{self, Missing};
+use crate::own;
 
 /// Names of metrics that were first documented otherwise: today's, and the first.
 const RENAMED: [(&str, &str); 3] = [
@@ -21,8 +23,12 @@ const RENAMED: [(&str, &str); 3] = [
 pub(crate) struct View {
     /// Who is a task.
     pub(crate) discovery: Box<dyn Discovery>,
-    /// Labels of every metric besides `host`.
+    /// Labels of every metric besides `host`; they win over those of the machine.
     pub(crate) labels: Vec<Label>,
+    /// Whether every metric has labels that say what machine it is.
+    pub(crate) has_machine_labels: bool,
+    /// What makes more labels of tasks.
+    pub(crate) generators: Generators,
     /// Whether three metrics have the names by which they were first documented.
     pub(crate) has_first_names: bool,
 }
@@ -31,7 +37,24 @@ impl View {
     /// Every cgroup that holds processes is a task.
     pub(crate) fn everything() -> Self {
         let discovery = CgroupNode { cgroups: Globs::all(), exclude: Globs::none(), labels: Vec::new() };
-        Self { discovery: Box::new(discovery), labels: Vec::new(), has_first_names: false }
+        Self::of(Box::new(discovery))
+    }
+
+    /// The tasks that are found in this way, without anything that could be asked for besides.
+    pub(crate) fn of(discovery: Box<dyn Discovery>) -> Self {
+        Self {
+            discovery,
+            labels: Vec::new(),
+            has_machine_labels: false,
+            generators: Generators::default(),
+            has_first_names: false,
+        }
+    }
+
+    fn tasks(&mut self, cgroups: &[Cgroup]) -> Vec<Discovered> {
+        let mut tasks = self.discovery.tasks(cgroups);
+        self.generators.label(&mut tasks);
+        tasks
     }
 }
 
@@ -73,7 +96,7 @@ impl Known {
     /// Looks at the node in another way from now on.
     pub(crate) fn look(&mut self, view: View) {
         self.view = view;
-        self.discovered = self.view.discovery.tasks(&self.cgroups);
+        self.discovered = self.view.tasks(&self.cgroups);
         self.is_told = false;
         self.renew_labels();
     }
@@ -96,7 +119,9 @@ impl Known {
     /// The texts of labels, after a change of anything that is in them.
     fn renew_labels(&mut self) {
         let host = ("host".to_owned(), self.platform.host.clone());
-        self.common = std::iter::once(host).filter(|_| !self.has_label("host")).collect();
+        let machine = self.view.has_machine_labels.then(|| own::machine_labels(&self.platform));
+        let given = std::iter::once(host).chain(machine.into_iter().flatten());
+        self.common = given.filter(|(name, _)| !self.has_label(name)).collect();
         self.common.extend(self.view.labels.iter().cloned());
         self.changes += 1;
         let mut catalog = (*self.catalog).clone();
@@ -124,7 +149,7 @@ impl Known {
         };
         say(&notices);
         if let Some(cgroups) = cgroups {
-            self.discovered = self.view.discovery.tasks(&cgroups);
+            self.discovered = self.view.tasks(&cgroups);
             self.cgroups = cgroups;
             self.is_told = false;
         }
@@ -191,7 +216,8 @@ mod tests {
     fn view(tasks: &[&str], labels: &[(&str, &str)], has_first_names: bool) -> View {
         let tasks = tasks.iter().map(|task| (*task).to_owned()).collect();
         let labels = labels.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
-        View { discovery: Box::new(StaticNode { tasks, ..StaticNode::default() }), labels, has_first_names }
+        let view = View::of(Box::new(StaticNode { tasks, ..StaticNode::default() }));
+        View { labels, has_first_names, ..view }
     }
 
     fn known(view: View) -> Known {
@@ -210,6 +236,21 @@ mod tests {
             let expected: Vec<Label> = expected.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
             assert_eq!(common, expected);
         }
+    }
+
+    #[test]
+    fn the_machine_is_in_labels_of_everything_where_that_is_asked_for() {
+        let mut known = known(View { has_machine_labels: true, ..view(&[], &[("cpus", "mine")], false) });
+        let platform = Platform { cpu_model: "A 1".into(), cpu_model_number: Some(85), ..Platform::default() };
+        known.platform = Arc::new(platform);
+        known.renew_labels();
+        let names: Vec<&str> = known.common.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["host", "sockets", "cores", "wca_version", "cpu_model", "cpu_model_number", "cpus"]);
+        assert_eq!(known.common.last().unwrap().1, "mine");
+        // What the machine does not say has no label.
+        known.platform = Arc::default();
+        known.renew_labels();
+        assert!(known.common.iter().all(|(name, _)| !name.starts_with("cpu_model")), "{:?}", known.common);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use wca_messages::Cost;
 use wca_model::Sample;
 use wca_storage::{Delivery, Part, thread_time};
 
-use crate::own::counter;
+use crate::definitions::{PART_CPU, PROCESS_CPU};
 
 /// What this process has spent on taking over what the warden measured.
 #[derive(Default)]
@@ -35,17 +35,10 @@ impl Spent {
             ("writing", storages(Part::Writing)),
         ];
         let processes = [("warden", cost.process), ("agent", process_time().as_secs_f64())];
-        let of_part = "Processor time spent on a part of the work: reading the kernel's files, crossing from the warden to \
-                       the agent, rendering text, writing it.";
-        let of_process = "Processor time of a process of WCA, its policies included.";
-        let part = |(part, seconds)| labelled("wca_part_cpu_seconds", of_part, "part", part, seconds);
-        let process = |(process, seconds)| labelled("wca_cpu_seconds", of_process, "process", process, seconds);
+        let part = |(part, seconds)| PART_CPU.sample_of(&[part], seconds);
+        let process = |(process, seconds)| PROCESS_CPU.sample_of(&[process], seconds);
         parts.map(part).into_iter().chain(processes.map(process)).collect()
     }
-}
-
-fn labelled(name: &str, help: &str, label: &str, value: &str, seconds: f64) -> Sample {
-    Sample { labels: vec![(label.into(), value.into())], ..counter(name, help, seconds) }
 }
 
 fn process_time() -> Duration {

@@ -46,8 +46,14 @@ pub(crate) enum Verb {
     Check(CheckArguments),
     /// Have the agent that runs read its configuration again.
     Reload(ReloadArguments),
+    /// Print the tasks of this machine, and which files their cgroups lack for which metrics.
+    Tasks(TasksArguments),
     /// Print every component that a configuration file can name, with its constructor.
     Components(ComponentsArguments),
+    /// Say what this machine has of what WCA uses, by which file, and what would bring the rest. Nothing is started.
+    Doctor(DoctorArguments),
+    /// Print every metric, with its unit, its source and how it was confirmed.
+    Metrics(MetricsArguments),
     /// Print what a component is: its world, constructor, imports and the grants that it needs. Nothing of it runs.
     Inspect(InspectArguments),
     /// Watch a busy and an idle task of one's own making with a detector that is built in.
@@ -68,10 +74,11 @@ impl Verb {
         match self {
             Self::Run(run) => Some(&run.process),
             Self::Check(check) => Some(&check.process),
+            Self::Tasks(tasks) => Some(&tasks.process),
             Self::Components(components) => Some(&components.process),
             Self::Inspect(inspect) => Some(&inspect.process),
             Self::Demo(demo) => Some(&demo.process),
-            Self::Reload(_) | Self::Bench(_) | Self::Agent | Self::Compile => None,
+            Self::Reload(_) | Self::Doctor(_) | Self::Metrics(_) | Self::Bench(_) | Self::Agent | Self::Compile => None,
         }
     }
 }
@@ -134,6 +141,22 @@ pub(crate) struct CheckArguments {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct TasksArguments {
+    /// A configuration file that says who is a task; every cgroup with processes where not given.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) register: RegisterArguments,
+    /// As JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) limits: LimitArguments,
+    #[command(flatten)]
+    pub(crate) process: ProcessArguments,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ReloadArguments {
     /// Folder of the operator's socket; the usual one where not given.
     #[arg(long, value_name = "FOLDER")]
@@ -149,6 +172,26 @@ pub(crate) struct ComponentsArguments {
     pub(crate) schema: bool,
     #[command(flatten)]
     pub(crate) process: ProcessArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArguments {
+    /// A configuration file: only what it asks for is told, and what is not there is an error.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// As JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// A folder with the files of another machine.
+    #[arg(long, value_name = "FOLDER", hide = true)]
+    pub(crate) sysroot: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MetricsArguments {
+    /// As the page of the documentation.
+    #[arg(long)]
+    pub(crate) markdown: bool,
 }
 
 #[derive(Debug, Args)]

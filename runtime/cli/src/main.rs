@@ -7,7 +7,9 @@ mod components;
 mod config_file;
 mod configured;
 mod demo;
+mod doctor;
 mod limits;
+mod metrics;
 mod registered;
 mod reload;
 mod report;
@@ -42,7 +44,13 @@ fn main() -> ExitCode {
         }
         Verb::Run(run) => report::ended(start::run(run)),
         Verb::Check(check) => report::ended(configured::check(check)),
+        Verb::Tasks(tasks) => report::ended(start::tasks(tasks)),
         Verb::Reload(reload) => report::ended(reload::reload(&reload)),
+        Verb::Doctor(arguments) => report::ended(doctor::doctor(&arguments)),
+        Verb::Metrics(arguments) => {
+            metrics::metrics(&arguments);
+            ExitCode::SUCCESS
+        }
         Verb::Components(components) => report::ended(components::components(&components)),
         Verb::Inspect(inspect) => report::ended(start::inspect(&inspect)),
         Verb::Bench(BenchArguments { what: Benched::Node(arguments) }) => report::ended(bench::node(&arguments)),

@@ -12,6 +12,12 @@ pub(crate) trait Family: Send {
     /// The tasks are these from now on, one row each.
     fn set_tasks(&mut self, tasks: &[TaskCgroups]);
 
+    /// The machine is another one than before, by its processors, its nodes or what is mounted; true where the series are not
+    /// those of the last time.
+    fn machine_changed(&mut self) -> bool {
+        false
+    }
+
     /// Reads the values of this moment; true where the series are not those of the last time.
     fn read(&mut self, moment: &mut Moment<'_>) -> bool;
 

@@ -7,8 +7,10 @@
 
 mod catalog;
 pub mod cgroup;
+mod definitions;
 mod error;
 mod family;
+mod features;
 mod files;
 mod limits;
 mod machine;
@@ -19,20 +21,22 @@ mod perf;
 pub mod platform;
 mod process;
 mod processor_time;
+mod resctrl;
 mod roots;
 mod sampler;
-mod text;
-mod wanted;
-
 #[cfg(test)]
 #[path = "../../../tests/skipped.rs"]
 mod skipped;
+mod text;
+mod wanted;
 
 pub use cgroup::{
-    Hierarchies, Hierarchy, Limits, PopulatedCgroup, Scratch, Tree, TreeWalker, Version, identity, populated,
+    Gap, Hierarchies, Hierarchy, Limits, PopulatedCgroup, Scratch, Tree, TreeWalker, Version, identity, populated,
     relative_cgroup_path,
 };
+pub use definitions::definitions;
 pub use error::KernelError;
+pub use features::{FEATURES, Feature, Reason, features};
 pub use limits::raise_descriptor_limit;
 pub use notice::{Notice, Said};
 pub use perf::{PerfWanted, PerfWindow, UncoreWanted};
@@ -41,4 +45,4 @@ pub use process::{children, open_files, resident_memory};
 pub use processor_time::{process_time, thread_time};
 pub use roots::Roots;
 pub use sampler::{Sampler, TaskCgroups};
-pub use wanted::{Lines, PatternError, Wanted};
+pub use wanted::{Lines, Wanted};

@@ -1,15 +1,16 @@
 //! The metrics: what is known of each, and where it is found. A further metric is a row of a table.
 
 mod cgroup;
+mod described;
 mod machine;
 mod split;
 mod table;
 
-use wca_model::{MetricInfo, MetricKind};
+use wca_model::{Confirmed, MetricInfo, MetricKind};
 
 pub(crate) use crate::metrics::cgroup::{CgroupFile, CgroupPart, CgroupRead};
 pub(crate) use crate::metrics::machine::{Found, MachineRead};
-pub(crate) use crate::metrics::table::{MACHINE, TASKS, part_count};
+pub(crate) use crate::metrics::table::{MACHINE, TASKS, part, part_count};
 
 /// A metric and where it is found.
 pub(crate) struct Metric {
@@ -25,6 +26,8 @@ pub(crate) struct Metric {
     pub levels: &'static [&'static str],
     /// Where it is found.
     pub source: Source,
+    /// Where it was seen to be right.
+    pub confirmed: &'static [Confirmed],
 }
 
 /// Where a metric is found.
@@ -103,13 +106,6 @@ impl Source {
 impl Metric {
     /// What the catalogue says of it.
     pub(crate) fn info(&self) -> MetricInfo {
-        MetricInfo {
-            name: self.name.to_owned(),
-            help: self.help.to_owned(),
-            kind: self.kind,
-            unit: self.unit.to_owned(),
-            levels: self.levels.iter().map(|level| (*level).to_owned()).collect(),
-            per_task: matches!(self.source, Source::Cgroup(_) | Source::Less { .. } | Source::Task(_)),
-        }
+        self.definition().info()
     }
 }

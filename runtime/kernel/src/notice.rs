@@ -89,6 +89,15 @@ pub enum Notice {
         /// How many are watched.
         kept: usize,
     },
+    /// Cache occupancy and memory bandwidth of some tasks are not measured.
+    NotMonitored {
+        /// Their cgroups, or the first of them.
+        cgroups: Vec<String>,
+        /// How many there are besides.
+        more: usize,
+        /// Why, and what to do.
+        reason: String,
+    },
     /// Something cannot be counted.
     NotCounted {
         /// An event, or whatever it is.
@@ -153,6 +162,16 @@ impl fmt::Display for Notice {
                 "only {kept} directories of cgroups are watched; the hierarchies of the others are walked at each tick, \
                  which costs more: raise fs.inotify.max_user_watches or fs.inotify.max_user_instances"
             ),
+            Self::NotMonitored { cgroups, more, reason } => {
+                f.write_str("cache occupancy and memory bandwidth are not measured of ")?;
+                for (at, cgroup) in cgroups.iter().enumerate() {
+                    write!(f, "{}{cgroup:?}", if at == 0 { "" } else { ", " })?;
+                }
+                if *more > 0 {
+                    write!(f, " and {more} others")?;
+                }
+                write!(f, ": {reason}")
+            }
             Self::NotCounted { what, reason, remedy } => write!(f, "{what}: not counted: {reason}; remedy: {remedy}"),
             Self::TasksNotCounted { counted, left_out, descriptors } => write!(
                 f,

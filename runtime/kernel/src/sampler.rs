@@ -7,15 +7,18 @@ use wca_model::{Catalog, TaskKey};
 
 use crate::catalog::catalog;
 use crate::cgroup::files::{CgroupFiles, Reading};
+use crate::cgroup::gaps::{Gap, gaps};
 use crate::cgroup::opener::Opener;
 use crate::cgroup::plan::{Labels, Plan};
 use crate::cgroup::sum::Sum;
 use crate::cgroup::{Hierarchies, relative_cgroup_path};
 use crate::family::{Family, Moment};
+use crate::features::Features;
 use crate::limits::descriptor_limit;
 use crate::machine::{Machine, MachineMetric};
 use crate::metrics::TaskFact;
 use crate::perf::{TaskCounters, UncoreCounters};
+use crate::resctrl::Monitoring;
 use crate::{Notice, Roots, Wanted};
 
 /// A task and where its values are found.
@@ -125,6 +128,22 @@ impl Sampler {
         }
         self.read_machine(unix_time());
         self.renew_catalog();
+    }
+
+    /// What the cgroups of a task do not say, as was found when they were last looked into; none where there is no such task.
+    #[must_use]
+    pub fn gaps(&self, task: TaskKey) -> Option<Vec<Gap>> {
+        let row = self.rows.iter().find(|row| row.key == task)?;
+        let of = |cgroup: &CgroupFiles| gaps(cgroup, &self.plan, &self.hierarchies, &self.opener);
+        Some(row.cgroups.iter().flat_map(of).collect())
+    }
+
+    /// Looks again at what is only looked at when the machine has changed.
+    pub fn look_again(&mut self) {
+        let changed = self.families.iter_mut().fold(false, |changed, family| family.machine_changed() | changed);
+        if changed {
+            self.renew_catalog();
+        }
     }
 
     /// How many files of cgroups may stay open: by default the limit of the process at the time of [`Sampler::new`] less
@@ -326,6 +345,10 @@ fn families(roots: &Roots, hierarchies: &Hierarchies, wanted: &Wanted) -> Vec<Bo
     if let Some(counters) = UncoreCounters::new(roots, &wanted.perf) {
         families.push(Box::new(counters));
     }
+    families.extend(
+        Monitoring::new(roots, hierarchies, wanted.rdt_enabled).map(|family| Box::new(family) as Box<dyn Family>),
+    );
+    families.push(Box::new(Features::new(roots)));
     families
 }
 

@@ -1,7 +1,6 @@
 //! What is to be measured of that which not everybody needs.
 
-use regex::bytes::Regex;
-use thiserror::Error;
+use wca_pattern::{Pattern, PatternError};
 
 use crate::PerfWanted;
 
@@ -12,6 +11,9 @@ pub struct Wanted {
     pub vmstat: Lines,
     /// Which lines of `/proc/zoneinfo`. A pattern has two groups, name and value, and applies from a line's beginning.
     pub zoneinfo: Lines,
+    /// Whether cache occupancy and memory bandwidth are measured by resctrl: true says what is missing, false touches
+    /// nothing, none is where the machine can.
+    pub rdt_enabled: Option<bool>,
     /// Which counters.
     pub perf: PerfWanted,
 }
@@ -25,17 +27,7 @@ pub enum Lines {
     /// None: the file is not even read for them.
     Nothing,
     /// Those that match from their beginning.
-    Matching(Regex),
-}
-
-/// What was to choose lines is no regular expression.
-#[derive(Debug, Error)]
-#[error("{pattern:?} is no regular expression: {source}")]
-pub struct PatternError {
-    /// What it is instead.
-    pattern: String,
-    /// What is wrong with it.
-    source: regex::Error,
+    Matching(Box<Pattern>),
 }
 
 impl PartialEq for Lines {
@@ -54,8 +46,7 @@ impl Lines {
     /// # Errors
     /// It is none.
     pub fn matching(pattern: &str) -> Result<Self, PatternError> {
-        let regex = Regex::new(pattern).map_err(|source| PatternError { pattern: pattern.to_owned(), source })?;
-        Ok(Self::Matching(regex))
+        Pattern::new(pattern).map(|pattern| Self::Matching(Box::new(pattern)))
     }
 
     /// Whether what begins so is taken.
@@ -63,8 +54,10 @@ impl Lines {
         match self {
             Self::All => true,
             Self::Nothing => false,
-            // The leftmost match is at the beginning if any is.
-            Self::Matching(pattern) => pattern.find(bytes).is_some_and(|found| found.start() == 0),
+            // What is too costly to search is taken for what does not match: the kernel's names are short.
+            Self::Matching(pattern) => {
+                str::from_utf8(bytes).is_ok_and(|text| pattern.matches_beginning(text) == Ok(true))
+            }
         }
     }
 }

@@ -36,6 +36,15 @@ static ALLOCATOR: Counting = Counting;
 fn a_steady_tick_allocates_nothing() {
     for name in ["v1-and-v2", "v2-numa-resctrl"] {
         let machine = Machine::captured(name);
+        if name == "v2-numa-resctrl" {
+            // A task that resctrl counts too, on the machine that has it.
+            machine.write("/sys/fs/cgroup/demo/busy/cgroup.threads", "7\n");
+            for file in ["mbm_total_bytes", "mbm_local_bytes", "llc_occupancy"] {
+                machine.write(&format!("/sys/fs/resctrl/mon_groups/theirs/mon_data/mon_L3_00/{file}"), "5\n");
+                machine.write(&format!("/sys/fs/resctrl/mon_groups/theirs/mon_data/mon_L3_01/{file}"), "5\n");
+            }
+            machine.write("/sys/fs/resctrl/mon_groups/theirs/tasks", "7\n");
+        }
         let mut sampler = Sampler::new(&machine.roots(), &machine.hierarchies(), Wanted::default());
         let task =
             |key: u64, cgroup: &str| TaskCgroups { key: TaskKey(key), cgroup: cgroup.into(), containers: vec![] };

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::definition::Definition;
 use crate::metric::{Label, MetricKind, Sample};
 use crate::snapshot::Snapshot;
 use crate::task::{Task, TaskKey};
@@ -49,7 +50,14 @@ pub struct Contention {
     pub evidence: Vec<Sample>,
 }
 
-const HELP: &str = "Anomaly detected on a task; one series for each task that contends with it.";
+/// One series for each task that contends with another.
+pub static ANOMALY: Definition = Definition::of_policy(
+    "anomaly",
+    "Anomaly detected on a task; one series for each task that contends with it.",
+    MetricKind::Counter,
+    "numeric",
+)
+.by(&["contended_task_id", "contending_task_id", "contending_workload_instance", "resource", "type", "uuid"]);
 
 impl Contention {
     /// Text of the first 16 bytes of SHA-256 over the comma-joined sorted ids of all tasks involved, in the form of
@@ -103,7 +111,7 @@ fn anomaly(about: Contended, victim: &Task, culprit: &Task, uuid: &str) -> Sampl
     for (name, value) in &victim.labels {
         set(&mut labels, name, value);
     }
-    Sample { name: "anomaly".into(), labels, value: 1.0, kind: MetricKind::Counter, help: HELP.into() }
+    ANOMALY.labelled(labels, 1.0)
 }
 
 /// Sets a label, replacing one of the same name.

@@ -5,6 +5,7 @@
 pub mod anomaly;
 pub mod batch;
 pub mod catalog;
+pub mod definition;
 pub mod exposition;
 pub mod metric;
 pub mod outcome;
@@ -18,6 +19,7 @@ mod testing;
 pub use anomaly::{Contended, Contention};
 pub use batch::{Batch, Family};
 pub use catalog::{Catalog, Series};
+pub use definition::{Confirmed, Definition, Described, Subject};
 pub use metric::{Label, MetricInfo, MetricKind, Sample};
 pub use outcome::{Fate, Outcome, Refusal};
 pub use platform::Platform;

@@ -3,6 +3,8 @@
 use wca_messages::{Cgroup, RosterEntry};
 use wca_model::{Task, TaskKey};
 
+use crate::ResourceValue;
+
 /// A way to find the tasks of this machine.
 pub trait Discovery: Send {
     /// The tasks, in the order of their rows, from the populated cgroups as the warden lists them, sorted by path. No
@@ -19,11 +21,16 @@ pub struct Discovered {
     pub id: String,
     /// Name for people.
     pub name: String,
-    /// What it asked for, in cores and bytes.
-    pub resources: Vec<(String, f64)>,
+    /// What it asked for.
+    pub resources: Vec<(String, ResourceValue)>,
 }
 
 impl Discovered {
+    /// Those resources that are numbers.
+    fn numbers(&self) -> impl Iterator<Item = (String, f64)> {
+        self.resources.iter().filter_map(|(name, value)| Some((name.clone(), value.number()?)))
+    }
+
     /// The task with the key that it was given.
     #[must_use]
     pub fn with_key(&self, key: TaskKey) -> Task {
@@ -32,7 +39,7 @@ impl Discovered {
             id: self.id.clone(),
             name: self.name.clone(),
             labels: self.entry.labels.clone(),
-            resources: self.resources.clone(),
+            resources: self.numbers().collect(),
             cgroup: self.entry.cgroup.clone(),
             containers: self.entry.containers.clone(),
         }

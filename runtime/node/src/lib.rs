@@ -3,9 +3,11 @@
 mod cgroups;
 mod discovery;
 mod globs;
+mod resource;
 mod static_list;
 
 pub use cgroups::{CgroupNode, tasks_of};
 pub use discovery::{Discovered, Discovery};
 pub use globs::{GlobError, Globs};
-pub use static_list::{ResourceValue, StaticNode, numbers};
+pub use resource::ResourceValue;
+pub use static_list::StaticNode;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use wca_messages::{Cgroup, RosterEntry};
 use wca_model::Label;
 
-use crate::{Discovered, Discovery};
+use crate::{Discovered, Discovery, ResourceValue};
 
 /// The tasks are those that are listed, each the cgroup of its name: `a/b` is the cgroup `/a/b`.
 ///
@@ -21,35 +21,11 @@ pub struct StaticNode {
     pub default_labels: Vec<Label>,
     /// Labels of single tasks by name; they win over default ones.
     pub tasks_labels: BTreeMap<String, Vec<Label>>,
-    /// What each task asked for, in cores and bytes.
-    pub default_resources: Vec<(String, f64)>,
+    /// What each task asked for.
+    pub default_resources: Vec<(String, ResourceValue)>,
     /// A cgroup; each one directly below it is a task too, named `directory/entry`, after those that are listed. Only
     /// those are found that have a process in themselves or further below.
     pub directory: Option<String>,
-}
-
-/// A resource as the operator wrote it.
-#[derive(Clone, Debug, PartialEq)]
-pub enum ResourceValue {
-    /// In cores or bytes.
-    Number(f64),
-    /// What no policy can reckon with.
-    Text(String),
-}
-
-/// The resources that are numbers, and a sentence for each that is not.
-pub fn numbers(resources: impl IntoIterator<Item = (String, ResourceValue)>) -> (Vec<(String, f64)>, Vec<String>) {
-    let mut taken = Vec::new();
-    let mut notices = Vec::new();
-    for (name, value) in resources {
-        match value {
-            ResourceValue::Number(value) => taken.push((name, value)),
-            ResourceValue::Text(text) => {
-                notices.push(format!("the resource {name:?} is left out: {text:?} is no number"));
-            }
-        }
-    }
-    (taken, notices)
 }
 
 impl Discovery for StaticNode {
@@ -169,21 +145,19 @@ mod tests {
             tasks: vec!["a".into(), "b".into()],
             default_labels: vec![label("tier", "low"), label("app", "x")],
             tasks_labels: [("a".to_owned(), vec![label("tier", "high"), label("own", "1")])].into(),
-            default_resources: vec![("cpus".into(), 2.0), ("mem".into(), 1e9)],
+            default_resources: vec![
+                ("cpus".into(), ResourceValue::Integer(2)),
+                ("disk".into(), ResourceValue::Text("much".into())),
+                ("mem".into(), ResourceValue::Number(1e9)),
+            ],
             ..StaticNode::default()
         };
         let [a, b] = node.tasks(&tree()).try_into().unwrap();
         assert_eq!(a.entry.labels, [label("app", "x"), label("own", "1"), label("tier", "high")]);
         assert_eq!(b.entry.labels, [label("app", "x"), label("tier", "low")]);
         let task = b.with_key(TaskKey(1));
-        assert_eq!((task.labels, task.resources), (b.entry.labels, node.default_resources));
-    }
-
-    #[test]
-    fn resources_that_are_texts_are_left_out_and_told() {
-        let given = [("cpus", ResourceValue::Number(1.5)), ("disk", ResourceValue::Text("many".into()))];
-        let (taken, told) = numbers(given.map(|(name, value)| (name.to_owned(), value)));
-        assert_eq!(taken, [("cpus".to_owned(), 1.5)]);
-        assert_eq!(told, ["the resource \"disk\" is left out: \"many\" is no number"]);
+        assert_eq!((task.labels, b.resources), (b.entry.labels, node.default_resources));
+        // No policy can reckon with a text.
+        assert_eq!(task.resources, [("cpus".to_owned(), 2.0), ("mem".to_owned(), 1e9)]);
     }
 }

@@ -1,7 +1,8 @@
 //! What the operator's configuration wants measured.
 
 use wca_config::{CountingWindow, LinesChosen, Measurement, Place, UncoreEvents};
-use wca_kernel::{Lines, PatternError, PerfWanted, PerfWindow, UncoreWanted, Wanted};
+use wca_kernel::{Lines, PerfWanted, PerfWindow, UncoreWanted, Wanted};
+use wca_pattern::PatternError;
 
 /// What a runner wants measured.
 ///
@@ -11,6 +12,7 @@ pub fn wanted(measurement: &Measurement) -> Result<Wanted, PatternError> {
     Ok(Wanted {
         vmstat: lines(&measurement.vmstat)?,
         zoneinfo: lines(&measurement.zoneinfo)?,
+        rdt_enabled: measurement.rdt_enabled,
         perf: counters(measurement),
     })
 }

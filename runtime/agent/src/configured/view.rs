@@ -1,22 +1,26 @@
 //! How the tasks of a node are found, from what the file says.
 
 use wca_config::{Measurement, MetricNames, NodeChoice};
-use wca_node::{CgroupNode, Discovery, Globs, ResourceValue, StaticNode, numbers};
+use wca_node::{CgroupNode, Discovery, Globs, ResourceValue, StaticNode};
 
+use crate::labels::Generators;
 use crate::roster::View;
 
 /// The view of a runner's `node` and labels; the error is what cannot be used.
 pub(crate) fn view(measurement: &Measurement) -> Result<View, String> {
+    let generators = Generators::new(&measurement.task_label_generators)?;
     Ok(View {
-        discovery: discovery(&measurement.node)?,
+        discovery: discovery(&measurement.node, &generators)?,
         labels: measurement.extra_labels.clone(),
+        has_machine_labels: measurement.include_optional_labels,
         has_first_names: measurement.metric_names == MetricNames::Original,
+        generators,
     })
 }
 
-fn discovery(node: &NodeChoice) -> Result<Box<dyn Discovery>, String> {
+fn discovery(node: &NodeChoice, generators: &Generators) -> Result<Box<dyn Discovery>, String> {
     match node {
-        NodeChoice::Static(node) => Ok(Box::new(static_node(node))),
+        NodeChoice::Static(node) => Ok(Box::new(static_node(node, generators))),
         NodeChoice::Cgroup(node) => {
             let globs = |patterns: &[String]| Globs::new(patterns).map_err(|error| error.to_string());
             let cgroups = if node.paths.is_empty() { Globs::all() } else { globs(&node.paths)? };
@@ -27,19 +31,20 @@ fn discovery(node: &NodeChoice) -> Result<Box<dyn Discovery>, String> {
     }
 }
 
-fn static_node(node: &wca_config::StaticNode) -> StaticNode {
+fn static_node(node: &wca_config::StaticNode, generators: &Generators) -> StaticNode {
     let resources = node.default_resources.iter().map(|(name, value)| {
         let value = match value {
             wca_config::ResourceValue::Text(text) => ResourceValue::Text(text.clone()),
-            #[allow(clippy::cast_precision_loss, reason = "resources beyond 2^53 are rounded, as all metrics are")]
-            wca_config::ResourceValue::Integer(number) => ResourceValue::Number(*number as f64),
+            wca_config::ResourceValue::Integer(number) => ResourceValue::Integer(*number),
             wca_config::ResourceValue::Number(number) => ResourceValue::Number(*number),
         };
         (name.clone(), value)
     });
-    let (default_resources, notices) = numbers(resources);
-    for notice in notices {
-        tracing::warn!("StaticNode: {notice}");
+    let default_resources: Vec<_> = resources.collect();
+    for (name, value) in &default_resources {
+        if value.number().is_none() && !generators.read_resource(name) {
+            tracing::warn!("StaticNode: the resource {name:?} is left out: \"{value}\" is no number");
+        }
     }
     StaticNode {
         tasks: node.tasks.clone(),

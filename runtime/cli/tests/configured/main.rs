@@ -12,6 +12,7 @@ mod churn;
 #[path = "../common/mod.rs"]
 mod common;
 mod ends;
+mod labels;
 mod logs;
 mod nodes;
 mod reloads;

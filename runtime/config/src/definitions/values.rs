@@ -1,5 +1,7 @@
 //! Label generators, and groups of arguments with a tag of their own.
 
+use wca_pattern::{Pattern, Substitution};
+
 use super::{Definition, Kind, Parameter, Shape};
 use crate::model::{AllocationConfiguration, LabelGenerator, Role, Ssl};
 use crate::reading::{Arguments, Made, Reader};
@@ -20,8 +22,12 @@ pub(super) const VALUES: &[Definition] = &[
         available: true,
         shape: Shape::Arguments(
             &[
-                Parameter::required("pattern", Kind::Pattern(None), "Regular expression; every match is replaced."),
-                Parameter::required("repl", Kind::Text, "What replaces a match; \\1 is the first group."),
+                Parameter::required(
+                    "pattern",
+                    Kind::Pattern(None),
+                    "Regular expression of Python; every match is replaced.",
+                ),
+                Parameter::required("repl", Kind::Text, "What replaces a match; \\1 and \\g<name> are groups."),
                 Parameter::with_default("source", Kind::Text, "task_name", "The label that is read."),
             ],
             regex_generator,
@@ -115,10 +121,15 @@ pub(super) const VALUES: &[Definition] = &[
     },
 ];
 
-fn regex_generator(_: &mut Reader<'_>, arguments: &mut Arguments) -> Option<Made> {
-    let (pattern, pattern_place) = arguments.take("pattern")?;
-    let (repl, source) = (arguments.take("repl")?, arguments.take("source")?);
-    Some(Made::Label(LabelGenerator::Regex { pattern, pattern_place, repl, source }))
+fn regex_generator(reader: &mut Reader<'_>, arguments: &mut Arguments) -> Option<Made> {
+    let (pattern, repl): (String, String) = (arguments.take("pattern")?, arguments.take("repl")?);
+    let checked = Pattern::new(&pattern).and_then(|pattern| Substitution::new(pattern, &repl));
+    if let Err(error) = checked {
+        let what = format!("`repl` of `!TaskLabelRegexGenerator` must be what can replace a match, but: {error}");
+        reader.error(arguments.place_of("repl"), what);
+        return None;
+    }
+    Some(Made::Label(LabelGenerator::Regex { pattern, repl, source: arguments.take("source")? }))
 }
 
 fn resource_generator(_: &mut Reader<'_>, arguments: &mut Arguments) -> Option<Made> {

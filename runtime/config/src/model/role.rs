@@ -20,6 +20,12 @@ pub enum Role {
 }
 
 impl Role {
+    /// Whether a WebAssembly component can be used as this.
+    #[must_use]
+    pub const fn can_be_guest(self) -> bool {
+        matches!(self, Self::Runner | Self::Storage | Self::Detector | Self::Allocator)
+    }
+
     /// With its article, for messages.
     #[must_use]
     pub const fn phrase(self) -> &'static str {

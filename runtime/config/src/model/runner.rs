@@ -216,11 +216,9 @@ pub enum MetricNames {
 pub enum LabelGenerator {
     /// `TaskLabelRegexGenerator`
     Regex {
-        /// Regular expression; every match is replaced.
+        /// Regular expression by the rules of `wca_pattern`, which has been checked; every match is replaced.
         pattern: String,
-        /// Where the pattern stands.
-        pattern_place: Place,
-        /// What replaces a match; `\1` is the first group.
+        /// What replaces a match, which has been checked with the pattern; `\1` is the first group.
         repl: String,
         /// The label that is read.
         source: String,
@@ -230,8 +228,6 @@ pub enum LabelGenerator {
         /// The resource of which the value is taken.
         resource_name: String,
     },
-    /// A WebAssembly component.
-    Guest(GuestId),
 }
 
 /// How allocations are converted to what the kernel takes.

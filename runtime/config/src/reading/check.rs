@@ -154,13 +154,9 @@ fn check_length(text: &str) -> Result<(), String> {
 }
 
 fn check_pattern(text: &str, groups: Option<usize>) -> Result<(), String> {
-    let pattern = regex::Regex::new(text).map_err(|error| {
-        // The first lines of the message draw the pattern, which is drawn anyway.
-        let message = error.to_string();
-        let reason = message.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
-        format!("must be a regular expression, but: {reason}")
-    })?;
-    let found = pattern.captures_len() - 1;
+    let pattern =
+        wca_pattern::Pattern::new(text).map_err(|error| format!("must be a regular expression, but: {error}"))?;
+    let found = pattern.groups();
     match groups {
         Some(wanted) if wanted != found => {
             Err(format!("must be a regular expression with {wanted} groups, not {found}"))
@@ -243,7 +239,7 @@ mod tests {
     #[case(RANGE, "true", "`x` must be a number from 0 to 5, but this is the boolean true")]
     #[case(RANGE, "'3'", "`x` must be a number from 0 to 5, but this is the text \"3\"")]
     #[case(Kind::Pattern(Some(2)), "(a)", "`x` must be a regular expression with 2 groups, not 1")]
-    #[case(Kind::Pattern(None), "(a", "`x` must be a regular expression, but: unclosed group")]
+    #[case(Kind::Pattern(None), "(a", "`x` must be a regular expression, but: `)` is missing (at character 1)")]
     #[case(Kind::List(&Kind::Text), "[a, 5]", "`x[1]` must be a text, but this is the integer 5")]
     #[case(Kind::Map(&Kind::Text), "{a: [b]}", "`x.a` must be a text, but this is a list of 1")]
     #[case(Kind::Map(&Kind::Text), "{1: b}", "keys of `x` must be texts, but this is the integer 1")]

@@ -152,9 +152,8 @@ impl Reader<'_> {
 
 /// How a component that somebody has built is made known, where one can stand.
 fn own_component(tag: &str, role: Role) -> Option<String> {
-    let can_be_guest = matches!(role, Role::Runner | Role::Storage | Role::Detector | Role::Allocator);
     let is_name = tag.chars().all(|character| character.is_alphanumeric() || character == '_');
-    (can_be_guest && is_name).then(|| {
+    (role.can_be_guest() && is_name).then(|| {
         format!(
             "one of your own is registered with `-r {tag}=X.wasm`, or in the file with `components: {{{tag}: {{path: X.wasm}}}}`"
         )

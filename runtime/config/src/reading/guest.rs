@@ -8,7 +8,7 @@ use super::environment::ENV;
 use super::spot::Spot;
 use super::{Made, Reader};
 use crate::definitions::{GUEST_RUNNER, Shape, definition, guest_parameters};
-use crate::model::{Guest, GuestId, GuestRunner, LabelGenerator, Measurement, Role, Runner, Storage};
+use crate::model::{Guest, GuestId, GuestRunner, Measurement, Role, Runner, Storage};
 use crate::node::{Content, Entry, Node};
 
 impl Reader<'_> {
@@ -25,13 +25,13 @@ impl Reader<'_> {
     pub(super) fn guest_tags(&self, role: Option<Role>) -> impl Iterator<Item = &str> {
         let registered = self.around.guests.iter();
         let suitable = registered.filter(move |guest| match (guest.role, role) {
-            (_, Some(Role::Node)) => false,
+            (_, Some(role)) if !role.can_be_guest() => false,
             (Some(its), Some(wanted)) => its == wanted,
             _ => true,
         });
         let named = self.components.iter().filter(move |entry| {
             let known = self.around.guests.iter().any(|guest| guest.tag == entry.tag);
-            !known && entry.path.is_some() && role != Some(Role::Node)
+            !known && entry.path.is_some() && role.is_none_or(Role::can_be_guest)
         });
         suitable.map(|guest| guest.tag.as_str()).chain(named.map(|entry| entry.tag.as_str()))
     }
@@ -45,9 +45,9 @@ impl Reader<'_> {
             self.report(spot.place_of(node), what, help);
             return None;
         }
-        if role == Role::Node {
+        if !role.can_be_guest() {
             let help = self.available(Wanted::Role(role));
-            let what = format!("`!{tag}` is a WebAssembly component, and nodes are never one");
+            let what = format!("`!{tag}` is a WebAssembly component, and {} are never one", role.plural());
             self.report(spot.place_of(node), what, help);
             return None;
         }
@@ -69,7 +69,6 @@ impl Reader<'_> {
     fn role_of(&self, made: &Made) -> Option<Role> {
         match made {
             Made::Storage(_) => Some(Role::Storage),
-            Made::Label(_) => Some(Role::LabelGenerator),
             Made::Runner(_) => Some(Role::Runner),
             Made::Guest(guest) => self.guests.get(guest.0).map(|guest| guest.role),
             _ => None,
@@ -84,7 +83,6 @@ impl Reader<'_> {
         let guest = self.with_parameters(node, tag, role, &entries)?;
         Some(match role {
             Role::Storage => self.store(Storage::Guest(guest)),
-            Role::LabelGenerator => Made::Label(LabelGenerator::Guest(guest)),
             _ => Made::Guest(guest),
         })
     }

@@ -31,9 +31,9 @@ pub(crate) enum Made {
     Node(NodeChoice),
     /// A storage, native or a guest.
     Storage(StorageId),
-    /// A guest that is neither a storage nor a label generator.
+    /// A guest that is no storage.
     Guest(GuestId),
-    /// A label generator, native or a guest.
+    /// A label generator.
     Label(LabelGenerator),
     /// `MeasurementRunner`
     Measurement(Box<Measurement>),

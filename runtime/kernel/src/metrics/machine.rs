@@ -1,6 +1,6 @@
 //! How the metrics of the machine are found in its files.
 
-use regex::bytes::Regex;
+use wca_pattern::Pattern;
 
 use crate::metrics::split::stalled;
 use crate::text::{lines, number, number_of, word_behind, words};
@@ -158,10 +158,9 @@ fn name_and_pages(line: &[u8]) -> Option<(&[u8], f64)> {
 }
 
 /// The two groups of a pattern that matches from the beginning of a line, the second a number.
-fn groups<'a>(pattern: &Regex, line: &'a [u8]) -> Option<(&'a [u8], f64)> {
-    let captures = pattern.captures(line).filter(|captures| captures.get_match().start() == 0)?;
-    let value = str::from_utf8(captures.get(2)?.as_bytes()).ok()?.trim().parse().ok()?;
-    Some((captures.get(1)?.as_bytes(), value))
+fn groups<'a>(pattern: &Pattern, line: &'a [u8]) -> Option<(&'a [u8], f64)> {
+    let [name, value] = pattern.groups_at_beginning(str::from_utf8(line).ok()?).ok()??;
+    Some((name.as_bytes(), value.trim().parse().ok()?))
 }
 
 fn is_name(word: &[u8]) -> bool {

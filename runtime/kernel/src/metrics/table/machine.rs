@@ -2,6 +2,7 @@
 
 use wca_model::MetricKind::{Counter, Gauge};
 
+use crate::metrics::table::BOTH;
 use crate::metrics::{MachineFact, MachinePart, MachineRead, Metric, Source};
 
 /// A file about everything that the metric is of.
@@ -31,6 +32,7 @@ pub(crate) static MACHINE: &[Metric] = &[
         unit: "numeric",
         levels: &["cpu"],
         source: Source::Machine { files: STAT, read: MachineRead::BusyTime },
+        confirmed: BOTH,
     },
     Metric {
         name: "platform_last_seen",
@@ -39,6 +41,7 @@ pub(crate) static MACHINE: &[Metric] = &[
         unit: "timestamp",
         levels: &[],
         source: Source::Platform(MachineFact::LastSeen),
+        confirmed: BOTH,
     },
     Metric {
         name: "platform_mem_numa_free_bytes",
@@ -47,6 +50,7 @@ pub(crate) static MACHINE: &[Metric] = &[
         unit: "bytes",
         levels: &["numa_node"],
         source: Source::Node { file: "meminfo", read: MachineRead::NodeMemory("MemFree") },
+        confirmed: BOTH,
     },
     Metric {
         name: "platform_mem_numa_used_bytes",
@@ -55,6 +59,7 @@ pub(crate) static MACHINE: &[Metric] = &[
         unit: "bytes",
         levels: &["numa_node"],
         source: Source::Node { file: "meminfo", read: MachineRead::NodeMemory("MemUsed") },
+        confirmed: BOTH,
     },
     Metric {
         name: "platform_mem_usage_bytes",
@@ -63,6 +68,7 @@ pub(crate) static MACHINE: &[Metric] = &[
         unit: "bytes",
         levels: &[],
         source: Source::Machine { files: MEMINFO, read: MachineRead::MemoryInUse },
+        confirmed: BOTH,
     },
     // Some of these count events and some are levels; the kernel does not say which. Dashboards know all as counters.
     Metric {
@@ -72,6 +78,7 @@ pub(crate) static MACHINE: &[Metric] = &[
         unit: "numeric",
         levels: &["numa_node", "key"],
         source: Source::Node { file: "vmstat", read: MachineRead::Keys },
+        confirmed: BOTH,
     },
     Metric {
         name: "platform_pressure_seconds",
@@ -80,6 +87,7 @@ pub(crate) static MACHINE: &[Metric] = &[
         unit: "seconds",
         levels: &["resource", "kind"],
         source: Source::Machine { files: PRESSURE, read: MachineRead::Stalled },
+        confirmed: BOTH,
     },
     Metric {
         name: "platform_topology_cores",
@@ -88,6 +96,7 @@ pub(crate) static MACHINE: &[Metric] = &[
         unit: "numeric",
         levels: &[],
         source: Source::Platform(MachineFact::Cores),
+        confirmed: BOTH,
     },
     Metric {
         name: "platform_topology_cpus",
@@ -96,6 +105,7 @@ pub(crate) static MACHINE: &[Metric] = &[
         unit: "numeric",
         levels: &[],
         source: Source::Platform(MachineFact::Cpus),
+        confirmed: BOTH,
     },
     Metric {
         name: "platform_topology_sockets",
@@ -104,6 +114,7 @@ pub(crate) static MACHINE: &[Metric] = &[
         unit: "numeric",
         levels: &[],
         source: Source::Platform(MachineFact::Sockets),
+        confirmed: BOTH,
     },
     Metric {
         name: "platform_vmstat",
@@ -112,6 +123,7 @@ pub(crate) static MACHINE: &[Metric] = &[
         unit: "numeric",
         levels: &["key"],
         source: Source::Machine { files: VMSTAT, read: MachineRead::Keys },
+        confirmed: BOTH,
     },
     Metric {
         name: "platform_vmstat_numa_hint_faults",
@@ -120,6 +132,7 @@ pub(crate) static MACHINE: &[Metric] = &[
         unit: "numeric",
         levels: &[],
         source: Source::Machine { files: VMSTAT, read: MachineRead::Key("numa_hint_faults") },
+        confirmed: BOTH,
     },
     Metric {
         name: "platform_vmstat_numa_hint_faults_local",
@@ -128,6 +141,7 @@ pub(crate) static MACHINE: &[Metric] = &[
         unit: "numeric",
         levels: &[],
         source: Source::Machine { files: VMSTAT, read: MachineRead::Key("numa_hint_faults_local") },
+        confirmed: BOTH,
     },
     Metric {
         name: "platform_vmstat_numa_pages_migrated",
@@ -136,6 +150,7 @@ pub(crate) static MACHINE: &[Metric] = &[
         unit: "numeric",
         levels: &[],
         source: Source::Machine { files: VMSTAT, read: MachineRead::Key("numa_pages_migrated") },
+        confirmed: BOTH,
     },
     Metric {
         name: "platform_vmstat_pgfaults",
@@ -144,6 +159,7 @@ pub(crate) static MACHINE: &[Metric] = &[
         unit: "numeric",
         levels: &[],
         source: Source::Machine { files: VMSTAT, read: MachineRead::Key("pgfault") },
+        confirmed: BOTH,
     },
     Metric {
         name: "platform_vmstat_pgmigrate_fail",
@@ -152,6 +168,7 @@ pub(crate) static MACHINE: &[Metric] = &[
         unit: "numeric",
         levels: &[],
         source: Source::Machine { files: VMSTAT, read: MachineRead::Key("pgmigrate_fail") },
+        confirmed: BOTH,
     },
     Metric {
         name: "platform_vmstat_pgmigrate_success",
@@ -160,6 +177,7 @@ pub(crate) static MACHINE: &[Metric] = &[
         unit: "numeric",
         levels: &[],
         source: Source::Machine { files: VMSTAT, read: MachineRead::Key("pgmigrate_success") },
+        confirmed: BOTH,
     },
     Metric {
         name: "platform_zoneinfo",
@@ -169,5 +187,6 @@ pub(crate) static MACHINE: &[Metric] = &[
         unit: "numeric",
         levels: &["numa_node", "zone", "key"],
         source: Source::Machine { files: ZONEINFO, read: MachineRead::Zones },
+        confirmed: BOTH,
     },
 ];

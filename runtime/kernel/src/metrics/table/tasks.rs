@@ -3,6 +3,7 @@
 use wca_model::MetricKind::{Counter, Gauge};
 
 use crate::metrics::split::Split;
+use crate::metrics::table::{BOTH, TEST_BED, TREE};
 use crate::metrics::{CgroupFile, CgroupPart, CgroupRead, Metric, Source, TaskFact};
 
 const WHOLE_NUMBER: CgroupRead = CgroupRead::Number { per_unit: 1.0 };
@@ -58,6 +59,7 @@ pub(crate) static TASKS: &[Metric] = &[
             of("cpu", "cpu.stat", line_or_not("nr_periods", 1.0)),
             of("cpu", "cpu.stat", line_or_not("nr_periods", 1.0)),
         )]),
+        confirmed: BOTH,
     },
     Metric {
         name: "task_cpu_throttled_periods",
@@ -69,6 +71,7 @@ pub(crate) static TASKS: &[Metric] = &[
             of("cpu", "cpu.stat", line_or_not("nr_throttled", 1.0)),
             of("cpu", "cpu.stat", line_or_not("nr_throttled", 1.0)),
         )]),
+        confirmed: BOTH,
     },
     Metric {
         name: "task_cpu_throttled_seconds",
@@ -81,6 +84,7 @@ pub(crate) static TASKS: &[Metric] = &[
             of("cpu", "cpu.stat", line_or_not("throttled_time", 1e9)),
             of("cpu", "cpu.stat", line_or_not("throttled_usec", 1e6)),
         )]),
+        confirmed: BOTH,
     },
     // cpuacct.usage is in nanoseconds. cpu.stat: "This file exists whether the controller is enabled or not", and so does
     // usage_usec in it.
@@ -94,6 +98,7 @@ pub(crate) static TASKS: &[Metric] = &[
             of("cpuacct", "cpuacct.usage", CgroupRead::Number { per_unit: 1e9 }),
             Some(CgroupFile { controller: None, file: "cpu.stat", read: line("usage_usec", 1e6) }),
         )]),
+        confirmed: BOTH,
     },
     // Not summed over devices: what goes through a device of the device mapper or of RAID counts there and again at the disks
     // below. v1 does not count the cgroups below, v2 does; since Linux 6.10 v1 counts nothing on devices that have no limit.
@@ -108,6 +113,7 @@ pub(crate) static TASKS: &[Metric] = &[
             of("blkio", "blkio.throttle.io_service_bytes", CgroupRead::Split(Split::Operation("Read"))),
             of("io", "io.stat", CgroupRead::Split(Split::Nested("rbytes"))),
         )]),
+        confirmed: TREE,
     },
     Metric {
         name: "task_io_reads",
@@ -120,6 +126,7 @@ pub(crate) static TASKS: &[Metric] = &[
             of("blkio", "blkio.throttle.io_serviced", CgroupRead::Split(Split::Operation("Read"))),
             of("io", "io.stat", CgroupRead::Split(Split::Nested("rios"))),
         )]),
+        confirmed: TREE,
     },
     Metric {
         name: "task_io_write_bytes",
@@ -132,6 +139,7 @@ pub(crate) static TASKS: &[Metric] = &[
             of("blkio", "blkio.throttle.io_service_bytes", CgroupRead::Split(Split::Operation("Write"))),
             of("io", "io.stat", CgroupRead::Split(Split::Nested("wbytes"))),
         )]),
+        confirmed: TREE,
     },
     Metric {
         name: "task_io_writes",
@@ -144,6 +152,7 @@ pub(crate) static TASKS: &[Metric] = &[
             of("blkio", "blkio.throttle.io_serviced", CgroupRead::Split(Split::Operation("Write"))),
             of("io", "io.stat", CgroupRead::Split(Split::Nested("wios"))),
         )]),
+        confirmed: TREE,
     },
     Metric {
         name: "task_last_seen",
@@ -152,6 +161,7 @@ pub(crate) static TASKS: &[Metric] = &[
         unit: "timestamp",
         levels: &[],
         source: Source::Task(TaskFact::LastSeen),
+        confirmed: BOTH,
     },
     // memory.oom_control has the line oom_kill since Linux 4.13. v2 counts the cgroups below too, unless it is mounted with
     // memory_localevents.
@@ -166,6 +176,7 @@ pub(crate) static TASKS: &[Metric] = &[
             memory("memory.oom_control", CgroupRead::Split(Split::Keys { only: Some("oom_kill") })),
             memory("memory.events", CgroupRead::Split(Split::Keys { only: None })),
         )]),
+        confirmed: BOTH,
     },
     Metric {
         name: "task_mem_limit_bytes",
@@ -178,6 +189,7 @@ pub(crate) static TASKS: &[Metric] = &[
             memory("memory.limit_in_bytes", CgroupRead::Limit),
             memory("memory.max", CgroupRead::Limit),
         )]),
+        confirmed: BOTH,
     },
     // memory.peak is there since Linux 5.19.
     Metric {
@@ -190,6 +202,7 @@ pub(crate) static TASKS: &[Metric] = &[
             memory("memory.max_usage_in_bytes", WHOLE_NUMBER),
             memory("memory.peak", WHOLE_NUMBER),
         )]),
+        confirmed: BOTH,
     },
     Metric {
         name: "task_mem_numa_pages",
@@ -201,6 +214,7 @@ pub(crate) static TASKS: &[Metric] = &[
             memory("memory.numa_stat", CgroupRead::Split(Split::Pages)),
             memory("memory.numa_stat", CgroupRead::Split(Split::BytesToPages)),
         )]),
+        confirmed: BOTH,
     },
     Metric {
         name: "task_mem_page_faults",
@@ -209,6 +223,7 @@ pub(crate) static TASKS: &[Metric] = &[
         unit: "numeric",
         levels: &[],
         source: Source::Cgroup(&[part(PAGE_FAULTS, PAGE_FAULTS)]),
+        confirmed: BOTH,
     },
     // memory.low took the place of the soft limit of v1 (cgroup-v2.rst, "Issues with v1 and Rationales for v2: Memory"). Its
     // meaning is turned round: what is below it is protected, and without a setting it is 0 where v1 has no limit.
@@ -223,6 +238,7 @@ pub(crate) static TASKS: &[Metric] = &[
             memory("memory.soft_limit_in_bytes", CgroupRead::Limit),
             memory("memory.low", CgroupRead::Limit),
         )]),
+        confirmed: BOTH,
     },
     // Both count the cgroups below too. A kernel that does not count swap lacks the line, or the file.
     Metric {
@@ -235,6 +251,7 @@ pub(crate) static TASKS: &[Metric] = &[
             memory("memory.stat", line_or_not("total_swap", 1.0)),
             memory("memory.swap.current", WHOLE_NUMBER),
         )]),
+        confirmed: BOTH,
     },
     // Both count the cgroups below too.
     Metric {
@@ -247,6 +264,7 @@ pub(crate) static TASKS: &[Metric] = &[
             memory("memory.usage_in_bytes", WHOLE_NUMBER),
             memory("memory.current", WHOLE_NUMBER),
         )]),
+        confirmed: BOTH,
     },
     // Both count the cgroups below too, as the usage does.
     Metric {
@@ -263,6 +281,7 @@ pub(crate) static TASKS: &[Metric] = &[
                 memory("memory.stat", line("inactive_file", 1.0)),
             )],
         },
+        confirmed: BOTH,
     },
     Metric {
         name: "task_pids",
@@ -274,6 +293,7 @@ pub(crate) static TASKS: &[Metric] = &[
             of("pids", "pids.current", WHOLE_NUMBER),
             of("pids", "pids.current", WHOLE_NUMBER),
         )]),
+        confirmed: BOTH,
     },
     Metric {
         name: "task_pressure_seconds",
@@ -287,6 +307,7 @@ pub(crate) static TASKS: &[Metric] = &[
             pressure("io", "io.pressure"),
             pressure("memory", "memory.pressure"),
         ]),
+        confirmed: TEST_BED,
     },
     Metric {
         name: "task_subcontainers",
@@ -295,6 +316,7 @@ pub(crate) static TASKS: &[Metric] = &[
         unit: "numeric",
         levels: &[],
         source: Source::Task(TaskFact::Containers),
+        confirmed: BOTH,
     },
     Metric {
         name: "task_up",
@@ -303,5 +325,6 @@ pub(crate) static TASKS: &[Metric] = &[
         unit: "numeric",
         levels: &[],
         source: Source::Task(TaskFact::Up),
+        confirmed: BOTH,
     },
 ];

@@ -1,0 +1,106 @@
+//! What the agent tells of itself, of its storages and of its policies: a table, from which the code takes name and help.
+
+use wca_model::MetricKind::{Counter, Gauge};
+use wca_model::anomaly::ANOMALY;
+use wca_model::{Definition, Described};
+
+const fn agent(name: &'static str, help: &'static str, kind: wca_model::MetricKind, unit: &'static str) -> Definition {
+    Definition::of_agent(name, help, kind, unit)
+}
+
+const fn policy(name: &'static str, help: &'static str, kind: wca_model::MetricKind) -> Definition {
+    Definition::of_policy(name, help, kind, "numeric").by(&["policy"])
+}
+
+/// Declares definitions, and a list of them all.
+macro_rules! definitions {
+    ($($name:ident = $definition:expr;)+) => {
+        $(pub(crate) static $name: Definition = $definition;)+
+
+        static OWN: &[&Definition] = &[$(&$name),+];
+    };
+}
+
+definitions! {
+    UP = agent("wca_up", "Time of the last tick, in seconds since 1970.", Counter, "timestamp");
+    TASKS = agent("wca_tasks", "Tasks that were found.", Gauge, "numeric");
+    MEMORY = agent("wca_mem_usage_bytes", "Most memory that both processes together have had at once.", Gauge, "bytes")
+        .computed("peak of the warden + peak of the agent (ru_maxrss of getrusage(2))");
+    INFORMATION = agent("wca_information", "1; the machine and the version of the agent stand in the labels.", Gauge, "numeric")
+        .by(&["sockets", "cores", "cpus", "cpu_model", "cpu_model_number", "wca_version"]);
+    OVERRUN = agent(
+        "wca_ticks_overrun",
+        "Ticks that were left out because an earlier one took too long.",
+        Counter,
+        "numeric",
+    );
+    DURATION = agent("wca_duration_seconds", "Seconds that a step of the tick took the last time.", Gauge, "seconds")
+        .by(&["function"]);
+    DURATION_MEAN = agent(
+        "wca_duration_seconds_avg",
+        "Seconds that a step of the tick takes on average, since the start.",
+        Gauge,
+        "seconds",
+    )
+    .by(&["function"]);
+    PART_CPU = agent(
+        "wca_part_cpu_seconds",
+        "Processor time spent on a part of the work: reading the kernel's files, crossing from the warden to the agent, \
+         rendering text, writing it.",
+        Counter,
+        "seconds",
+    )
+    .by(&["part"]);
+    PROCESS_CPU = agent(
+        "wca_cpu_seconds",
+        "Processor time of a process of WCA, its policies included.",
+        Counter,
+        "seconds",
+    )
+    .by(&["process"]);
+    WARNINGS = agent("wca_warning_count", "Warnings in the log.", Counter, "numeric").by(&["module"]);
+    ERRORS = agent("wca_error_count", "Errors in the log.", Counter, "numeric").by(&["module"]);
+    STORED = agent("wca_storage_stored_samples", "Samples that the storage took.", Counter, "numeric").by(&["storage"]);
+    DROPPED = agent("wca_storage_dropped_samples", "Samples that were lost on the way.", Counter, "numeric")
+        .by(&["storage"]);
+    STORAGE_ERRORS = agent("wca_storage_errors", "Batches that the storage did not take.", Counter, "numeric")
+        .by(&["storage"]);
+    CONFIG_HASH = agent("wca_config_hash", "First 48 bits of the configuration's SHA-256.", Gauge, "numeric");
+    CONFIG_TAKEN = agent(
+        "wca_config_last_reload_success",
+        "Whether the configuration that was read last is in force.",
+        Gauge,
+        "numeric",
+    );
+    CONFIG_TAKEN_AT = agent(
+        "wca_config_last_reload_success_timestamp_seconds",
+        "When a configuration came into force last, in seconds since 1970.",
+        Gauge,
+        "timestamp",
+    );
+    CALLS = policy("wca_policy_calls", "Calls of the policy that ended.", Counter);
+    FAILURES = policy("wca_policy_failures", "Calls that failed or were stopped.", Counter);
+    MISSED = policy("wca_policy_missed", "Ticks without a call of the policy.", Counter);
+    REFUSED = policy("wca_policy_refused", "Requests and reports of it that were refused.", Counter);
+    QUARANTINED = policy("wca_policy_quarantined", "Whether the policy is not called any more.", Gauge);
+    ANOMALIES = policy("anomaly_count", "Anomalies that the policy reported.", Counter);
+    LAST_ANOMALY = Definition::of_policy(
+        "anomaly_last_occurrence",
+        "When the policy reported an anomaly last, in seconds since 1970.",
+        Counter,
+        "timestamp",
+    )
+    .by(&["policy"]);
+    ALLOCATIONS =
+        Definition::of_policy("allocations_count", "Tasks for which something was asked.", Counter, "numeric");
+    ALLOCATION_ERRORS =
+        Definition::of_policy("allocations_errors", "Requests that were refused or failed.", Counter, "numeric");
+    ALLOCATION_DURATION =
+        Definition::of_policy("allocation_duration", "Seconds that the allocator's last call took.", Gauge, "seconds");
+}
+
+/// All of them, and what policies find.
+#[must_use]
+pub fn definitions() -> Vec<Described> {
+    OWN.iter().copied().chain([&ANOMALY]).map(|definition| Described::from(*definition)).collect()
+}

@@ -1,0 +1,155 @@
+//! `wca metrics`: every metric that this program has, from the definitions that its code goes by.
+
+use std::fmt::Write as _;
+
+use wca_model::{Confirmed, Described, Subject};
+
+use crate::arguments::MetricsArguments;
+use crate::report;
+
+/// Prints all metrics.
+pub(crate) fn metrics(arguments: &MetricsArguments) {
+    let all = definitions();
+    report::print(&if arguments.markdown { page(&all) } else { list(&all) });
+}
+
+/// All of them, by subject and name.
+fn definitions() -> Vec<Described> {
+    let mut all = wca_kernel::definitions();
+    all.extend(wca_agent::definitions());
+    all.sort_by_key(|one| (one.definition.subject, one.definition.name));
+    all
+}
+
+/// For people at a terminal. Writing to a `String` cannot fail.
+fn list(all: &[Described]) -> String {
+    let mut text = String::new();
+    for one in all {
+        let definition = &one.definition;
+        let levels = match definition.levels {
+            [] => String::new(),
+            levels => format!(", by {}", levels.join(", ")),
+        };
+        let _ = writeln!(text, "{} ({}, {}{levels})", definition.name, definition.kind.as_str(), definition.unit);
+        let _ = writeln!(text, "    {}", definition.help);
+        let sources = match () {
+            () if one.v1 == one.v2 => vec![("source", &one.v1)],
+            () => vec![("cgroup v1", &one.v1), ("cgroup v2", &one.v2)],
+        };
+        for (version, source) in sources.into_iter().filter(|(_, source)| !source.is_empty()) {
+            let _ = writeln!(text, "    {version}: {source}");
+        }
+        if !definition.formula.is_empty() {
+            let _ = writeln!(text, "    value: {}", definition.formula);
+        }
+        let _ = writeln!(text, "    confirmed: {}", confirmed(definition.confirmed));
+    }
+    text
+}
+
+fn confirmed(confirmed: &[Confirmed]) -> String {
+    confirmed.iter().map(|one| one.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+const HEAD: &str = "\
+# Metrics
+
+`wca metrics --markdown` writes this page from the definitions that the code goes by.
+
+Every metric has the label `host`, those of `extra_labels`, and with `include_optional_labels` those of the machine. Those of a
+task have `task_id`, `task_name` and the task's own labels too. The column *by* has the labels by which a metric is divided
+besides. What a machine lacks is absent, never 0, and is said once in the log with what it would take; `wca doctor` says it again.
+
+The column *confirmed* says where a metric was seen to be right: on a *machine* with cgroup v1, in the *test bed*, a stock kernel
+in a virtual machine with cgroup v2, two NUMA nodes, Intel RDT and counters, or only on a *described tree*: files that were captured
+elsewhere, or written by hand after the kernel's documents.
+";
+
+/// The page of the documentation.
+fn page(all: &[Described]) -> String {
+    let mut text = String::from(HEAD);
+    for (subject, title) in [
+        (Subject::Task, "Tasks"),
+        (Subject::Machine, "The machine"),
+        (Subject::Agent, "The agent"),
+        (Subject::Policy, "Policies, what they find and what they ask for"),
+    ] {
+        let own: Vec<&Described> = all.iter().filter(|one| one.definition.subject == subject).collect();
+        let _ = writeln!(text, "\n## {title}\n");
+        table(&mut text, subject, &own);
+    }
+    text.push_str(
+        "\nWhat a component reports has the names that the component gives it; its own page, or `wca inspect`, tells them.\n",
+    );
+    text
+}
+
+fn table(text: &mut String, subject: Subject, all: &[&Described]) {
+    let sources: &[&str] = match subject {
+        Subject::Task => &["cgroup v1", "cgroup v2"],
+        Subject::Machine => &["source"],
+        Subject::Agent | Subject::Policy => &[],
+    };
+    let columns = [&["metric", "kind", "unit", "by", "what it is"], sources, &["value", "confirmed"]].concat();
+    let _ = writeln!(text, "| {} |\n|{}", columns.join(" | "), "---|".repeat(columns.len()));
+    for one in all {
+        let definition = &one.definition;
+        let source: &[&str] = match subject {
+            Subject::Task => &[&one.v1, &one.v2],
+            Subject::Machine => &[&one.v1],
+            Subject::Agent | Subject::Policy => &[],
+        };
+        let name = format!("`{}`", definition.name);
+        let levels = definition.levels.iter().map(|level| format!("`{level}`")).collect::<Vec<_>>().join(", ");
+        let confirmed = confirmed(definition.confirmed);
+        let first = [name.as_str(), definition.kind.as_str(), definition.unit, &levels, definition.help];
+        let cells = [&first, source, &[definition.formula, confirmed.as_str()]].concat();
+        let cells: Vec<String> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
+        let _ = writeln!(text, "| {} |", cells.join(" | "));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn the_page_in_the_documentation_is_this_one() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/metrics.md");
+        let written = page(&definitions());
+        if std::env::var("WCA_BLESS").is_ok_and(|value| value == "1") {
+            fs::write(path, &written).unwrap();
+        }
+        let committed = fs::read_to_string(path).unwrap_or_default();
+        assert!(committed == written, "docs/metrics.md is old; WCA_BLESS=1 cargo test --workspace metrics writes it");
+    }
+
+    #[test]
+    fn each_metric_has_one_name_one_sentence_and_was_confirmed() {
+        let mut names = HashSet::new();
+        for one in definitions() {
+            let definition = one.definition;
+            assert!(names.insert(definition.name), "{} stands twice", definition.name);
+            assert!(definition.help.ends_with('.') && !definition.unit.is_empty(), "{}", definition.name);
+            assert!(!definition.confirmed.is_empty(), "{}", definition.name);
+        }
+    }
+
+    #[test]
+    fn the_list_says_of_each_where_it_is_found() {
+        let text = list(&definitions());
+        let expected = "\
+task_mem_working_set_bytes (gauge, bytes)
+    Memory that is charged to the task less page cache that was not used lately, which is given up first (inactive_file of memory.stat, total_inactive_file on cgroup v1).
+    cgroup v1: task_mem_usage_bytes; memory.stat total_inactive_file
+    cgroup v2: task_mem_usage_bytes; memory.stat inactive_file
+    value: the other metric - what stands in the file, never below 0
+    confirmed: machine, test bed
+";
+        assert!(text.contains(expected), "{text}");
+        assert!(text.contains("platform_cpu_usage (counter, numeric, by cpu)"), "{text}");
+    }
+}

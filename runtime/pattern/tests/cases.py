@@ -1,0 +1,215 @@
+"""What Python's re.sub makes of patterns: prints cases.json, and answers questions on standard input.
+
+python3 cases.py            the cases below with Python's answers
+python3 cases.py --answer   one JSON list [pattern, repl, text] a line in, one JSON answer a line out; null: it raised re.error
+
+Python 3.11 or newer: earlier ones know neither atomic groups nor possessive repetition.
+"""
+
+import json
+import re
+import sys
+import warnings
+
+warnings.simplefilter("ignore")
+
+CASES = [
+    # Groups and templates.
+    ("__(.*)__", r"\1", "__val__"),
+    (r".*/.*/.*/(.*)\..*", r"\1", "example/devel/staging-13/redis.small"),
+    (r".*-(\d+)-.{36}", r"\1", "root-staging14-cassandra--9043-0-9ee9fbf1-b51b-4bb3-9748-6a4327fd7e0e"),
+    ("z", "y", "non-matching"),
+    ("(?P<ns>[^/]+)/(?P<pod>.+)", r"\g<pod>@\g<ns>", "default/redis-0"),
+    ("(a)(b)?", r"[\g<1>\g<2>]", "ab a"),
+    ("(a)|(b)", r"<\1\2>", "abc"),
+    ("a", r"\g<0>\g<0>", "banana"),
+    ("(a)", r"\1\1", "banana"),
+    ("(.)", r"\1\n\t\\", "x"),
+    ("(.)", r"\g<1>0", "x"),
+    ("(.)", r"\10", "x"),
+    ("(.)", r"\100", "x"),
+    ("(.)", r"\01\0", "x"),
+    ("(.)", r"\400", "x"),
+    ("(.)", r"\.\-\_", "x"),
+    ("(.)", r"\q", "x"),
+    ("(.)", "\\", "x"),
+    ("(.)", r"\2", "x"),
+    ("(.)", r"\g<2>", "x"),
+    ("(.)", r"\g<x>", "x"),
+    ("(.)", r"\g<>", "x"),
+    ("(.)", r"\g1", "x"),
+    ("(.)", r"\g<1", "x"),
+    ("(?P<a>.)", r"\g<a>\g<01>", "x"),
+    ("(.)", "$1 ${1} &", "x"),
+    ("(a)(b)(c)(d)(e)(f)(g)(h)(i)(j)(k)", r"\11\10", "abcdefghijk"),
+    # Every match, empty ones too.
+    ("x*", "-", "abxd"),
+    ("x*", "-", "xx"),
+    ("", "-", "abc"),
+    ("", "-", ""),
+    ("|a", "-", "aab"),
+    ("a|", "-", "aab"),
+    ("a*?", "-", "aa"),
+    (r"\b", "|", "ab cd"),
+    (r"\B", "|", "ab cd"),
+    (r"\B", "|", ""),
+    (r"\b", "|", ""),
+    ("$", "!", "a\nb\n"),
+    ("(?m)$", "!", "a\nb\n"),
+    ("^", "!", "a\nb\n"),
+    ("(?m)^", "!", "a\nb\n"),
+    (r"\Z", "!", "a\n"),
+    ("a$", "!", "a\n"),
+    (r"a\Z", "!", "a\n"),
+    ("(?<=a)", "-", "aab"),
+    ("(?=(b))", r"\1", "ab"),
+    ("é*", "-", "aéb"),
+    # Syntax that means something else elsewhere.
+    ("a{,2}", "-", "aaab"),
+    ("a{,}", "-", "aaab"),
+    ("a{", "-", "a{"),
+    ("a{}", "-", "a{}"),
+    ("a{x}", "-", "a{x}"),
+    ("a{2", "-", "aa{2"),
+    ("{", "-", "{"),
+    ("a{2,1}", "-", "aa"),
+    ("[]a]", "-", "a]b"),
+    ("[^]a]", "-", "a]b"),
+    ("[a&&b]", "-", "a&b"),
+    ("[a--b]", "-", "a-b"),
+    ("[[:alpha:]]", "-", "a:]"),
+    ("[[a]", "-", "a["),
+    ("[a-]", "-", "a-b"),
+    ("[-a]", "-", "a-b"),
+    (r"[\w-]", "-", "a-.b"),
+    (r"[\w-z]", "-", "a"),
+    ("[z-a]", "-", "a"),
+    ("[~~a]", "-", "~a"),
+    (r"[\b]", "-", "a\bb"),
+    (r"[\101]", "-", "A"),
+    (r"[\8]", "-", "8"),
+    (r"[\D]", "-", "a1"),
+    (r"[^\D]", "-", "a1"),
+    ("[a", "-", "a"),
+    ("a.b", "-", "a\nb a.b"),
+    ("(?s)a.b", "-", "a\nb a.b"),
+    ("(?s:a.)b", "-", "a\nb a.b"),
+    (r"\h", "-", "h"),
+    (r"\p{L}", "-", "p"),
+    (r"\z", "-", "z"),
+    (r"\G", "-", "G"),
+    (r"\K", "-", "K"),
+    (r"\R", "-", "\n"),
+    (r"\Qa\E", "-", "a"),
+    ("(?<n>a)", "-", "a"),
+    ("(?P<n>a)(?P=n)", "-", "aa"),
+    ("(?P=n)", "-", "a"),
+    ("(?P<1>a)", "-", "a"),
+    ("(?P<n>a)(?P<n>b)", "-", "ab"),
+    ("(?P>n)", "-", "a"),
+    (r"(a)\1", "-", "aab"),
+    (r"(a)\2", "-", "aa"),
+    (r"(a\1)", "-", "aa"),
+    (r"(a)\10", "-", "aa0"),
+    (r"(a)\101", "-", "aA"),
+    (r"(a)?\1b", "-", "b aab"),
+    (r"(?i)(a)\1", "-", "aA"),
+    (r"\x41\u0042\U00000043\t", "-", "ABC\t"),
+    (r"\x4", "-", "x4"),
+    (r"\0", "-", "\0"),
+    (r"\07", "-", "\7"),
+    (r"\400", "-", "x"),
+    ("a**", "-", "a"),
+    ("a*+", "-", "aaa"),
+    ("a{2}{3}", "-", "aaaaaa"),
+    ("(?:a{2}){3}", "-", "aaaaaa"),
+    ("*", "-", "a"),
+    ("^*", "-", "a"),
+    (r"\b*", "-", "a"),
+    ("(*)", "-", "a"),
+    ("a|*", "-", "a"),
+    ("(?:)*", "-", "a"),
+    ("(", "-", "a"),
+    (")", "-", "a"),
+    ("(?", "-", "a"),
+    ("(?:", "-", "a"),
+    ("a\\", "-", "a"),
+    ("a(?#a comment)*", "-", "aaab"),
+    ("(?#", "-", "a"),
+    # Flags.
+    ("(?i)AbC", "-", "aBc"),
+    ("(?i:a)b", "-", "Ab AB"),
+    ("(?i:a(?-i:b))c", "-", "AbC Abc ABc"),
+    ("a(?i)b", "-", "aB"),
+    ("(?i)(?m)^A", "-", "a\nA"),
+    ("(?x) a b # comment\n c", "-", "abc"),
+    ("(?x)a [ ] b", "-", "a b"),
+    ("(?x)a *", "-", "aaa"),
+    (r"(?x)a\ b", "-", "a b"),
+    ("(?x: a b ) c", "-", "ab c"),
+    (r"(?a)\w", "-", "aé_"),
+    (r"(?a)\d", "-", "1٣"),
+    (r"(?a)\s", "-", "\u00a0 "),
+    (r"(?a)\b", "|", "é a"),
+    (r"(?a:\w)\w", "-", "aé éé"),
+    ("(?u)a", "-", "a"),
+    ("(?L)a", "-", "a"),
+    ("(?au)a", "-", "a"),
+    ("(?i-i:a)", "-", "a"),
+    ("(?-:a)", "-", "a"),
+    ("(?q)a", "-", "a"),
+    # What characters are.
+    (r"\w", "-", "aß日²½٣_‿\u0301"),
+    (r"\d", "-", "1٣²"),
+    (r"\s", "-", " \t\n\x0b\x0c\r\x1c\x1f\x85\u00a0\u2003\u3000\u200b"),
+    (r"\S", "-", " a\x1c"),
+    (r"\W", "-", "a-\u0301"),
+    ("(?i)ß", "-", "ẞSS"),
+    ("(?i)k", "-", "\u212aK"),
+    ("(?i)[a-z]", "-", "\u212aS"),
+    # Lookaround, atomic groups, conditions.
+    ("a(?=b)", "-", "ab ac"),
+    ("a(?!b)", "-", "ab ac"),
+    ("(?<=a)b", "-", "ab cb"),
+    ("(?<!a)b", "-", "ab cb"),
+    ("(?<=ab|cd)e", "-", "abe cde"),
+    ("(?<=a+)b", "-", "aab"),
+    ("(?<=(a))b", r"\1", "ab"),
+    ("(?>a+)ab", "-", "aaab"),
+    ("(?>a|ab)c", "-", "abc ac"),
+    ("a++b", "-", "aaab"),
+    ("a?+a", "-", "aa a"),
+    ("a{1,2}+a", "-", "aaa aa"),
+    ("(a)?(?(1)b|c)", "-", "ab c b"),
+    ("(?P<x>a)?(?(x)b|c)", "-", "ab c b"),
+    ("(a)?(?(1)b)", "-", "ab c"),
+    ("(?(1)a|b)(c)", "-", "bc"),
+    ("(?(1))(a)", "-", "a"),
+    ("(?:(?=a)){2}a", "-", "aa"),
+    ("(?!a)*", "-", "ab"),
+    ("(a)?(?(1)b|c|d)", "-", "ab"),
+    ("(a)?(?(2)b|c)", "-", "ab"),
+    # Repetition of what can be empty, and which group matched last.
+    ("(a|b)*", r"[\1]", "abc"),
+    ("(?:(a)|b)*", r"[\1]", "ab"),
+    ("(|a)+", r"[\1]", "aa"),
+    ("(a|ab)(c|bcd)(d*)", r"\1-\2-\3", "abcd"),
+]
+
+
+def answer(pattern, repl, text):
+    try:
+        return re.sub(pattern, repl, text)
+    except (re.error, OverflowError, ValueError):
+        return None
+    except IndexError:
+        return None
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["--answer"]:
+        for line in sys.stdin:
+            print(json.dumps(answer(*json.loads(line))))
+    else:
+        lines = [json.dumps([*case, answer(*case)]) for case in CASES]
+        print("[\n" + ",\n".join(lines) + "\n]")
