@@ -3,6 +3,7 @@
 //! Source of everything that is asked of the kernel: perf_event_open(2) and tools/perf/design.txt.
 
 mod columns;
+mod definitions;
 mod derived;
 mod event;
 mod group;
@@ -24,6 +25,7 @@ mod uncore;
 mod wanted;
 mod window;
 
+pub(crate) use definitions::definitions;
 pub(crate) use tasks::TaskCounters;
 pub(crate) use uncore::UncoreCounters;
 pub use wanted::{PerfWanted, UncoreWanted};

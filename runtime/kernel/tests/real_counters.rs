@@ -220,6 +220,29 @@ fn a_processor_that_goes_offline_keeps_its_part_of_the_sum() {
 }
 
 #[test]
+fn the_kernels_own_events_can_all_be_counted() {
+    let (test, name) = ("the_kernels_own_events", "own-events");
+    let Some((hierarchies, scratch)) = real_cgroup(test, name) else { return };
+    let names =
+        ["context_switches", "cgroup_switches", "cpu_migrations", "page_faults", "minor_faults", "major_faults"];
+    let names: Vec<&str> = names.into_iter().chain(["alignment_faults", "emulation_faults"]).collect();
+    let mut worker = Worker::start();
+    scratch.add_process(worker.id()).unwrap();
+    let events = names.iter().map(|name| (*name).to_owned()).collect();
+    let mut sampler = sampler(&hierarchies, PerfWanted { events, is_named: true, ..PerfWanted::default() }, &[name]);
+    if let Some(refusal) = refusal(&tick(&mut sampler)) {
+        return skipped(test, &refusal);
+    }
+    worker.work();
+    let tick = tick(&mut sampler);
+    let of = |name: &str| tick.of(&format!("task_{name}"))[0].unwrap();
+    assert!(names.iter().all(|name| of(name) >= 0.0));
+    assert_eq!(of("minor_faults") + of("major_faults"), of("page_faults"));
+    drop(worker);
+    scratch.remove().unwrap();
+}
+
+#[test]
 fn of_events_that_nobody_named_nothing_is_said_before_there_is_a_task() {
     let (test, name) = ("of_events_that_nobody_named", "not-named");
     let Some((hierarchies, scratch)) = real_cgroup(test, name) else { return };
