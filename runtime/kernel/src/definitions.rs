@@ -12,6 +12,7 @@ const FAMILIES: &[&[Definition]] = &[crate::features::DEFINITIONS];
 pub fn definitions() -> Vec<Described> {
     let mut all: Vec<Described> = MACHINE.iter().chain(TASKS).map(crate::metrics::Metric::described).collect();
     all.extend(FAMILIES.iter().copied().flatten().copied().map(Described::from));
+    all.extend(crate::perf::definitions().into_iter().map(Described::from));
     all.sort_by_key(|described| described.definition.name);
     all
 }

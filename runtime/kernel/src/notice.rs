@@ -180,7 +180,7 @@ impl fmt::Display for Notice {
                 }
                 write!(f, ": {reason}")
             }
-            Self::NotCounted { what, reason, remedy } => write!(f, "{what} is not counted: {reason}; remedy: {remedy}"),
+            Self::NotCounted { what, reason, remedy } => write!(f, "{what}: not counted: {reason}; remedy: {remedy}"),
             Self::TasksNotCounted { counted, left_out, descriptors } => write!(
                 f,
                 "events of {left_out} tasks are not counted: counters may take {descriptors} descriptors, which is enough for \

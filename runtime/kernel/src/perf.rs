@@ -3,16 +3,20 @@
 //! Source of everything that is asked of the kernel: perf_event_open(2) and tools/perf/design.txt.
 
 mod columns;
+mod definitions;
 mod derived;
 mod event;
 mod group;
+mod hierarchy;
 mod layout;
 mod leaves;
 mod machine;
 mod microarchitecture;
 mod online;
+mod retry;
 mod row;
 mod scale;
+mod starved;
 mod sys;
 mod table;
 mod tasks;
@@ -21,6 +25,7 @@ mod uncore;
 mod wanted;
 mod window;
 
+pub(crate) use definitions::definitions;
 pub(crate) use tasks::TaskCounters;
 pub(crate) use uncore::UncoreCounters;
 pub use wanted::{PerfWanted, UncoreWanted};

@@ -90,23 +90,17 @@ fn events_of_a_described_pmu_are_counted_per_socket() {
         assert!((rate("platform_dram_total_bytes_per_second") - sum).abs() < 1e-6 * sum.max(1.0));
         // Writes are context switches here, of which there are some in 300 ms.
         let bytes = counted("platform_cas_count_writes") * 64.0 / rate("platform_dram_writes_bytes_per_second");
-        assert!((0.2..3.0).contains(&bytes), "{bytes} seconds");
+        assert!((0.2..60.0).contains(&bytes), "{bytes} seconds");
     }
 }
 
 #[rstest]
-#[case::a_link("platform_upi_rxl_flits", "events of uncore_upi is not counted: this machine has no PMU of that name")]
-#[case::an_own_one(
-    "x/uncore_iio/event=1/",
-    "events of uncore_iio is not counted: this machine has no PMU of that name"
-)]
-#[case::no_counter(
-    "x/uncore_imc/event=fe/",
-    "x is not counted: this processor, or this virtual machine, has no counter"
-)]
-#[case::no_term("x/uncore_cha/event=1,filter_opc=3/", "x is not counted: uncore_cha_0 does not take \"filter_opc=3\"")]
-#[case::no_name("reads", "reads is not counted: no event is called \"reads\"")]
-#[case::apart("x/uncore_imc_free_running/event=ff,umask=20/", "x is not counted: ")]
+#[case::a_link("platform_upi_rxl_flits", "events of uncore_upi: not counted: this machine has no PMU of that name")]
+#[case::an_own_one("x/uncore_iio/event=1/", "events of uncore_iio: not counted: this machine has no PMU of that name")]
+#[case::no_counter("x/uncore_imc/event=fe/", "x: not counted: this processor, or this virtual machine, has no counter")]
+#[case::no_term("x/uncore_cha/event=1,filter_opc=3/", "x: not counted: uncore_cha_0 does not take \"filter_opc=3\"")]
+#[case::no_name("reads", "reads: not counted: no event is called \"reads\"")]
+#[case::apart("x/uncore_imc_free_running/event=ff,umask=20/", "x: not counted: ")]
 fn what_is_not_there_is_said_once_and_the_rest_goes_on(#[case] name: &str, #[case] expected: &str) {
     let machine = Machine::captured("uncore");
     let mut sampler = sampler(&machine, groups(&[&[BUSY, name]]));

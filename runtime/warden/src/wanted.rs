@@ -28,6 +28,7 @@ fn counters(measurement: &Measurement) -> PerfWanted {
     let names = |names: &[(String, Place)]| names.iter().map(|(name, _)| name.clone()).collect();
     PerfWanted {
         events: names(&measurement.event_names.names),
+        is_named: measurement.event_names.given,
         per_cpu: !measurement.perf_aggregate_cpus,
         derived: measurement.enable_derived_metrics,
         uncore: match &measurement.uncore_events {

@@ -90,28 +90,26 @@ fn each_processor_has_its_own_count_where_they_are_not_summed() {
     assert!(agree(ipc.unwrap(), 1.5), "{ipc:?}");
 }
 
-/// Eleven events do not fit the eight counters, of which the kernel's watchdog has one. The test bed's model of a processor loses counts when
-/// a counter changes hands, so that what is counted is only known to be less than without others.
+/// Eleven events do not fit the eight counters, of which the kernel's watchdog has one. How much each counts is not compared:
+/// the test bed's processor loses counts when a counter changes hands, and its kernel loses time.
 #[test]
 fn events_that_do_not_fit_together_take_turns() {
     let raw: Vec<String> = (0..9).map(|at| format!("branches{at}__rc400")).collect();
     let settings = format!("EVENTS='[cycles, instructions, {}]'", raw.join(", "));
     let Some(counted) = Counted::with(&settings) else { return };
-    let factor = |metric: &str| counted.value("during.prom", metric, "", "busy").unwrap();
-    assert!(factor("task_scaling_factor_avg") > 1.1 && factor("task_scaling_factor_max") > 1.5, "{}", counted.text);
-    for event in &raw {
-        let (during, end) = (counted.value("during.prom", event, "", "busy"), counted.of(event, "busy"));
-        let (Some(during), Some(end)) = (during, end) else { panic!("{event}: {during:?} {end:?}") };
-        assert!(during > 0.0 && end >= during, "{event}: {during} {end}");
+    for event in raw.iter().map(String::as_str).chain(["task_cycles", "task_instructions"]) {
+        // Absent in an interval in which others had the counters all the time.
+        let of = |file| counted.value(file, event, "", "busy");
+        assert!(of("during.prom").or(of("metrics.prom")).is_some_and(|count| count > 0.0), "{event}: {}", counted.text);
+        assert_eq!(counted.of(event, "idle"), None);
     }
-    assert!(counted.of("task_cycles", "busy").unwrap() > 1e9);
 }
 
 #[test]
 fn a_kernel_that_knows_no_cgroups_yet_is_said_with_the_remedy() {
     let Some(counted) = Counted::with("UNTOUCHED=1") else { return };
     let said = counted.file("wca.txt");
-    let of_counters: Vec<&str> = said.lines().filter(|line| line.contains("is not counted")).collect();
+    let of_counters: Vec<&str> = said.lines().filter(|line| line.contains(": not counted: ")).collect();
     let [line] = of_counters.as_slice() else { panic!("{said}") };
     assert!(line.ends_with("remedy: echo +cpu > /sys/fs/cgroup/cgroup.subtree_control"), "{line}");
     assert_eq!((counted.of("task_cycles", "busy"), counted.of("task_up", "busy")), (None, Some(1.0)));

@@ -28,8 +28,20 @@ pub(crate) struct Columns {
 }
 
 /// What is true of every counter of a task.
-const OF_ALL: &str = "counted by the processor or the kernel for the task's cgroup, scaled to the time in which others had the \
-                      counters; absent outside of perf_window, and as long as nothing was counted";
+const OF_ALL: &str = "Scaled to the time in which others had the counters; absent outside of perf_window, and as long as nothing \
+                      was counted.";
+
+/// Names of the two metrics that say how far counts are scaled, and their help.
+pub(crate) const SCALING: [(&str, &str); 2] = [
+    (
+        "task_scaling_factor_avg",
+        "What a count of the task's events stands for on average since the last reading: 1 where nobody else had the counters.",
+    ),
+    (
+        "task_scaling_factor_max",
+        "What a count of the task's events stands for at most since the last reading: 1 where nobody else had the counters.",
+    ),
+];
 
 impl Columns {
     /// No columns yet, for these events.
@@ -81,22 +93,15 @@ impl Columns {
         let mut metrics: Vec<FamilyMetric> = (self.events.iter())
             .map(|event| {
                 let event = &events[*event];
-                metric(&event.metric, format!("{} ({OF_ALL}).", event.help), MetricKind::Counter)
+                metric(&event.metric, format!("{} {OF_ALL}", event.help), MetricKind::Counter)
             })
             .collect();
         if !metrics.is_empty() {
-            let over = if self.per_cpu { "events" } else { "events and CPUs" };
-            let of = |name, which: &str| {
-                let help =
-                    format!("{which}, over {over}: 1 where nobody else had the counters since the last reading.");
-                metric(name, help, MetricKind::Gauge)
-            };
-            metrics.push(of("task_scaling_factor_avg", "What a count of the task's events stands for on average"));
-            metrics.push(of("task_scaling_factor_max", "What a count of the task's events stands for at most"));
+            metrics.extend(SCALING.map(|(name, help)| metric(name, help.to_owned(), MetricKind::Gauge)));
         }
         metrics.extend(self.derived.iter().map(|at| {
             let derived = &DERIVED[*at];
-            metric(derived.name, format!("{}, since the last reading.", derived.help), MetricKind::Gauge)
+            metric(derived.name, derived.help.to_owned(), MetricKind::Gauge)
         }));
         metrics
     }

@@ -17,8 +17,10 @@ pub(crate) const INPUTS: [u32; 4] =
 pub(crate) struct Derived {
     /// Its name.
     pub name: &'static str,
-    /// One sentence, without what is true of all.
+    /// One sentence.
     pub help: &'static str,
+    /// How it is computed, in words.
+    pub formula: &'static str,
     /// What it needs, as positions in [`INPUTS`].
     pub needs: &'static [usize],
     /// From what was counted between two readings, in the order of [`INPUTS`], and the seconds between them.
@@ -29,26 +31,30 @@ pub(crate) struct Derived {
 pub(crate) static DERIVED: [Derived; 4] = [
     Derived {
         name: "task_cache_hit_ratio",
-        help: "Part of the task's accesses to the last level of cache that found there what they looked for",
+        help: "Part of the task's accesses to the last level of cache that found there what they looked for, since the last reading.",
+        formula: "(cache_references - cache_misses) / cache_references, of the last interval",
         needs: &[2, 3],
         // Two events that were not counted at the same moments can differ the wrong way.
         compute: |[_, _, references, misses], _| ratio((references - misses).max(0.0), *references),
     },
     Derived {
         name: "task_cache_misses_per_kilo_instructions",
-        help: "Accesses that missed the last level of cache per 1,000 instructions of the task",
+        help: "Accesses that missed the last level of cache per 1,000 instructions of the task, since the last reading.",
+        formula: "1000 * cache_misses / instructions, of the last interval",
         needs: &[1, 3],
         compute: |[_, instructions, _, misses], _| 1_000.0 * ratio(*misses, *instructions),
     },
     Derived {
         name: "task_ipc",
-        help: "Instructions per clock cycle of the task",
+        help: "Instructions per clock cycle of the task, since the last reading.",
+        formula: "instructions / cycles, of the last interval",
         needs: &[0, 1],
         compute: |[cycles, instructions, ..], _| ratio(*instructions, *cycles),
     },
     Derived {
         name: "task_ips",
-        help: "Instructions of the task per second",
+        help: "Instructions of the task per second, since the last reading.",
+        formula: "instructions / seconds, of the last interval",
         needs: &[1],
         compute: |[_, instructions, ..], seconds| ratio(*instructions, seconds),
     },

@@ -39,7 +39,7 @@ impl Encoding {
 pub(crate) struct Event {
     /// Name of the metric.
     pub metric: String,
-    /// What is counted, without a full stop.
+    /// What is counted, in one sentence.
     pub help: String,
     /// What the kernel is asked for.
     pub encoding: Encoding,
@@ -92,26 +92,30 @@ impl Event {
     pub(crate) fn named(name: &str, cpu: Microarchitecture) -> Result<Self, EventError> {
         if let Some(known) = find(name) {
             let encoding =
-                encoding(known, cpu).ok_or_else(|| EventError::NotHere { name: known.name.to_owned(), cpu })?;
-            return Ok(Self { metric: format!("task_{}", known.name), help: known.help.to_owned(), encoding });
+                encoding(known, cpu).ok_or_else(|| EventError::NotHere { name: short(known).to_owned(), cpu })?;
+            return Ok(Self { metric: known.name.to_owned(), help: known.help.to_owned(), encoding });
         }
         let (_, digits) = name.rsplit_once("__r").ok_or_else(|| EventError::Unknown {
             name: name.to_owned(),
-            known: EVENTS.iter().map(|event| event.name).collect::<Vec<_>>().join(", "),
+            known: EVENTS.iter().map(short).collect::<Vec<_>>().join(", "),
         })?;
         let encoding = raw(name, digits)?;
         if !is_metric_name(name) {
             return Err(EventError::Metric { name: name.to_owned() });
         }
-        Ok(Self { metric: name.to_owned(), help: format!("Raw event {digits} of the task"), encoding })
+        Ok(Self { metric: name.to_owned(), help: format!("Raw event {digits} of the task."), encoding })
     }
+}
+
+/// The name without what all have.
+fn short(event: &NamedEvent) -> &'static str {
+    event.name.strip_prefix("task_").unwrap_or(event.name)
 }
 
 fn find(name: &str) -> Option<&'static NamedEvent> {
     let name = name.replace('-', "_");
-    let name = name.strip_prefix("task_").unwrap_or(&name);
-    let name = ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, name)| name);
-    EVENTS.iter().find(|event| event.name == name)
+    let alias = ALIASES.iter().find(|(alias, _)| *alias == name).map(|(_, name)| *name);
+    EVENTS.iter().find(|event| event.name == alias.unwrap_or(&name) || short(event) == name)
 }
 
 fn encoding(event: &NamedEvent, cpu: Microarchitecture) -> Option<Encoding> {
@@ -235,9 +239,16 @@ mod tests {
     }
 
     #[test]
+    fn requests_and_outstanding_requests_are_told_apart_in_words() {
+        let help = |name| Event::named(name, Skylake).unwrap().help;
+        assert!(!help("offcore_requests_l3_miss_demand_data_rd").contains("outstanding"));
+        assert!(help("offcore_requests_outstanding_l3_miss_demand_data_rd").contains("outstanding"));
+    }
+
+    #[test]
     fn names_of_the_table_are_names_of_metrics_and_each_stands_once() {
         for (at, event) in EVENTS.iter().enumerate() {
-            assert!(is_metric_name(event.name) && !event.name.starts_with("task_"), "{}", event.name);
+            assert!(is_metric_name(event.name) && event.name.starts_with("task_"), "{}", event.name);
             assert!(EVENTS[..at].iter().all(|other| other.name != event.name), "{}", event.name);
         }
     }

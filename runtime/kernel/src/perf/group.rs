@@ -2,6 +2,7 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
+use std::time::Instant;
 
 use rustix::io::{Errno, read, retry_on_intr};
 
@@ -17,8 +18,14 @@ pub(crate) struct Group {
     members: Vec<OwnedFd>,
     /// Which events they are, the leader first.
     events: Arc<[usize]>,
+    /// Whether the kernel counts by itself: then it always does, whatever its times say.
+    is_software: bool,
+    /// When it last counted, and what it said then.
+    at: Instant,
     times: Times,
     counts: Vec<u64>,
+    /// How long it was meant to count at the last reading, whether it did or not.
+    seen: u64,
 }
 
 /// A counter of a group could not be opened.
@@ -31,8 +38,7 @@ pub(crate) struct OpenError {
 }
 
 impl Group {
-    /// Opens counters for these `events` among `all`, the first as leader. It counts from its first reading on where
-    /// `is_on`.
+    /// Opens counters for these `events` among `all`, the first as leader. It counts from now on where `is_on`.
     pub(crate) fn open(
         events: &Arc<[usize]>,
         all: &[Encoding],
@@ -46,9 +52,17 @@ impl Group {
         for (at, event) in events.iter().enumerate().skip(1) {
             members.push(open(all[*event], place, Some(leader.as_fd())).map_err(failed(at))?);
         }
-        let mut group =
-            Self { leader, members, events: events.clone(), times: Times::default(), counts: vec![0; events.len()] };
-        group.rebase().and_then(|()| group.set_counting(is_on)).map_err(failed(0))?;
+        let mut group = Self {
+            leader,
+            members,
+            events: events.clone(),
+            is_software: first.is_software(),
+            at: Instant::now(),
+            times: Times::default(),
+            counts: vec![0; events.len()],
+            seen: 0,
+        };
+        group.set_counting(is_on).map_err(failed(0))?;
         Ok(group)
     }
 
@@ -62,9 +76,11 @@ impl Group {
         1 + self.members.len()
     }
 
-    /// Has it count, or stand still.
-    pub(crate) fn set_counting(&self, is_on: bool) -> Result<(), Errno> {
-        set_counting(self.leader.as_fd(), is_on)
+    /// Has it count from now on, or stand still.
+    pub(crate) fn set_counting(&mut self, is_on: bool) -> Result<(), Errno> {
+        set_counting(self.leader.as_fd(), is_on)?;
+        // What the kernel makes of the time in which it stood still is seen at once, and left behind.
+        if is_on { self.rebase() } else { Ok(()) }
     }
 
     /// Reads what was counted since the last reading; `counted` gets each event with its count, scaled to the time in which
@@ -75,7 +91,14 @@ impl Group {
         let mut record = Record::default();
         record.read(&self.leader)?;
         let (now, counts) = record.parse(self.events.len()).ok_or(Errno::BADMSG)?;
-        let interval = Interval::between(self.times, now);
+        let time = Instant::now();
+        let interval = match Interval::between(self.times, now, time.duration_since(self.at)) {
+            Interval::Counted(_) if self.is_software => Interval::Counted(1.0),
+            // It waited before, and the task has not run since.
+            Interval::Waiting if self.is_software || now.enabled == self.seen => Interval::Idle,
+            interval => interval,
+        };
+        self.seen = now.enabled;
         match interval {
             // Counts may have gone on a little between the two numbers that the kernel wrote.
             Interval::Idle | Interval::Waiting => return Ok(interval),
@@ -88,6 +111,7 @@ impl Group {
             }
             Interval::Unknown => {}
         }
+        self.at = time;
         self.times = now;
         self.counts.iter_mut().zip(counts).for_each(|(count, now)| *count = now);
         Ok(interval)
@@ -98,6 +122,8 @@ impl Group {
         let mut record = Record::default();
         record.read(&self.leader)?;
         let (now, counts) = record.parse(self.events.len()).ok_or(Errno::BADMSG)?;
+        self.at = Instant::now();
+        self.seen = now.enabled;
         self.times = now;
         self.counts.iter_mut().zip(counts).for_each(|(count, now)| *count = now);
         Ok(())

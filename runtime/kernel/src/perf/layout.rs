@@ -95,12 +95,13 @@ impl Layout {
         Ok(layout)
     }
 
-    /// Divides a group that could be opened and never counts.
-    pub(crate) fn halve(&mut self, group: usize) {
-        let Some(events) = self.groups.get(group).filter(|events| events.len() > 1) else { return };
+    /// Divides a group that could be opened and never counts; false where it cannot be divided.
+    pub(crate) fn halve(&mut self, group: usize) -> bool {
+        let Some(events) = self.groups.get(group).filter(|events| events.len() > 1) else { return false };
         let (first, second) = events.split_at(events.len() / 2);
         let (first, second) = (first.into(), second.into());
         self.groups.splice(group..=group, [first, second]);
+        true
     }
 
     /// Descriptors for one task on one processor.
@@ -210,10 +211,9 @@ mod tests {
     #[test]
     fn a_group_that_never_counts_is_divided() {
         let mut layout = Layout { groups: vec![[0, 1, 2].as_slice().into(), [3].as_slice().into()], lost: vec![] };
-        layout.halve(0);
+        assert!(layout.halve(0));
         assert_eq!(lists(&layout), [vec![0], vec![1, 2], vec![3]]);
-        layout.halve(2);
+        assert!(!layout.halve(2) && !layout.halve(9));
         assert_eq!(lists(&layout), [vec![0], vec![1, 2], vec![3]], "one event alone waits");
-        layout.halve(9);
     }
 }

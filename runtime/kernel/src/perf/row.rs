@@ -9,6 +9,7 @@ use wca_model::TaskKey;
 use crate::perf::derived::Before;
 use crate::perf::event::Encoding;
 use crate::perf::group::{Group, OpenError};
+use crate::perf::retry::Retry;
 use crate::perf::scale::Interval;
 use crate::perf::sys::Place;
 
@@ -80,44 +81,6 @@ impl Scaling {
     /// The largest; NaN where none counted.
     pub(crate) fn max(self) -> f64 {
         if self.count > 0 { self.max } else { f64::NAN }
-    }
-}
-
-/// What could not be opened is tried again, ever more rarely.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Retry {
-    left: u32,
-    pause: u32,
-    is_pending: bool,
-}
-
-/// Longest pause in readings between two tries.
-const LONGEST_PAUSE: u32 = 64;
-
-impl Retry {
-    /// Something is missing: it is tried again after a pause, twice as long as the last one.
-    pub(crate) fn later(&mut self) {
-        self.pause = (self.pause * 2).clamp(1, LONGEST_PAUSE);
-        *self = Self { left: self.pause, pause: self.pause, is_pending: true };
-    }
-
-    /// Something was never tried: it is at the next reading.
-    pub(crate) fn at_once(&mut self) {
-        *self = Self { left: 1, pause: 0, is_pending: true };
-    }
-
-    /// Nothing is missing.
-    pub(crate) fn done(&mut self) {
-        *self = Self::default();
-    }
-
-    /// Whether it is time; counts the reading.
-    pub(crate) fn is_due(&mut self) -> bool {
-        if !self.is_pending {
-            return false;
-        }
-        self.left = self.left.saturating_sub(1);
-        self.left == 0
     }
 }
 
@@ -221,8 +184,8 @@ impl Row {
     }
 
     /// Has all counters count, or stand still.
-    pub(crate) fn set_counting(&self, is_on: bool) -> Result<(), Errno> {
-        let mut groups = self.cpus.iter().flat_map(|cpu| cpu.groups.iter().flatten());
+    pub(crate) fn set_counting(&mut self, is_on: bool) -> Result<(), Errno> {
+        let mut groups = self.cpus.iter_mut().flat_map(|cpu| cpu.groups.iter_mut().flatten());
         groups.try_for_each(|group| group.set_counting(is_on))
     }
 
@@ -295,8 +258,10 @@ impl CpuCounters {
             });
             match interval {
                 Ok(Interval::Counted(factor)) => scaling.add(factor, group.len()),
-                Ok(Interval::Waiting) => group.events().iter().for_each(|event| ticks[*event].has_waited = true),
-                Ok(Interval::Idle | Interval::Unknown) => {}
+                Ok(Interval::Waiting | Interval::Unknown) => {
+                    group.events().iter().for_each(|event| ticks[*event].has_waited = true);
+                }
+                Ok(Interval::Idle) => {}
                 Err(_) => {
                     is_complete = false;
                     *slot = None;
@@ -371,19 +336,5 @@ mod tests {
         row.cpus[2].scaling.add(3.0, 5);
         assert_eq!(row.scaling(), (2.5, 4.0));
         assert!(row.cpus[1].scaling.mean().is_nan());
-    }
-
-    #[test]
-    fn what_is_missing_is_tried_ever_more_rarely() {
-        let mut retry = Retry::default();
-        assert!((0..10).all(|_| !retry.is_due()), "nothing is missing");
-        let mut waits = Vec::new();
-        for _ in 0..9 {
-            retry.later();
-            waits.push((1..).find(|_| retry.is_due()).unwrap());
-        }
-        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 64, 64]);
-        retry.done();
-        assert!(!retry.is_due());
     }
 }

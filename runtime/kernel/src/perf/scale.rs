@@ -1,5 +1,7 @@
 //! What a counter says that shared the processor's counters with others.
 
+use std::time::Duration;
+
 /// How long a group was meant to count and how long it did, in nanoseconds since it was opened.
 ///
 /// Only what lies between two readings means something: for a cgroup either can start anywhere, and neither begins at 0
@@ -26,12 +28,18 @@ pub(crate) enum Interval {
 }
 
 impl Interval {
-    /// Between two readings.
-    pub(crate) fn between(before: Times, now: Times) -> Self {
+    /// Between two readings that are so far apart.
+    ///
+    /// Where the events of a cgroup begin to count again while it runs, the kernel can take all the time since they last did
+    /// for time in which they were meant to: more than there was. A share of it says nothing.
+    pub(crate) fn between(before: Times, now: Times, elapsed: Duration) -> Self {
         let enabled = now.enabled.checked_sub(before.enabled);
         let running = now.running.checked_sub(before.running);
+        // Other processors' clocks, and the two readings themselves, are a little apart.
+        let most = (elapsed + elapsed / 8 + Duration::from_millis(10)).as_nanos();
         match (enabled, running) {
             (Some(0), Some(0)) => Self::Idle,
+            (Some(enabled), Some(running)) if enabled > running && u128::from(enabled) > most => Self::Unknown,
             (Some(_), Some(0)) => Self::Waiting,
             (Some(enabled @ 1..), Some(running)) => Self::Counted((enabled as f64 / running as f64).max(1.0)),
             _ => Self::Unknown,
@@ -45,6 +53,8 @@ mod tests {
 
     use super::*;
 
+    const SECOND: Duration = Duration::from_secs(1);
+
     #[rstest]
     #[case::v56(200, 100, Interval::Counted(2.0))]
     #[case::v56(0, 0, Interval::Idle)]
@@ -57,7 +67,7 @@ mod tests {
         for start in [0, 7_868_038_749] {
             let before = Times { enabled: start, running: start / 2 };
             let now = Times { enabled: start + enabled, running: start / 2 + running };
-            assert_eq!(Interval::between(before, now), expected);
+            assert_eq!(Interval::between(before, now, SECOND), expected);
         }
     }
 
@@ -66,6 +76,16 @@ mod tests {
     #[case(150, 50)]
     fn times_that_go_back_say_nothing(#[case] enabled: u64, #[case] running: u64) {
         let before = Times { enabled: 100, running: 100 };
-        assert_eq!(Interval::between(before, Times { enabled, running }), Interval::Unknown);
+        assert_eq!(Interval::between(before, Times { enabled, running }, SECOND), Interval::Unknown);
+    }
+
+    #[rstest]
+    #[case::a_part_of_more_time_than_there_was(5_000, 100, Interval::Unknown)]
+    #[case::none_of_it(5_000, 0, Interval::Unknown)]
+    #[case::all_of_it(5_000, 5_000, Interval::Counted(1.0))]
+    #[case::a_little_more(1_100, 550, Interval::Counted(2.0))]
+    fn there_is_not_more_time_than_there_was(#[case] enabled: u64, #[case] running: u64, #[case] expected: Interval) {
+        let now = Times { enabled: enabled * 1_000_000, running: running * 1_000_000 };
+        assert_eq!(Interval::between(Times::default(), now, SECOND), expected);
     }
 }

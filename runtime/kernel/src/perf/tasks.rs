@@ -1,27 +1,27 @@
 //! Counters of tasks as a family of metrics.
 
 use std::collections::HashMap;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::PathBuf;
+use std::os::fd::AsFd;
 use std::time::Instant;
 
 use perf_event_open_sys::bindings::{PERF_COUNT_SW_DUMMY, PERF_TYPE_SOFTWARE};
-use rustix::fs::CWD;
 use rustix::io::Errno;
 
 use crate::cgroup::{Hierarchies, Version, relative_cgroup_path};
 use crate::family::{Family, FamilyMetric, Moment};
-use crate::files::open_below;
 use crate::limits::descriptor_limit;
 use crate::perf::columns::Columns;
 use crate::perf::event::{Encoding, Event};
 use crate::perf::group::Group;
+use crate::perf::hierarchy::CountedHierarchy;
 use crate::perf::layout::{Layout, Room};
 use crate::perf::leaves::{chosen, leaves};
 use crate::perf::machine::{has_threads, has_watchdog, processor};
+use crate::perf::microarchitecture::Microarchitecture;
 use crate::perf::online::Online;
-use crate::perf::row::{Missing, Retry, Row};
-use crate::perf::scale::Interval;
+use crate::perf::retry::Retry;
+use crate::perf::row::{Missing, Row};
+use crate::perf::starved::Starved;
 use crate::perf::sys::{Place, open};
 use crate::perf::trouble;
 use crate::perf::wanted::PerfWanted;
@@ -50,26 +50,11 @@ pub(crate) struct TaskCounters {
     starved: Starved,
     columns: Columns,
     has_new_rows: bool,
-    /// What is to be said at the next reading.
+    /// Whether the operator named the events.
+    is_named: bool,
+    /// What is to be said at the next reading, or, of events that nobody named, when there are tasks.
     notices: Vec<Notice>,
 }
-
-struct CountedHierarchy {
-    version: Version,
-    path: PathBuf,
-    dir: OwnedFd,
-}
-
-/// For how many readings each group of the layout only waited while tasks ran.
-#[derive(Default)]
-struct Starved {
-    readings: Vec<u32>,
-    /// Whether each group counted, or waited, at this reading.
-    seen: Vec<(bool, bool)>,
-}
-
-/// After how many readings a group that only waits is taken not to fit.
-const PATIENCE: u32 = 5;
 
 impl TaskCounters {
     /// Counters of nothing yet; none where no event is wanted.
@@ -80,19 +65,7 @@ impl TaskCounters {
         let cpuinfo = processor(roots);
         let mut notices = Vec::new();
         let events = named(&wanted.events, &cpuinfo, &mut notices);
-        let hierarchy = hierarchies.with("perf_event").or_else(|| hierarchies.unified()).and_then(|hierarchy| {
-            let path = hierarchy.dir.clone();
-            match open_below(CWD, path.as_path()) {
-                Ok(dir) => Some(CountedHierarchy { version: hierarchy.version, path, dir }),
-                Err(error) => {
-                    notices.push(Notice::Unreadable { path, error: error.to_string() });
-                    None
-                }
-            }
-        });
-        if hierarchy.is_none() && notices.is_empty() {
-            notices.push(trouble::no_hierarchy());
-        }
+        let hierarchy = CountedHierarchy::find(hierarchies).map_err(|notice| notices.push(notice)).ok();
         let limit = wanted.descriptors.unwrap_or(descriptor_limit() / 2);
         let encodings: Vec<Encoding> = events.iter().map(|event| event.encoding).collect();
         Some(Self {
@@ -110,6 +83,7 @@ impl TaskCounters {
             descriptors: usize::try_from(limit).unwrap_or(usize::MAX),
             starved: Starved::default(),
             has_new_rows: false,
+            is_named: wanted.is_named,
             notices,
         })
     }
@@ -123,8 +97,8 @@ impl TaskCounters {
             return false;
         }
         self.retry.later();
-        let mut dirs = self.rows.iter().filter_map(|row| row.cgroup.as_deref()).map(|path| hierarchy.open(path));
-        let Some(dir) = dirs.find_map(Result::ok) else {
+        let mut paths = self.rows.iter().filter_map(|row| row.cgroup.as_deref());
+        let Some((path, dir)) = paths.find_map(|path| Some((path, hierarchy.open(path).ok()?))) else {
             self.say_no_cgroup(moment);
             return false;
         };
@@ -139,19 +113,15 @@ impl TaskCounters {
             return false;
         };
         let dummy = Encoding { kind: PERF_TYPE_SOFTWARE, config: PERF_COUNT_SW_DUMMY.into(), ..Encoding::default() };
-        let is_unknown = layout.groups.is_empty() && open(dummy, place, None).err() == Some(Errno::NOENT);
-        if is_unknown && hierarchy.version == Version::V2 {
-            if moment.said.first("perf css") {
+        if layout.groups.is_empty() && open(dummy, place, None).err() == Some(Errno::NOENT) {
+            // What can always be counted cannot be for this cgroup: either it is gone by now, or counters know of none yet.
+            let is_there = hierarchy.open(path).is_ok();
+            if is_there && hierarchy.version == Version::V2 && moment.said.first("perf css") {
                 moment.notices.push(trouble::not_handed_down(&hierarchy.path));
             }
             return false;
         }
-        for (event, error) in &layout.lost {
-            let metric = &self.events[*event].metric;
-            if moment.said.first(("perf event", metric, error.raw_os_error())) {
-                moment.notices.push(trouble::event(metric, *error));
-            }
-        }
+        self.say_lost(&layout, moment);
         if layout.lost.is_empty() {
             self.retry.done();
         }
@@ -161,6 +131,22 @@ impl TaskCounters {
             self.set_layout(layout);
         }
         is_new
+    }
+
+    /// Says which events cannot be counted: each of those that the operator named, and the others together.
+    fn say_lost(&self, layout: &Layout, moment: &mut Moment<'_>) {
+        let mut by_error: Vec<(Errno, Vec<&str>)> = Vec::new();
+        for (event, error) in &layout.lost {
+            let metric = self.events[*event].metric.as_str();
+            if !moment.said.first(("perf event", metric, error.raw_os_error())) {
+                continue;
+            }
+            match by_error.iter_mut().find(|(known, _)| !self.is_named && known == error) {
+                Some((_, metrics)) => metrics.push(metric),
+                None => by_error.push((*error, vec![metric])),
+            }
+        }
+        moment.notices.extend(by_error.into_iter().map(|(error, metrics)| trouble::event(&metrics.join(", "), error)));
     }
 
     fn say_no_cgroup(&self, moment: &mut Moment<'_>) {
@@ -262,55 +248,24 @@ impl TaskCounters {
         }
     }
 
-    fn read_rows(&mut self, moment: &mut Moment<'_>) {
+    fn read_rows(&mut self, now: Instant, moment: &mut Moment<'_>) {
         for row in &mut self.rows {
             row.read(&mut |group, interval| self.starved.see(group, interval));
         }
-        let Some(group) = self.starved.next() else { return };
-        if let Some(mut layout) = self.layout.take() {
-            layout.halve(group);
+        let Some(group) = self.starved.next(now) else { return };
+        let Some(mut layout) = self.layout.take() else { return };
+        if layout.halve(group) {
             self.set_layout(layout);
             self.open_missing(moment);
+        } else {
+            self.layout = Some(layout);
         }
-    }
-}
-
-impl CountedHierarchy {
-    fn open(&self, cgroup: &str) -> Result<OwnedFd, Errno> {
-        let dir: BorrowedFd<'_> = self.dir.as_fd();
-        open_below(dir, if cgroup.is_empty() { "." } else { cgroup })
-    }
-}
-
-impl Starved {
-    fn new(groups: usize) -> Self {
-        Self { readings: vec![0; groups], seen: vec![(false, false); groups] }
-    }
-
-    fn see(&mut self, group: usize, interval: Interval) {
-        let Some((has_counted, has_waited)) = self.seen.get_mut(group) else { return };
-        *has_counted |= matches!(interval, Interval::Counted(_));
-        *has_waited |= interval == Interval::Waiting;
-    }
-
-    /// Ends a reading; a group that has only waited for too long.
-    fn next(&mut self) -> Option<usize> {
-        for (readings, seen) in self.readings.iter_mut().zip(&mut self.seen) {
-            match std::mem::take(seen) {
-                (true, _) => *readings = 0,
-                (false, true) => *readings += 1,
-                (false, false) => {}
-            }
-        }
-        let at = self.readings.iter().position(|readings| *readings >= PATIENCE)?;
-        self.readings[at] = 0;
-        Some(at)
     }
 }
 
 /// The events of these names, each once. What is none is said.
 fn named(names: &[String], cpuinfo: &[u8], notices: &mut Vec<Notice>) -> Vec<Event> {
-    let cpu = crate::perf::microarchitecture::Microarchitecture::of(cpuinfo);
+    let cpu = Microarchitecture::of(cpuinfo);
     let mut events: Vec<Event> = Vec::new();
     for name in names {
         match Event::named(name, cpu) {
@@ -346,7 +301,9 @@ impl Family for TaskCounters {
     }
 
     fn read(&mut self, moment: &mut Moment<'_>) -> bool {
-        moment.notices.append(&mut self.notices);
+        if self.is_named || !self.rows.is_empty() {
+            moment.notices.append(&mut self.notices);
+        }
         let has_new_cpus = self.online.refresh(moment.buffer, moment.said, moment.notices);
         if has_new_cpus {
             for row in &mut self.rows {
@@ -369,7 +326,7 @@ impl Family for TaskCounters {
         }
         self.open_missing(moment);
         if turn != Turn::Rest {
-            self.read_rows(moment);
+            self.read_rows(now, moment);
         }
         if turn == Turn::End {
             self.set_counting(false);

@@ -5,6 +5,7 @@
 //! `…/sysfs-bus-event_source-devices` for `cpumask`).
 
 mod bank;
+mod definitions;
 mod derived;
 mod event;
 mod family;
@@ -12,4 +13,5 @@ mod format;
 mod pmu;
 mod table;
 
+pub(crate) use definitions::definitions;
 pub(crate) use family::UncoreCounters;

@@ -8,6 +8,9 @@ pub struct PerfWanted {
     /// Events that are counted per task: names such as `cycles` and `cache-misses`, or raw events `name__rEEUU`,
     /// `name__rEEUUCC` and `name__rEEUUCC` with ten digits of `config1` behind it.
     pub events: Vec<String>,
+    /// Whether the operator named these events. Of others a machine may lack some, which is said in fewer words, and only
+    /// where there are tasks.
+    pub is_named: bool,
     /// Whether counters of each processor are told apart by a label `cpu`, instead of summed.
     pub per_cpu: bool,
     /// Whether rates and ratios are computed from counters too, of tasks and of the machine.

@@ -30,7 +30,7 @@ const FLIT: f64 = LINE / 9.0;
 pub(crate) struct Derived {
     /// Its name.
     pub name: &'static str,
-    /// One sentence, without what is true of all.
+    /// One sentence.
     pub help: &'static str,
     /// Its unit.
     pub unit: &'static str,
@@ -53,29 +53,52 @@ const fn bytes(
 pub(crate) static DERIVED: [Derived; 8] = [
     Derived {
         name: "platform_dram_hit_ratio",
-        help: "Part of the traffic to memory that DRAM served, persistent memory the rest",
+        help: "Part of the traffic to memory that DRAM served, persistent memory the rest, since the last reading.",
         unit: "numeric",
         needs: &[0, 1, 2, 3],
         compute: |[reads, writes, pmm_reads, pmm_writes, ..]| {
             ratio(reads + writes, reads + writes + pmm_reads + pmm_writes)
         },
     },
-    bytes("platform_dram_reads_bytes_per_second", "Bytes read from DRAM", &[0], |rates| rates[0] * LINE),
-    bytes("platform_dram_total_bytes_per_second", "Bytes read from DRAM and written to it", &[0, 1], |rates| {
-        (rates[0] + rates[1]) * LINE
-    }),
-    bytes("platform_dram_writes_bytes_per_second", "Bytes written to DRAM", &[1], |rates| rates[1] * LINE),
-    bytes("platform_pmm_reads_bytes_per_second", "Bytes read from persistent memory", &[2], |rates| rates[2] * LINE),
+    bytes(
+        "platform_dram_reads_bytes_per_second",
+        "Bytes read from DRAM per second, since the last reading.",
+        &[0],
+        |rates| rates[0] * LINE,
+    ),
+    bytes(
+        "platform_dram_total_bytes_per_second",
+        "Bytes read from DRAM and written to it per second, since the last reading.",
+        &[0, 1],
+        |rates| (rates[0] + rates[1]) * LINE,
+    ),
+    bytes(
+        "platform_dram_writes_bytes_per_second",
+        "Bytes written to DRAM per second, since the last reading.",
+        &[1],
+        |rates| rates[1] * LINE,
+    ),
+    bytes(
+        "platform_pmm_reads_bytes_per_second",
+        "Bytes read from persistent memory per second, since the last reading.",
+        &[2],
+        |rates| rates[2] * LINE,
+    ),
     bytes(
         "platform_pmm_total_bytes_per_second",
-        "Bytes read from persistent memory and written to it",
+        "Bytes read from persistent memory and written to it per second, since the last reading.",
         &[2, 3],
         |rates| (rates[2] + rates[3]) * LINE,
     ),
-    bytes("platform_pmm_writes_bytes_per_second", "Bytes written to persistent memory", &[3], |rates| rates[3] * LINE),
+    bytes(
+        "platform_pmm_writes_bytes_per_second",
+        "Bytes written to persistent memory per second, since the last reading.",
+        &[3],
+        |rates| rates[3] * LINE,
+    ),
     bytes(
         "platform_upi_bandwidth_bytes_per_second",
-        "Bytes over the links to other sockets, both ways",
+        "Bytes over the links to other sockets, both ways per second, since the last reading.",
         &[4, 5],
         |rates| (rates[4] + rates[5]) * FLIT,
     ),
@@ -83,6 +106,10 @@ pub(crate) static DERIVED: [Derived; 8] = [
 
 /// Name of the latency, which is computed for each socket.
 pub(crate) const LATENCY: &str = "platform_rpq_read_latency_seconds";
+
+/// Help of the latency.
+pub(crate) const LATENCY_HELP: &str =
+    "Seconds that a read waited in the queue of a memory controller on average, since the last reading.";
 
 /// What the latency needs, as positions in [`INPUTS`].
 pub(crate) const LATENCY_NEEDS: [usize; 3] = [6, 7, 8];

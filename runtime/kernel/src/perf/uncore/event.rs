@@ -14,7 +14,7 @@ use crate::perf::uncore::table::UNCORE;
 pub(crate) struct UncoreEvent {
     /// Name of the metric.
     pub metric: String,
-    /// What is counted, without a full stop.
+    /// What is counted, in one sentence.
     pub help: String,
     /// How its values behave.
     pub kind: MetricKind,
@@ -103,7 +103,7 @@ impl UncoreEvent {
         }
         Ok(Self {
             metric: first.to_owned(),
-            help: format!("Event {terms} of {sort}"),
+            help: format!("Event {terms} of {sort}."),
             kind: MetricKind::Gauge,
             sort: (*sort).to_owned(),
             kernel: None,

@@ -10,10 +10,10 @@ use crate::perf::event::Encoding;
 use crate::perf::machine::processor;
 use crate::perf::microarchitecture::Microarchitecture;
 use crate::perf::online::Online;
-use crate::perf::row::Retry;
+use crate::perf::retry::Retry;
 use crate::perf::trouble;
 use crate::perf::uncore::bank::{Bank, Lost};
-use crate::perf::uncore::derived::{Before, DERIVED, INPUTS, LATENCY, LATENCY_NEEDS, PerSecond, latency};
+use crate::perf::uncore::derived::{Before, DERIVED, INPUTS, LATENCY, LATENCY_HELP, LATENCY_NEEDS, PerSecond, latency};
 use crate::perf::uncore::event::UncoreEvent;
 use crate::perf::uncore::pmu::{Pmu, pmus};
 use crate::perf::uncore::table::GROUPS;
@@ -50,6 +50,12 @@ struct Cell {
     before: Before,
     per_second: PerSecond,
 }
+
+/// Name and help of the metric that says how far counts are scaled.
+pub(crate) const SCALING: (&str, &str) = (
+    "platform_scaling_uncore_factor",
+    "What a count of the PMU's events stands for on average since the last reading: 1 where nobody else had its counters.",
+);
 
 impl UncoreCounters {
     /// Counters that are opened at the first reading; none where none are wanted.
@@ -258,15 +264,12 @@ impl Family for UncoreCounters {
         let mut metrics = Vec::new();
         for (at, event) in self.events.iter().enumerate() {
             let series = self.cells.iter().filter(|cell| Self::has(cell, at)).map(Cell::labels).collect();
-            let help =
-                format!("{} (PMU {}, scaled to the time in which others had its counters).", event.help, event.sort);
+            let help = format!("{} Scaled to the time in which others had the counters of {}.", event.help, event.sort);
             metrics.push(metric(&event.metric, help, event.kind, "numeric", both, series));
         }
         metrics.push(metric(
-            "platform_scaling_uncore_factor",
-            "What a count of the PMU's events stands for on average: 1 where nobody else had its counters since the last \
-             reading."
-                .to_owned(),
+            SCALING.0,
+            SCALING.1.to_owned(),
             MetricKind::Gauge,
             "numeric",
             both,
@@ -274,13 +277,11 @@ impl Family for UncoreCounters {
         ));
         for derived in &DERIVED {
             let cells = self.cells.iter().filter(|cell| self.has_inputs(cell, derived.needs));
-            let (help, series) =
-                (format!("{}, since the last reading.", derived.help), cells.map(Cell::labels).collect());
+            let (help, series) = (derived.help.to_owned(), cells.map(Cell::labels).collect());
             metrics.push(metric(derived.name, help, MetricKind::Gauge, derived.unit, both, series));
         }
         let sockets = self.latency_sockets.iter().map(|socket| vec![socket.to_string()]).collect();
-        let help = "Seconds that a read waited in the queue of a memory controller on average, since the last reading.";
-        metrics.push(metric(LATENCY, help.to_owned(), MetricKind::Gauge, "seconds", &["socket"], sockets));
+        metrics.push(metric(LATENCY, LATENCY_HELP.to_owned(), MetricKind::Gauge, "seconds", &["socket"], sockets));
         metrics
     }
 

@@ -8,7 +8,7 @@ use crate::perf::microarchitecture::Microarchitecture::{self, CascadeLake, Coope
 pub(crate) struct NamedUncore {
     /// Name of the metric, which in a configuration may be without `platform_`.
     pub name: &'static str,
-    /// What is counted, for the reader of a dashboard.
+    /// What is counted: one sentence for the reader of a dashboard.
     pub help: &'static str,
     /// How its values behave, as dashboards of the predecessor have it.
     pub kind: MetricKind,
@@ -35,7 +35,7 @@ const SINCE_CASCADE_LAKE: &[Microarchitecture] = &[CascadeLake, CooperLake];
 pub(crate) static UNCORE: &[NamedUncore] = &[
     NamedUncore {
         name: "platform_cas_count_reads",
-        help: "Reads of DRAM, 64 bytes each",
+        help: "Reads of DRAM, 64 bytes each.",
         kind: Counter,
         sort: IMC,
         kernel: Some("cas_count_read"),
@@ -44,7 +44,7 @@ pub(crate) static UNCORE: &[NamedUncore] = &[
     },
     NamedUncore {
         name: "platform_cas_count_writes",
-        help: "Writes of DRAM, 64 bytes each",
+        help: "Writes of DRAM, 64 bytes each.",
         kind: Counter,
         sort: IMC,
         kernel: Some("cas_count_write"),
@@ -53,7 +53,7 @@ pub(crate) static UNCORE: &[NamedUncore] = &[
     },
     NamedUncore {
         name: "platform_imc_clockticks",
-        help: "Clock cycles of the memory controller",
+        help: "Clock cycles of the memory controller.",
         kind: Counter,
         sort: IMC,
         kernel: Some("clockticks"),
@@ -62,7 +62,7 @@ pub(crate) static UNCORE: &[NamedUncore] = &[
     },
     NamedUncore {
         name: "platform_pmm_bandwidth_reads",
-        help: "Reads of persistent memory, 64 bytes each",
+        help: "Reads of persistent memory, 64 bytes each.",
         kind: Counter,
         sort: IMC,
         kernel: None,
@@ -71,7 +71,7 @@ pub(crate) static UNCORE: &[NamedUncore] = &[
     },
     NamedUncore {
         name: "platform_pmm_bandwidth_writes",
-        help: "Writes of persistent memory, 64 bytes each",
+        help: "Writes of persistent memory, 64 bytes each.",
         kind: Counter,
         sort: IMC,
         kernel: None,
@@ -80,7 +80,7 @@ pub(crate) static UNCORE: &[NamedUncore] = &[
     },
     NamedUncore {
         name: "platform_rpq_inserts",
-        help: "Reads that came into the queue of the memory controller, since counting began",
+        help: "Reads that came into the queue of the memory controller, since counting began.",
         kind: Gauge,
         sort: IMC,
         kernel: None,
@@ -89,7 +89,7 @@ pub(crate) static UNCORE: &[NamedUncore] = &[
     },
     NamedUncore {
         name: "platform_rpq_occupancy",
-        help: "Reads in the queue of the memory controller, added up in every cycle since counting began",
+        help: "Reads in the queue of the memory controller, added up in every cycle since counting began.",
         kind: Gauge,
         sort: IMC,
         kernel: None,
@@ -98,7 +98,7 @@ pub(crate) static UNCORE: &[NamedUncore] = &[
     },
     NamedUncore {
         name: "platform_upi_rxl_flits",
-        help: "Flits that came over a link from another socket",
+        help: "Flits that came over a link from another socket.",
         kind: Counter,
         sort: UPI,
         kernel: None,
@@ -107,7 +107,7 @@ pub(crate) static UNCORE: &[NamedUncore] = &[
     },
     NamedUncore {
         name: "platform_upi_txl_flits",
-        help: "Flits that went over a link to another socket",
+        help: "Flits that went over a link to another socket.",
         kind: Counter,
         sort: UPI,
         kernel: None,
