@@ -13,6 +13,7 @@ mkdir /full
 mount -t tmpfs none /full
 sh -c 'echo $$ > /sys/fs/cgroup/wca/full/cgroup.procs; dd if=/dev/zero of=/full/pages bs=1M count=32 2> /dev/null; sleep 100' &
 while [ "$(wc -c < /full/pages 2> /dev/null || echo 0)" -lt 33554432 ]; do sleep 0.1; done
+mount -t resctrl resctrl /sys/fs/resctrl
 cat > /config.yaml <<'YAML'
 runner: !MeasurementRunner
   node: !StaticNode
@@ -27,3 +28,4 @@ chmod 644 /config.yaml
 echo 'METRICS BEGIN'
 cat /metrics.prom
 echo 'METRICS END'
+echo "GROUPS LEFT: $(ls /sys/fs/resctrl/mon_groups)."

@@ -18,7 +18,7 @@ use crate::node::Node;
 use crate::pace::Pace;
 use crate::policies::Policies;
 use crate::print;
-use crate::roster::Known;
+use crate::roster::{Known, View};
 use crate::run::{run_loop, run_runner};
 use crate::settings::Configured;
 use crate::storages::Storages;
@@ -42,6 +42,11 @@ pub(crate) async fn run(agent: Agent, settings: Configured) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     start(&agent, &settings, built).await
+}
+
+/// How the file finds tasks; the error is all that is wrong with it, as it is to be shown.
+pub(crate) async fn view_of(agent: &Agent, settings: &Configured) -> Result<View, String> {
+    Ok(build(agent, settings, &Running::default()).await?.take_view())
 }
 
 async fn start(agent: &Agent, settings: &Configured, mut built: Built) -> ExitCode {

@@ -2,7 +2,7 @@
 
 use wca_model::MetricKind::{Counter, Gauge};
 use wca_model::anomaly::ANOMALY;
-use wca_model::{Definition, Described};
+use wca_model::{Confirmed, Definition, Described, Subject};
 
 const fn agent(name: &'static str, help: &'static str, kind: wca_model::MetricKind, unit: &'static str) -> Definition {
     Definition::of_agent(name, help, kind, unit)
@@ -10,6 +10,12 @@ const fn agent(name: &'static str, help: &'static str, kind: wca_model::MetricKi
 
 const fn policy(name: &'static str, help: &'static str, kind: wca_model::MetricKind) -> Definition {
     Definition::of_policy(name, help, kind, "numeric").by(&["policy"])
+}
+
+/// Of a task, from its node.
+const fn requested(name: &'static str, help: &'static str, unit: &'static str) -> Definition {
+    let source = "the task's resources, from its orchestrator or the configuration";
+    Definition { subject: Subject::Task, source, confirmed: &[Confirmed::Machine], ..agent(name, help, Gauge, unit) }
 }
 
 /// Declares definitions, and a list of them all.
@@ -78,6 +84,8 @@ definitions! {
         Gauge,
         "timestamp",
     );
+    REQUESTED_CPUS = requested("task_requested_cpus", "Processors that were requested for the task.", "numeric");
+    REQUESTED_MEMORY = requested("task_requested_mem_bytes", "Memory that was requested for the task.", "bytes");
     CALLS = policy("wca_policy_calls", "Calls of the policy that ended.", Counter);
     FAILURES = policy("wca_policy_failures", "Calls that failed or were stopped.", Counter);
     MISSED = policy("wca_policy_missed", "Ticks without a call of the policy.", Counter);

@@ -12,7 +12,7 @@ use wca_sandbox::Sandbox;
 use crate::client::{Client, ClientError};
 use crate::confine::confine_agent;
 use crate::settings::{Job, Settings};
-use crate::{configured, describe, inspect, log, run};
+use crate::{configured, describe, inspect, log, run, tasks};
 
 /// What everything in the agent needs.
 #[derive(Clone)]
@@ -76,6 +76,7 @@ async fn serve(client: Client) -> ExitCode {
         Job::Run(settings) => run::run(agent, settings).await,
         Job::Configured(settings) => configured::run(agent, settings).await,
         Job::Inspect { component, json } => inspect::inspect(agent, component, json).await,
+        Job::Tasks { configured, json } => tasks::tasks(agent, configured, json).await,
         Job::Components { registered } => describe::components(agent, registered).await,
     }
 }

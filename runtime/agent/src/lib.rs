@@ -22,12 +22,14 @@ mod pace;
 mod policies;
 mod print;
 mod reported;
+mod requested;
 mod roster;
 mod run;
 mod sayings;
 pub mod settings;
 mod spent;
 mod storages;
+mod tasks;
 #[cfg(test)]
 mod testing;
 

@@ -19,6 +19,7 @@ use crate::pace::Pace;
 use crate::policies::{Decision, Policies};
 use crate::print;
 use crate::reported::Reported;
+use crate::requested;
 use crate::roster::{Known, say};
 use crate::spent::Spent;
 use crate::storages::Storages;
@@ -160,6 +161,7 @@ impl Node {
         let storages = self.storages();
         let mut samples = extra;
         samples.extend(own::of_tick(snapshot, &self.cost));
+        samples.extend(requested::of_tasks(&snapshot.roster));
         samples.extend(self.policies.metrics());
         samples.extend(storages.policy_metrics());
         if storages.anomalies.is_none() {

@@ -34,6 +34,13 @@ pub enum Job {
         /// As JSON.
         json: bool,
     },
+    /// Print the tasks of the node, and what is not measured of each.
+    Tasks {
+        /// The configuration that says who is a task; none: every cgroup with processes is.
+        configured: Option<Configured>,
+        /// As JSON.
+        json: bool,
+    },
     /// Print all components, with the registered ones.
     Components {
         /// The registered ones.

@@ -46,6 +46,8 @@ pub(crate) enum Verb {
     Check(CheckArguments),
     /// Have the agent that runs read its configuration again.
     Reload(ReloadArguments),
+    /// Print the tasks of this machine, and which files their cgroups lack for which metrics.
+    Tasks(TasksArguments),
     /// Print every component that a configuration file can name, with its constructor.
     Components(ComponentsArguments),
     /// Say what this machine has of what WCA uses, by which file, and what would bring the rest. Nothing is started.
@@ -72,6 +74,7 @@ impl Verb {
         match self {
             Self::Run(run) => Some(&run.process),
             Self::Check(check) => Some(&check.process),
+            Self::Tasks(tasks) => Some(&tasks.process),
             Self::Components(components) => Some(&components.process),
             Self::Inspect(inspect) => Some(&inspect.process),
             Self::Demo(demo) => Some(&demo.process),
@@ -131,6 +134,22 @@ pub(crate) struct CheckArguments {
     /// Origin to which components may send HTTP requests. May be given several times.
     #[arg(long = "allow-http", value_name = "ORIGIN")]
     pub(crate) allow_http: Vec<Origin>,
+    #[command(flatten)]
+    pub(crate) limits: LimitArguments,
+    #[command(flatten)]
+    pub(crate) process: ProcessArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TasksArguments {
+    /// A configuration file that says who is a task; every cgroup with processes where not given.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) register: RegisterArguments,
+    /// As JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) limits: LimitArguments,
     #[command(flatten)]

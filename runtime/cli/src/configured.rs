@@ -17,7 +17,9 @@ use wca_log::{Form, Levels};
 use wca_sandbox::Origin;
 use wca_warden::{CompileLimits, FirstNumbers, OutputFile, Reload, Renewed, Wanted, WardenConfig, Written, wanted};
 
-use crate::arguments::{CheckArguments, LimitArguments, ProcessArguments, RegisterArguments, RunArguments};
+use crate::arguments::{
+    CheckArguments, LimitArguments, ProcessArguments, RegisterArguments, RunArguments, TasksArguments,
+};
 use crate::registered::{self, Named, open_component};
 use crate::{config_file, limits, report, start};
 
@@ -38,7 +40,25 @@ pub(crate) fn run(arguments: RunArguments) -> Result<u8> {
 pub(crate) fn check(arguments: CheckArguments) -> Result<u8> {
     let CheckArguments { config, register, allow_http, limits, process } = arguments;
     let file = ConfigurationFile::new(config, &register, allow_http, limits, &process)?;
-    ConfigurationFile { check: true, ..file }.start(&process)
+    ConfigurationFile { purpose: Purpose::Check, ..file }.start(&process)
+}
+
+/// `wca tasks -c FILE`.
+///
+/// # Errors
+/// What is wrong with the command line, or cannot be started.
+pub(crate) fn tasks(arguments: TasksArguments) -> Result<u8> {
+    let TasksArguments { config, register, limits, process, json } = arguments;
+    let file = ConfigurationFile::new(config.unwrap_or_default(), &register, Vec::new(), limits, &process)?;
+    ConfigurationFile { purpose: Purpose::Tasks { json }, ..file }.start(&process)
+}
+
+/// What a configuration file is read for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Run,
+    Check,
+    Tasks { json: bool },
 }
 
 /// A configuration file, with what the command line adds to it.
@@ -52,7 +72,7 @@ struct ConfigurationFile {
     cache: bool,
     iterations: Option<u64>,
     seed: Option<u64>,
-    check: bool,
+    purpose: Purpose,
 }
 
 /// What a reading of the file has given.
@@ -84,7 +104,7 @@ impl ConfigurationFile {
             cache: !process.no_cache,
             iterations: None,
             seed: None,
-            check: false,
+            purpose: Purpose::Run,
         })
     }
 
@@ -106,7 +126,7 @@ impl ConfigurationFile {
             ticks: start::ticks(reading.interval),
             ..config
         };
-        if self.check {
+        if self.purpose != Purpose::Run {
             return Ok(wca_warden::run(WardenConfig { serves_operator: false, ..config })?);
         }
         Ok(wca_warden::run(WardenConfig { reload: Some(self.reload()), ..config })?)
@@ -173,13 +193,16 @@ impl ConfigurationFile {
             outputs: named_outputs,
             iterations: self.iterations,
             seed: self.seed,
-            check: self.check,
+            check: self.purpose == Purpose::Check,
         };
         let settings = Settings {
             levels: Levels::new(&configuration.loggers, &self.levels),
             form: self.form,
             cache: self.cache,
-            job: Job::Configured(configured),
+            job: match self.purpose {
+                Purpose::Tasks { json } => Job::Tasks { configured: Some(configured), json },
+                Purpose::Run | Purpose::Check => Job::Configured(configured),
+            },
         };
         let runner = &configuration.runner;
         let policies = u32::try_from(runner.deciders().len())?;

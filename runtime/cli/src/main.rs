@@ -44,6 +44,7 @@ fn main() -> ExitCode {
         }
         Verb::Run(run) => report::ended(start::run(run)),
         Verb::Check(check) => report::ended(configured::check(check)),
+        Verb::Tasks(tasks) => report::ended(start::tasks(tasks)),
         Verb::Reload(reload) => report::ended(reload::reload(&reload)),
         Verb::Doctor(arguments) => report::ended(doctor::doctor(&arguments)),
         Verb::Metrics(arguments) => {

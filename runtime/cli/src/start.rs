@@ -9,7 +9,7 @@ use wca_log::Levels;
 use wca_sandbox::Grants;
 use wca_warden::{Cache, Ticks, WardenConfig};
 
-use crate::arguments::{InspectArguments, ProcessArguments, RunArguments};
+use crate::arguments::{InspectArguments, ProcessArguments, RunArguments, TasksArguments};
 use crate::registered::open_component;
 use crate::{configured, limits, report};
 
@@ -63,6 +63,19 @@ pub(crate) fn inspect(arguments: &InspectArguments) -> Result<u8> {
     let (_, compile) = limits::limits(&arguments.limits)?;
     let config = config(&arguments.process, settings(&arguments.process, job), files)?;
     Ok(wca_warden::run(WardenConfig { compile, serves_operator: false, ..config })?)
+}
+
+/// `wca tasks`.
+///
+/// # Errors
+/// What cannot be opened or started.
+pub(crate) fn tasks(arguments: TasksArguments) -> Result<u8> {
+    if arguments.config.is_some() {
+        return configured::tasks(arguments);
+    }
+    let job = Job::Tasks { configured: None, json: arguments.json };
+    let config = config(&arguments.process, settings(&arguments.process, job), Vec::new())?;
+    Ok(wca_warden::run(WardenConfig { serves_operator: false, ..config })?)
 }
 
 /// What the agent is to do, with the log as the command line has it.

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+#[path = "testbed/counters.rs"]
+mod counters;
 #[path = "../../../tests/skipped.rs"]
 mod skipped;
 
@@ -28,15 +30,27 @@ fn testbed() -> Option<PathBuf> {
 
 /// What a script prints inside the test bed, with the program beside it.
 fn run_inside(run: &Path, script: &str) -> String {
+    run_inside_with(run, &[], script, &[])
+}
+
+/// The same, with options of the test bed and further files beside the program.
+fn run_inside_with(run: &Path, options: &[&str], script: &str, files: &[String]) -> String {
     let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let output = Command::new(run)
+        .args(options)
         .arg(project.join("testbed").join(script))
         .arg(env!("CARGO_BIN_EXE_wca"))
+        .args(files)
         .output()
         .expect("the test bed runs");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
     text.replace('\r', "")
+}
+
+/// What LogStorage has written, as a script prints it.
+fn metrics(text: &str) -> &str {
+    text.split_once("METRICS BEGIN\n").and_then(|(_, rest)| rest.split_once("METRICS END")).unwrap().0
 }
 
 /// The value of one series.
@@ -50,7 +64,7 @@ fn value(metrics: &str, name: &str, labels: &str) -> f64 {
 fn tasks_are_measured_by_cgroup_v2() {
     let Some(run) = testbed() else { return };
     let text = run_inside(&run, "measure-v2.sh");
-    let metrics = text.split_once("METRICS BEGIN\n").and_then(|(_, rest)| rest.split_once("METRICS END")).unwrap().0;
+    let metrics = metrics(&text);
     let of =
         |name: &str, task: &str| value(metrics, name, &format!(",task_id=\"wca/{task}\",task_name=\"wca/{task}\""));
     let cpu = of("task_cpu_usage_seconds", "busy");
@@ -65,4 +79,42 @@ fn tasks_are_measured_by_cgroup_v2() {
     assert_eq!(value(metrics, "wca_tasks", ""), 2.0, "a cgroup that is not there is no task");
     assert_eq!(value(metrics, "platform_topology_sockets", ""), 2.0);
     assert_eq!(of("task_up", "busy"), 1.0);
+    // Counted by monitoring groups, which are gone now.
+    let bandwidth = of("task_mem_bandwidth_bytes", "busy");
+    assert!(bandwidth > 0.0 && of("task_llc_occupancy_bytes", "busy") > 0.0, "{metrics}");
+    let domains = ["0", "1"].map(|id| {
+        let series = format!(
+            "task_mem_bandwidth_domain_bytes{{domain_id=\"{id}\",host=\"(none)\",task_id=\"wca/busy\",task_name=\"wca/busy\"}} "
+        );
+        let value = metrics.lines().find_map(|line| line.strip_prefix(&series)).unwrap_or_else(|| panic!("{metrics}"));
+        value.parse::<f64>().unwrap()
+    });
+    assert_eq!(domains.iter().sum::<f64>(), bandwidth);
+    assert!(text.contains("GROUPS LEFT: ."), "{text}");
+}
+
+#[test]
+fn where_memory_lies_and_what_tasks_wait_for_shows_on_two_nodes_and_on_four() {
+    let Some(run) = testbed() else { return };
+    for nodes in ["2", "4"] {
+        let text = run_inside_with(&run, &["--nodes", nodes], "measure-numa.sh", &[]);
+        let metrics = metrics(&text);
+        let of = |name: &str, labels: &str, task: &str| {
+            value(metrics, name, &format!("{labels},task_id=\"{task}\",task_name=\"{task}\""))
+        };
+        let last = text.lines().find_map(|line| line.strip_prefix("LAST NODE ")).unwrap();
+        assert_eq!(last.parse::<u32>().unwrap() + 1, nodes.parse().unwrap());
+        let pages = |node: &str| of("task_mem_numa_pages", &format!(",numa_node=\"{node}\""), "wca/placed");
+        // 32 MiB; the program itself and its libraries lie where they were loaded first.
+        assert!(pages(last) >= 8_192.0 && pages("0") < 1_024.0, "{metrics}");
+        assert!(value(metrics, "platform_mem_numa_used_bytes", &format!(",numa_node=\"{last}\"")) > 33_554_432.0);
+        assert!(of("task_cpu_throttled_periods", "", "wca/throttled") > 5.0, "{metrics}");
+        assert!(of("task_cpu_throttled_seconds", "", "wca/throttled") > 0.5, "{metrics}");
+        assert_eq!(of("task_cpu_throttled_periods", "", "wca/stalled"), 0.0);
+        let waited = of("task_pressure_seconds", ",kind=\"some\",resource=\"cpu\"", "wca/stalled");
+        assert!(waited > 0.5, "{metrics}");
+        assert!(!metrics.contains("task_mem_usage_bytes{host=\"(none)\",task_id=\"bare/task\""), "absent, not 0");
+        let missing = "/sys/fs/cgroup/bare/task/memory.current is not there (controller memory): task_mem_usage_bytes";
+        assert!(text.contains(missing), "{text}");
+    }
 }

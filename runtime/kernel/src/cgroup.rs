@@ -3,19 +3,22 @@
 //! Sources: Documentation/admin-guide/cgroup-v1/cgroups.rst and Documentation/admin-guide/cgroup-v2.rst of the kernel.
 
 pub(crate) mod files;
+pub(crate) mod gaps;
 mod known;
 mod mounts;
 pub(crate) mod opener;
 mod path;
 pub(crate) mod plan;
+pub(crate) mod processes;
 mod refresh;
 mod scratch;
 pub(crate) mod sum;
 mod tree;
-mod walk;
+pub(crate) mod walk;
 mod walker;
 mod watch;
 
+pub use gaps::Gap;
 pub use mounts::{Hierarchies, Hierarchy, Version};
 pub use path::relative_cgroup_path;
 pub use scratch::Scratch;

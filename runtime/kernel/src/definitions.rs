@@ -1,17 +1,18 @@
 //! Every metric that this crate can measure, whether this machine can or not.
 
-use wca_model::{Definition, Described};
+use wca_model::Described;
 
 use crate::metrics::{MACHINE, TASKS};
 
-/// Those of families, a line each.
-const FAMILIES: &[&[Definition]] = &[crate::features::DEFINITIONS];
+/// What says them of each family, a line each.
+const FAMILIES: &[fn() -> Vec<Described>] =
+    &[crate::features::described, crate::perf::described, crate::perf::uncore_described, crate::resctrl::described];
 
 /// All of them, by name: those of the tables, and those of families.
 #[must_use]
 pub fn definitions() -> Vec<Described> {
     let mut all: Vec<Described> = MACHINE.iter().chain(TASKS).map(crate::metrics::Metric::described).collect();
-    all.extend(FAMILIES.iter().copied().flatten().copied().map(Described::from));
+    all.extend(FAMILIES.iter().flat_map(|described| described()));
     all.sort_by(|one, other| one.info.name.cmp(&other.info.name));
     all
 }

@@ -17,16 +17,22 @@ mod machine;
 mod metrics;
 mod mountinfo;
 mod notice;
+mod perf;
 pub mod platform;
 mod process;
 mod processor_time;
+mod resctrl;
 mod roots;
 mod sampler;
 mod text;
 mod wanted;
 
+#[cfg(test)]
+#[path = "../../../tests/skipped.rs"]
+mod skipped;
+
 pub use cgroup::{
-    Hierarchies, Hierarchy, Limits, PopulatedCgroup, Scratch, Tree, TreeWalker, Version, identity, populated,
+    Gap, Hierarchies, Hierarchy, Limits, PopulatedCgroup, Scratch, Tree, TreeWalker, Version, identity, populated,
     relative_cgroup_path,
 };
 pub use definitions::definitions;
@@ -34,6 +40,7 @@ pub use error::KernelError;
 pub use features::{FEATURES, Feature, Reason, features};
 pub use limits::raise_descriptor_limit;
 pub use notice::{Notice, Said};
+pub use perf::{PerfWanted, PerfWindow, UncoreWanted};
 pub use platform::{Facts, platform};
 pub use process::{children, open_files, resident_memory};
 pub use processor_time::{process_time, thread_time};

@@ -89,6 +89,38 @@ pub enum Notice {
         /// How many are watched.
         kept: usize,
     },
+    /// Cache occupancy and memory bandwidth of some tasks are not measured.
+    NotMonitored {
+        /// Their cgroups, or the first of them.
+        cgroups: Vec<String>,
+        /// How many there are besides.
+        more: usize,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// Something cannot be counted.
+    NotCounted {
+        /// An event, or whatever it is.
+        what: String,
+        /// Why not.
+        reason: String,
+        /// What can be done about it.
+        remedy: String,
+    },
+    /// Counters of all tasks would take more descriptors than they may have.
+    TasksNotCounted {
+        /// How many tasks are counted.
+        counted: usize,
+        /// How many are not.
+        left_out: usize,
+        /// How many descriptors counters may take.
+        descriptors: usize,
+    },
+    /// The process has run out of descriptors while it opened counters.
+    CountersShort {
+        /// How many tasks are counted.
+        counted: usize,
+    },
     /// More was to say than is ever said.
     MoreToSay {
         /// How many notices there were before.
@@ -129,6 +161,27 @@ impl fmt::Display for Notice {
                 f,
                 "only {kept} directories of cgroups are watched; the hierarchies of the others are walked at each tick, \
                  which costs more: raise fs.inotify.max_user_watches or fs.inotify.max_user_instances"
+            ),
+            Self::NotMonitored { cgroups, more, reason } => {
+                f.write_str("cache occupancy and memory bandwidth are not measured of ")?;
+                for (at, cgroup) in cgroups.iter().enumerate() {
+                    write!(f, "{}{cgroup:?}", if at == 0 { "" } else { ", " })?;
+                }
+                if *more > 0 {
+                    write!(f, " and {more} others")?;
+                }
+                write!(f, ": {reason}")
+            }
+            Self::NotCounted { what, reason, remedy } => write!(f, "{what} is not counted: {reason}; remedy: {remedy}"),
+            Self::TasksNotCounted { counted, left_out, descriptors } => write!(
+                f,
+                "events of {left_out} tasks are not counted: counters may take {descriptors} descriptors, which is enough for \
+                 {counted} tasks; remedy: raise perf_fd_budget, or count fewer events"
+            ),
+            Self::CountersShort { counted } => write!(
+                f,
+                "only {counted} tasks are counted, for want of descriptors; remedy: raise the limit on open files (ulimit -n, \
+                 LimitNOFILE), or lower perf_fd_budget so that the tasks that are left out are the same ones each time"
             ),
             Self::MoreToSay { limit } => write!(f, "after {limit} different notices, no more are said"),
         }

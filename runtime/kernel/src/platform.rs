@@ -5,6 +5,7 @@ mod nodes;
 mod resctrl;
 mod topology;
 
+pub(crate) use cpus::cpus;
 pub(crate) use topology::Topology;
 use wca_model::Platform;
 
@@ -46,7 +47,7 @@ pub fn platform(roots: &Roots) -> Result<Facts, KernelError> {
         host: host(roots)?,
         cpu_model: cpu_model(&cpuinfo).to_owned(),
         cpu_model_number: cpu_model_number(&cpuinfo),
-        cpus: cpus::cpus(roots, &nodes)?,
+        cpus: cpus(roots, &nodes)?,
         nodes: nodes.into_iter().map(|node| node.facts).collect(),
         swap: swap.unwrap_or(0) > 0,
         l3: resctrl.l3,
@@ -74,7 +75,7 @@ fn cpu_model_number(cpuinfo: &[u8]) -> Option<u32> {
 }
 
 /// Whether the vendor is AMD, or Hygon, whose processors are built after AMD's.
-fn is_amd(cpuinfo: &[u8]) -> bool {
+pub(crate) fn is_amd(cpuinfo: &[u8]) -> bool {
     matches!(text_of(cpuinfo, "vendor_id"), Some("AuthenticAMD" | "HygonGenuine"))
 }
 

@@ -7,6 +7,7 @@ use wca_model::{Catalog, TaskKey};
 
 use crate::catalog::catalog;
 use crate::cgroup::files::{CgroupFiles, Reading};
+use crate::cgroup::gaps::{Gap, gaps};
 use crate::cgroup::opener::Opener;
 use crate::cgroup::plan::{Labels, Plan};
 use crate::cgroup::sum::Sum;
@@ -16,6 +17,8 @@ use crate::features::Features;
 use crate::limits::descriptor_limit;
 use crate::machine::{Machine, MachineMetric};
 use crate::metrics::TaskFact;
+use crate::perf::{TaskCounters, UncoreCounters};
+use crate::resctrl::Monitoring;
 use crate::{Notice, Roots, Wanted};
 
 /// A task and where its values are found.
@@ -133,6 +136,14 @@ impl Sampler {
         if changed {
             self.renew_catalog();
         }
+    }
+
+    /// What the cgroups of a task do not say, as was found when they were last looked into; none where there is no such task.
+    #[must_use]
+    pub fn gaps(&self, task: TaskKey) -> Option<Vec<Gap>> {
+        let row = self.rows.iter().find(|row| row.key == task)?;
+        let of = |cgroup: &CgroupFiles| gaps(cgroup, &self.plan, &self.hierarchies, &self.opener);
+        Some(row.cgroups.iter().flat_map(of).collect())
     }
 
     /// How many files of cgroups may stay open: by default the limit of the process at the time of [`Sampler::new`] less
@@ -326,8 +337,18 @@ impl Sampler {
 }
 
 /// What is read in other ways than from files with a number for each metric.
-fn families(roots: &Roots, _hierarchies: &Hierarchies, _wanted: &Wanted) -> Vec<Box<dyn Family>> {
-    vec![Box::new(Features::new(roots))]
+fn families(roots: &Roots, hierarchies: &Hierarchies, wanted: &Wanted) -> Vec<Box<dyn Family>> {
+    let mut families: Vec<Box<dyn Family>> = vec![Box::new(Features::new(roots))];
+    if let Some(counters) = TaskCounters::new(roots, hierarchies, &wanted.perf) {
+        families.push(Box::new(counters));
+    }
+    if let Some(counters) = UncoreCounters::new(roots, &wanted.perf) {
+        families.push(Box::new(counters));
+    }
+    families.extend(
+        Monitoring::new(roots, hierarchies, wanted.rdt_enabled).map(|family| Box::new(family) as Box<dyn Family>),
+    );
+    families
 }
 
 fn unix_time() -> f64 {

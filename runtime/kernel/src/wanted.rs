@@ -2,6 +2,8 @@
 
 use wca_pattern::{Pattern, PatternError};
 
+use crate::PerfWanted;
+
 /// What is to be measured of that which not everybody needs. By default all that costs little.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Wanted {
@@ -9,6 +11,11 @@ pub struct Wanted {
     pub vmstat: Lines,
     /// Which lines of `/proc/zoneinfo`. A pattern has two groups, name and value, and applies from a line's beginning.
     pub zoneinfo: Lines,
+    /// Whether cache occupancy and memory bandwidth are measured by resctrl: true says what is missing, false touches
+    /// nothing, none is where the machine can.
+    pub rdt_enabled: Option<bool>,
+    /// Which counters.
+    pub perf: PerfWanted,
 }
 
 /// Which lines of a file are taken.

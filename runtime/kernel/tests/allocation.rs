@@ -6,8 +6,8 @@ mod common;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use common::Machine;
-use wca_kernel::{Sampler, TaskCgroups, Wanted};
+use common::{Machine, real_cgroup, skipped, task_path};
+use wca_kernel::{Notice, PerfWanted, Sampler, TaskCgroups, UncoreWanted, Wanted};
 use wca_model::TaskKey;
 
 struct Counting;
@@ -36,20 +36,58 @@ static ALLOCATOR: Counting = Counting;
 fn a_steady_tick_allocates_nothing() {
     for name in ["v1-and-v2", "v2-numa-resctrl"] {
         let machine = Machine::captured(name);
+        if name == "v2-numa-resctrl" {
+            // A task that resctrl counts too, on the machine that has it.
+            machine.write("/sys/fs/cgroup/demo/busy/cgroup.threads", "7\n");
+            for file in ["mbm_total_bytes", "mbm_local_bytes", "llc_occupancy"] {
+                machine.write(&format!("/sys/fs/resctrl/mon_groups/theirs/mon_data/mon_L3_00/{file}"), "5\n");
+                machine.write(&format!("/sys/fs/resctrl/mon_groups/theirs/mon_data/mon_L3_01/{file}"), "5\n");
+            }
+            machine.write("/sys/fs/resctrl/mon_groups/theirs/tasks", "7\n");
+        }
         let mut sampler = Sampler::new(&machine.roots(), &machine.hierarchies(), Wanted::default());
         let task =
             |key: u64, cgroup: &str| TaskCgroups { key: TaskKey(key), cgroup: cgroup.into(), containers: vec![] };
         sampler.set_tasks(&[task(1, "/demo/busy"), task(2, "/demo/empty"), task(3, "/nowhere")]);
-        let mut values = Vec::new();
-        for _ in 0..3 {
-            sampler.sample(&mut values);
-        }
-        let before = ALLOCATIONS.load(Ordering::Relaxed);
-        for _ in 0..200 {
-            assert!(sampler.sample(&mut values).is_empty());
-        }
-        let allocations = ALLOCATIONS.load(Ordering::Relaxed) - before;
-        // The test runner's own thread may allocate once or twice meanwhile; a tick that allocated would do so 200 times.
-        assert!(allocations < 20, "{allocations} allocations in 200 ticks of {name}");
+        steady(&mut sampler, name);
     }
+    counters();
+}
+
+/// The same with counters, of tasks and of a described PMU outside of cores, which is the kernel's own in truth.
+fn counters() {
+    let Some((hierarchies, scratch)) = real_cgroup("a_steady_tick_allocates_nothing", "allocates-nothing") else {
+        return;
+    };
+    let machine = Machine::captured("uncore");
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let perf = PerfWanted {
+        events: names(&["page_faults", "context_switches"]),
+        derived: true,
+        uncore: UncoreWanted::Groups(vec![names(&["cas_count_reads", "cas_count_writes"])]),
+        ..PerfWanted::default()
+    };
+    let mut sampler = Sampler::new(&machine.roots(), &hierarchies, Wanted { perf, ..Wanted::default() });
+    let task = TaskCgroups { key: TaskKey(1), cgroup: task_path("allocates-nothing"), containers: vec![] };
+    sampler.set_tasks(&[task]);
+    let notices = sampler.sample(&mut Vec::new());
+    match notices.iter().find(|notice| matches!(notice, Notice::NotCounted { .. })) {
+        Some(refused) => skipped("a_steady_tick_allocates_nothing", &refused.to_string()),
+        None => steady(&mut sampler, "counters"),
+    }
+    scratch.remove().unwrap();
+}
+
+fn steady(sampler: &mut Sampler, name: &str) {
+    let mut values = Vec::new();
+    for _ in 0..3 {
+        sampler.sample(&mut values);
+    }
+    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    for _ in 0..200 {
+        assert!(sampler.sample(&mut values).is_empty());
+    }
+    let allocations = ALLOCATIONS.load(Ordering::Relaxed) - before;
+    // The test runner's own thread may allocate once or twice meanwhile; a tick that allocated would do so 200 times.
+    assert!(allocations < 20, "{allocations} allocations in 200 ticks of {name}");
 }

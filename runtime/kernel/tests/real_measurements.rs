@@ -4,35 +4,12 @@
 mod common;
 
 use std::fs;
-use std::io::Write as _;
-use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
-use common::{real_cgroup, skipped, task_path};
+use common::{Shell, real_cgroup, skipped, task_path};
 use wca_kernel::{Roots, Sampler, TaskCgroups, Wanted};
 use wca_model::TaskKey;
-
-/// A shell that waits for a line before it does what it is to do.
-struct Shell(Child);
-
-impl Shell {
-    fn start(script: &str) -> Self {
-        let script = format!("read line; {script}");
-        Self(Command::new("sh").args(["-c", &script]).stdin(Stdio::piped()).spawn().unwrap())
-    }
-
-    fn go(&mut self) {
-        self.0.stdin.as_mut().unwrap().write_all(b"go\n").unwrap();
-    }
-}
-
-impl Drop for Shell {
-    fn drop(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-}
 
 /// The values of a metric of the only task, one per series.
 fn values(sampler: &mut Sampler, metric: &str) -> Vec<f64> {
@@ -66,7 +43,7 @@ fn memory_that_a_task_takes_is_seen_on_its_nodes() {
     let Some((hierarchies, scratch)) = real_cgroup(test, name) else { return };
     // The variable is all that stays: what filled it has ended by then.
     let mut shell = Shell::start("taken=$(head -c 16777216 /dev/zero | tr '\\0' x); read line");
-    scratch.add_process(shell.0.id()).unwrap();
+    scratch.add_process(shell.id()).unwrap();
     let mut sampler = sampler_of(name, &hierarchies);
     if values(&mut sampler, "task_mem_numa_pages").is_empty() {
         return skipped(test, "the cgroup has no memory controller");
@@ -97,7 +74,7 @@ fn a_task_that_used_up_its_quota_is_throttled_and_waits() {
         return skipped(test, "the cgroup has no CPU controller");
     }
     let mut shell = Shell::start("while :; do :; done");
-    scratch.add_process(shell.0.id()).unwrap();
+    scratch.add_process(shell.id()).unwrap();
     let mut sampler = sampler_of(name, &hierarchies);
     shell.go();
     let throttled = wait_for(&mut sampler, "task_cpu_throttled_periods", 5.0)[0];

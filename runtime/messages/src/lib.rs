@@ -13,7 +13,7 @@ mod transport;
 pub use columns::{ColumnsError, ColumnsHeader, MappedColumns, write_columns};
 pub use operator::{JournalEntry, OperatorReply, OperatorRequest};
 pub use protocol::{
-    Cgroup, Compiled, Cost, Downward, Event, HeldValue, MAX_LABELS, MAX_PATH, MAX_REQUESTS, MAX_TASKS, PROTOCOL,
+    Cgroup, Compiled, Cost, Downward, Event, Gap, HeldValue, MAX_LABELS, MAX_PATH, MAX_REQUESTS, MAX_TASKS, PROTOCOL,
     Refused, Reply, Request, RosterEntry, UPWARD_MAX, Upward,
 };
 pub use sealed::{SealedError, read_sealed, seal};

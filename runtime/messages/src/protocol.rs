@@ -69,6 +69,11 @@ pub enum Request {
         /// The task.
         task: TaskKey,
     },
+    /// What the cgroups of a task do not say. Answer: [`Reply::Gaps`].
+    Gaps {
+        /// The task.
+        task: TaskKey,
+    },
     /// A file that the operator named. Answer: [`Reply::Opened`], with the file as descriptor.
     Open {
         /// Its number, in the order of the command line.
@@ -130,6 +135,17 @@ pub struct Cgroup {
     pub hierarchies: Vec<String>,
 }
 
+/// A file that a cgroup of a task lacks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gap {
+    /// The file, if it were there.
+    pub file: String,
+    /// The controller that brings it; none where every cgroup should have it.
+    pub controller: Option<String>,
+    /// Names of the metrics that are taken from it.
+    pub metrics: Vec<String>,
+}
+
 /// What the warden answers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Reply {
@@ -179,6 +195,8 @@ pub enum Reply {
     Outcomes(Vec<Outcome>),
     /// To `Explain`.
     Explained(Vec<HeldValue>),
+    /// To `Gaps`.
+    Gaps(Vec<Gap>),
     /// To `Open`; the file is the descriptor beside it.
     Opened {
         /// Its name, as the operator wrote it.

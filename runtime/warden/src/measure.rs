@@ -7,8 +7,8 @@ use wca_kernel::{
     Facts, Hierarchies, Hierarchy, KernelError, Limits, Notice, PopulatedCgroup, Roots, Said, Sampler, TaskCgroups,
     TreeWalker, Version, Wanted, identity, platform, process_time, thread_time,
 };
-use wca_messages::{Cgroup, Cost};
-use wca_model::{Catalog, Platform};
+use wca_messages::{Cgroup, Cost, Gap};
+use wca_model::{Catalog, Platform, TaskKey};
 
 /// The machine, its cgroups, and the tasks that are measured.
 pub(crate) struct Measure {
@@ -87,6 +87,16 @@ impl Measure {
     pub(crate) fn set_tasks(&mut self, tasks: &[TaskCgroups]) {
         self.rows = tasks.len();
         self.sampler.set_tasks(tasks);
+    }
+
+    /// What the cgroups of a task do not say; none where there is no such task.
+    pub(crate) fn gaps(&self, task: TaskKey) -> Option<Vec<Gap>> {
+        let gaps = self.sampler.gaps(task)?.into_iter().map(|gap| Gap {
+            file: gap.file.display().to_string(),
+            controller: gap.controller.map(str::to_owned),
+            metrics: gap.metrics.into_iter().map(str::to_owned).collect(),
+        });
+        Some(gaps.collect())
     }
 
     /// Looks at the machine again; the new facts where they have changed. Where it cannot be read any more, what was known

@@ -127,6 +127,7 @@ impl Service {
                 Reply::Outcomes(Vec::new()).into()
             }
             Request::Explain { task } => self.explain(task)?.into(),
+            Request::Gaps { task } => self.gaps(task)?.into(),
             Request::Open { file } => self.open(file)?,
             Request::OpenOutput { output } => {
                 let descriptor = self.outputs.get(output)?.hand_over()?;
@@ -250,6 +251,11 @@ impl Service {
         }
         // No value is held, since none is written yet.
         Ok(Reply::Explained(Vec::new()))
+    }
+
+    fn gaps(&self, task: TaskKey) -> Result<Reply, Refused> {
+        let unknown = || Refused::Invalid(format!("task {task}: the last roster has none with this key"));
+        Ok(Reply::Gaps(self.measure.gaps(task).ok_or_else(unknown)?))
     }
 
     fn open(&self, file: u32) -> Result<Answer, Refused> {

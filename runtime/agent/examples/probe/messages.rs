@@ -62,6 +62,7 @@ pub(crate) fn run(warden: &mut Connection) {
         ("requests of another policy", apply(1, vec![quota])),
         ("release of another policy", Request::Release { policy: u32::MAX }),
         ("explain of no task", Request::Explain { task: TaskKey(u64::MAX) }),
+        ("gaps of no task", Request::Gaps { task: TaskKey(u64::MAX) }),
         ("open of no file", Request::Open { file: u32::MAX }),
         ("compile of no file", Request::Compile { file: 5, engine: [0; 32], cache: true }),
     ] {
@@ -79,6 +80,7 @@ pub(crate) fn run(warden: &mut Connection) {
     ];
     tell("apply", &warden.ask(&apply(0, requests)).message);
     tell("explain", &warden.ask(&Request::Explain { task: *task }).message);
+    tell("gaps", &warden.ask(&Request::Gaps { task: *task }).message);
 }
 
 /// Bytes that are no message.

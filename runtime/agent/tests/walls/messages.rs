@@ -26,6 +26,7 @@ const ANSWERS: &[(&str, &str)] = &[
     ("requests of another policy", "refused: policy 1: the operator named 1, counted from 0"),
     ("release of another policy", "refused: policy 4294967295: the operator named 1, counted from 0"),
     ("explain of no task", "refused: task 18446744073709551615: the last roster has none with this key"),
+    ("gaps of no task", "refused: task 18446744073709551615: the last roster has none with this key"),
     ("open of no file", "refused: file 4294967295: the operator named 1, counted from 0"),
     ("compile of no file", "refused: file 5: the operator named 1, counted from 0"),
     ("one byte", "refused: malformed message: no header"),
@@ -47,6 +48,7 @@ const ANSWERS: &[(&str, &str)] = &[
     ("sample", "answered: Sample { timestamp: "),
     ("apply", "answered: Outcomes([Outcome { task: TaskKey(1), kind: CpuQuota, domain: None, fate: Shadowed }, "),
     ("explain", "answered: Explained([])"),
+    ("gaps", "answered: Gaps(["),
 ];
 
 #[test]

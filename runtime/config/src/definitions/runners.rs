@@ -1,10 +1,13 @@
 //! Runners of this program.
 
+use std::time::Duration;
+
 use super::{Definition, Kind, Parameter, Shape};
 use crate::model::{
-    Allocation, Detection, EventNames, LabelGenerator, Measurement, MetricNames, Role, Runner, UncoreEvents, WorkingSet,
+    Allocation, CountingWindow, Detection, EventNames, LabelGenerator, Measurement, MetricNames, Role, Runner,
+    UncoreEvents, WorkingSet,
 };
-use crate::reading::{Arguments, Group, Made, Pairs, Reader};
+use crate::reading::{Arguments, Group, Made, Pairs, Reader, SwitchOrNumbers};
 
 /// Upper limit of whole numbers that have none of their own.
 const NO_LIMIT: i64 = i32::MAX as i64;
@@ -115,6 +118,18 @@ const MEASUREMENT: &[Parameter] = &[
         "Whether rates and ratios such as ips, ipc and cache_hit_ratio are computed too.",
     ),
     Parameter::optional(
+        "perf_fd_budget",
+        Kind::Integer(0, NO_LIMIT),
+        "Most descriptors that counters of tasks may take, one for each event, task and CPU; tasks beyond are not counted. \
+         null is half of what the process may have open.",
+    ),
+    Parameter::optional(
+        "perf_window",
+        Kind::Either(&[Kind::Bool, Kind::List(&Kind::Numeric(0.001, 3_600.0))]),
+        "Seconds in which tasks are counted, and of how many, such as [10, 60], which true means too; outside of them events of \
+         tasks are absent. false counts always; null does where tasks times CPUs are 2,000 at most.",
+    ),
+    Parameter::optional(
         "enable_perf_uncore",
         Kind::Bool,
         "Whether counters outside of cores are read; null is where the machine has them.",
@@ -191,7 +206,7 @@ const MEASUREMENT: &[Parameter] = &[
     ),
 ];
 
-fn measurement_runner(_: &mut Reader<'_>, arguments: &mut Arguments) -> Option<Made> {
+fn measurement_runner(reader: &mut Reader<'_>, arguments: &mut Arguments) -> Option<Made> {
     let generators: Option<Pairs<LabelGenerator>> = arguments.take("task_label_generators")?;
     let metric_names: String = arguments.take("metric_names")?;
     Some(Made::Measurement(Box::new(Measurement {
@@ -205,6 +220,8 @@ fn measurement_runner(_: &mut Reader<'_>, arguments: &mut Arguments) -> Option<M
         extra_labels: arguments.take::<Option<Pairs<String>>>("extra_labels")?.unwrap_or_default().0,
         event_names: EventNames { given: arguments.given("event_names"), names: arguments.take("event_names")? },
         perf_aggregate_cpus: arguments.take("perf_aggregate_cpus")?,
+        perf_fd_budget: arguments.take("perf_fd_budget")?,
+        perf_window: counting_window(reader, arguments)?,
         enable_derived_metrics: arguments.take("enable_derived_metrics")?,
         uncore_events: uncore_events(arguments)?,
         task_label_generators: generators.unwrap_or_default().0,
@@ -216,6 +233,28 @@ fn measurement_runner(_: &mut Reader<'_>, arguments: &mut Arguments) -> Option<M
         sched: arguments.take("sched")?,
         metric_names: if metric_names == "original" { MetricNames::Original } else { MetricNames::Current },
     })))
+}
+
+/// The window in which tasks are counted: two numbers, of which the first is not the greater one.
+fn counting_window(reader: &mut Reader<'_>, arguments: &mut Arguments) -> Option<CountingWindow> {
+    let part = |counted, every| {
+        let [counted, every] = [counted, every].map(Duration::try_from_secs_f64);
+        Some(CountingWindow::Part { counted: counted.ok()?, every: every.ok()? })
+    };
+    match arguments.take("perf_window")? {
+        None => Some(CountingWindow::Automatic),
+        Some(SwitchOrNumbers::Switch(true)) => part(10.0, 60.0),
+        Some(SwitchOrNumbers::Switch(false)) => Some(CountingWindow::Always),
+        Some(SwitchOrNumbers::Numbers(numbers)) => match numbers.as_slice() {
+            [counted, every] if counted <= every => part(*counted, *every),
+            _ => {
+                let what = "`perf_window` of `!MeasurementRunner` must be two numbers, the first not above the second";
+                let help = "[10, 60] counts for 10 seconds of every 60";
+                reader.error_with_help(&arguments.place_of("perf_window").clone(), what.into(), help.into());
+                None
+            }
+        },
+    }
 }
 
 fn uncore_events(arguments: &mut Arguments) -> Option<UncoreEvents> {

@@ -10,8 +10,8 @@ use std::sync::Arc;
 pub use discovery::{CgroupDriver, CgroupNode, KubernetesNode, MesosNode, NodeChoice, ResourceValue, StaticNode};
 pub use role::Role;
 pub use runner::{
-    Allocation, AllocationConfiguration, Detection, EventNames, GuestRunner, Interval, LabelGenerator, LinesChosen,
-    Measurement, MetricNames, Runner, UncoreEvents, WorkingSet,
+    Allocation, AllocationConfiguration, CountingWindow, Detection, EventNames, GuestRunner, Interval, LabelGenerator,
+    LinesChosen, Measurement, MetricNames, Runner, UncoreEvents, WorkingSet,
 };
 pub use storage::{FilterStorage, KafkaStorage, LogStorage, ServerVerify, Ssl, Storage};
 

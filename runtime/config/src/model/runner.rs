@@ -95,6 +95,10 @@ pub struct Measurement {
     pub event_names: EventNames,
     /// Whether counters are summed over CPUs.
     pub perf_aggregate_cpus: bool,
+    /// Most descriptors that counters of tasks may take; `None`: half of what the process may have open.
+    pub perf_fd_budget: Option<u32>,
+    /// When tasks are counted.
+    pub perf_window: CountingWindow,
     /// Whether rates and ratios are computed from counters.
     pub enable_derived_metrics: bool,
     /// Counters outside of cores (`enable_perf_uncore`, `uncore_event_names`).
@@ -135,6 +139,22 @@ impl Interval {
             Self::Once => Duration::ZERO,
         }
     }
+}
+
+/// When tasks are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CountingWindow {
+    /// Always, unless there are too many tasks and processors for that.
+    Automatic,
+    /// Always.
+    Always,
+    /// For a part of the time.
+    Part {
+        /// For so long,
+        counted: Duration,
+        /// of every so long.
+        every: Duration,
+    },
 }
 
 /// Events that are counted per task.

@@ -170,7 +170,7 @@ mod tests {
     const ALL: [&str; 12] = [
         "!MeasurementRunner {node: !CgroupNode , metrics_storage: !LogStorage , interval: null, rdt_enabled: true, \
          gather_hw_mm_topology: null, extra_labels: {a: b}, event_names: [a], perf_aggregate_cpus: false, \
-         enable_derived_metrics: true, uncore_event_names: [a, [b]], \
+         perf_fd_budget: 100, perf_window: [1, 2.5], enable_derived_metrics: true, uncore_event_names: [a, [b]], \
          task_label_generators: {a: !TaskLabelResourceGenerator {resource_name: a}}, \
          allocation_configuration: !AllocationConfiguration , wss_reset_cycles: 1, wss_stable_cycles: -1, \
          wss_membw_threshold: 1.0, include_optional_labels: true, zoneinfo: (a)(b), vmstat: a, sched: true, \

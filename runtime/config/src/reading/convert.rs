@@ -32,6 +32,14 @@ pub(crate) struct Seconds(pub(crate) Duration);
 /// A list of texts; a text that stands alone is a list of one.
 pub(crate) struct Group(pub(crate) Vec<(String, Place)>);
 
+/// A switch, or numbers that say more.
+pub(crate) enum SwitchOrNumbers {
+    /// `true` or `false`.
+    Switch(bool),
+    /// The numbers.
+    Numbers(Vec<f64>),
+}
+
 /// Implements [`FromValue`] by one pattern per accepted value.
 macro_rules! from_value {
     ($($target:ty: $($pattern:pat => $result:expr),+;)+) => {
@@ -72,6 +80,9 @@ from_value! {
     Group:
         Value::Text(text, place) => Some(Self(vec![(text, place)])),
         list @ Value::List(_) => Vec::from_value(list).map(Self);
+    SwitchOrNumbers:
+        Value::Bool(value) => Some(Self::Switch(value)),
+        list @ Value::List(_) => Vec::from_value(list).map(Self::Numbers);
     NodeChoice: Value::Made(Made::Node(node)) => Some(node);
     StorageId: Value::Made(Made::Storage(storage)) => Some(storage);
     GuestId: Value::Made(Made::Guest(guest)) => Some(guest);

@@ -113,7 +113,7 @@ impl CgroupFiles {
     }
 
     /// The parts that files of this cgroup hold, or held, as bits.
-    fn covered(&self, plan: &Plan) -> u64 {
+    pub(crate) fn covered(&self, plan: &Plan) -> u64 {
         self.slots
             .iter()
             .zip(&plan.files)

@@ -91,7 +91,8 @@ impl Opener {
         }
     }
 
-    fn path_of(&self, cgroup: &str, file: &PlannedFile) -> PathBuf {
+    /// Where a file of a cgroup is.
+    pub(crate) fn path_of(&self, cgroup: &str, file: &PlannedFile) -> PathBuf {
         self.paths[file.hierarchy].join(cgroup).join(file.name)
     }
 

@@ -201,7 +201,7 @@ impl Walk<'_> {
 }
 
 /// Whether an entry is worth a closer look. Every file of a cgroup comes by here, so the cheap question is asked first.
-pub(super) fn may_be_directory(entry: &RawDirEntry<'_>) -> bool {
+pub(crate) fn may_be_directory(entry: &RawDirEntry<'_>) -> bool {
     matches!(entry.file_type(), FileType::Directory | FileType::Unknown)
         && !matches!(entry.file_name().to_bytes(), b"." | b"..")
 }

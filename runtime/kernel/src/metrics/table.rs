@@ -8,6 +8,8 @@ use wca_model::Confirmed;
 pub(crate) use machine::MACHINE;
 pub(crate) use tasks::TASKS;
 
+use crate::metrics::{CgroupPart, Metric};
+
 /// Seen on a machine with cgroup v1 and in the test bed, whose kernel has v2 alone.
 pub(crate) const BOTH: &[Confirmed] = &[Confirmed::Machine, Confirmed::TestBed];
 /// Seen in the test bed alone.
@@ -23,6 +25,12 @@ pub(crate) const fn part_count() -> usize {
         at += 1;
     }
     count
+}
+
+/// A file of a cgroup by its number among all, and the metric that is taken from it.
+pub(crate) fn part(number: usize) -> (&'static Metric, &'static CgroupPart) {
+    let mut parts = TASKS.iter().flat_map(|metric| metric.source.cgroup_parts().iter().map(move |part| (metric, part)));
+    parts.nth(number).unwrap_or_else(|| unreachable!("there are {} parts", part_count()))
 }
 
 #[cfg(test)]

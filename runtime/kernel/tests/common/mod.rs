@@ -124,3 +124,28 @@ impl Drop for Sleeper {
         self.0.wait().unwrap();
     }
 }
+
+/// A shell that waits for a line before it does what it is to do.
+pub struct Shell(Child);
+
+impl Shell {
+    pub fn start(script: &str) -> Self {
+        let script = format!("read line; {script}");
+        Self(Command::new("sh").args(["-c", &script]).stdin(Stdio::piped()).spawn().unwrap())
+    }
+
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    pub fn go(&mut self) {
+        self.0.stdin.as_mut().unwrap().write_all(b"go\n").unwrap();
+    }
+}
+
+impl Drop for Shell {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}

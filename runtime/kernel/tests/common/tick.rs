@@ -10,7 +10,9 @@ pub fn task(key: u64, cgroup: &str) -> TaskCgroups {
 }
 
 pub fn sampler(machine: &Machine, tasks: &[TaskCgroups]) -> Sampler {
-    let mut sampler = Sampler::new(&machine.roots(), &machine.hierarchies(), Wanted::default());
+    // What resctrl counts has tests of its own.
+    let wanted = Wanted { rdt_enabled: Some(false), ..Wanted::default() };
+    let mut sampler = Sampler::new(&machine.roots(), &machine.hierarchies(), wanted);
     sampler.set_tasks(tasks);
     sampler
 }

@@ -66,7 +66,7 @@ for dir in $cgroups; do
   done
 done
 for f in schemata info/*/cbm_mask info/*/min_cbm_bits info/*/num_closids info/*/sparse_masks info/*/min_bandwidth \
-  info/*/bandwidth_gran info/*/num_rmids; do
+  info/*/bandwidth_gran info/*/num_rmids info/*/mon_features mon_data/*/* mon_data/*/*/*; do
   for path in /sys/fs/resctrl/$f; do file "$path"; done
 done
 

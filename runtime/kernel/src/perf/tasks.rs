@@ -1,0 +1,395 @@
+//! Counters of tasks as a family of metrics.
+
+use std::collections::HashMap;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+use std::time::Instant;
+
+use perf_event_open_sys::bindings::{PERF_COUNT_SW_DUMMY, PERF_TYPE_SOFTWARE};
+use rustix::fs::CWD;
+use rustix::io::Errno;
+
+use crate::cgroup::{Hierarchies, Version, relative_cgroup_path};
+use crate::family::{Family, FamilyMetric, Moment};
+use crate::files::open_below;
+use crate::limits::descriptor_limit;
+use crate::perf::columns::Columns;
+use crate::perf::event::{Encoding, Event};
+use crate::perf::group::Group;
+use crate::perf::layout::{Layout, Room};
+use crate::perf::leaves::{chosen, leaves};
+use crate::perf::machine::{has_threads, has_watchdog, processor};
+use crate::perf::online::Online;
+use crate::perf::row::{Missing, Retry, Row};
+use crate::perf::scale::Interval;
+use crate::perf::sys::{Place, open};
+use crate::perf::trouble;
+use crate::perf::wanted::PerfWanted;
+use crate::perf::window::{PerfWindow, Turn, Window};
+use crate::{Notice, Roots, TaskCgroups};
+
+/// Counts events of tasks.
+///
+/// A task is counted with all cgroups below its own, so a pod needs no counters for each container. Descriptors are one for
+/// each event, task and processor.
+pub(crate) struct TaskCounters {
+    events: Vec<Event>,
+    encodings: Vec<Encoding>,
+    room: Room,
+    /// How events are divided; none before a task was there to ask the kernel with.
+    layout: Option<Layout>,
+    /// When events that could not be counted are tried again.
+    retry: Retry,
+    /// The hierarchy in which cgroups are counted.
+    hierarchy: Option<CountedHierarchy>,
+    online: Online,
+    rows: Vec<Row>,
+    window: Window,
+    window_wanted: PerfWindow,
+    descriptors: usize,
+    starved: Starved,
+    columns: Columns,
+    has_new_rows: bool,
+    /// What is to be said at the next reading.
+    notices: Vec<Notice>,
+}
+
+struct CountedHierarchy {
+    version: Version,
+    path: PathBuf,
+    dir: OwnedFd,
+}
+
+/// For how many readings each group of the layout only waited while tasks ran.
+#[derive(Default)]
+struct Starved {
+    readings: Vec<u32>,
+    /// Whether each group counted, or waited, at this reading.
+    seen: Vec<(bool, bool)>,
+}
+
+/// After how many readings a group that only waits is taken not to fit.
+const PATIENCE: u32 = 5;
+
+impl TaskCounters {
+    /// Counters of nothing yet; none where no event is wanted.
+    pub(crate) fn new(roots: &Roots, hierarchies: &Hierarchies, wanted: &PerfWanted) -> Option<Self> {
+        if wanted.events.is_empty() {
+            return None;
+        }
+        let cpuinfo = processor(roots);
+        let mut notices = Vec::new();
+        let events = named(&wanted.events, &cpuinfo, &mut notices);
+        let hierarchy = hierarchies.with("perf_event").or_else(|| hierarchies.unified()).and_then(|hierarchy| {
+            let path = hierarchy.dir.clone();
+            match open_below(CWD, path.as_path()) {
+                Ok(dir) => Some(CountedHierarchy { version: hierarchy.version, path, dir }),
+                Err(error) => {
+                    notices.push(Notice::Unreadable { path, error: error.to_string() });
+                    None
+                }
+            }
+        });
+        if hierarchy.is_none() && notices.is_empty() {
+            notices.push(trouble::no_hierarchy());
+        }
+        let limit = wanted.descriptors.unwrap_or(descriptor_limit() / 2);
+        let encodings: Vec<Encoding> = events.iter().map(|event| event.encoding).collect();
+        Some(Self {
+            columns: Columns::new(&encodings, wanted.per_cpu, wanted.derived),
+            encodings,
+            events,
+            room: Room::of(&cpuinfo, has_threads(roots), has_watchdog(roots)),
+            layout: None,
+            retry: Retry::default(),
+            hierarchy,
+            online: Online::new(roots),
+            rows: Vec::new(),
+            window: Window::New,
+            window_wanted: wanted.window,
+            descriptors: usize::try_from(limit).unwrap_or(usize::MAX),
+            starved: Starved::default(),
+            has_new_rows: false,
+            notices,
+        })
+    }
+
+    /// Asks the kernel with the first task that is there how events can be counted; true where the answer is another than
+    /// before.
+    fn find_layout(&mut self, moment: &mut Moment<'_>) -> bool {
+        let Some(cpu) = self.online.cpus.first().copied() else { return false };
+        let Some(hierarchy) = &self.hierarchy else { return false };
+        if self.rows.is_empty() || !self.retry.is_due() {
+            return false;
+        }
+        self.retry.later();
+        let mut dirs = self.rows.iter().filter_map(|row| row.cgroup.as_deref()).map(|path| hierarchy.open(path));
+        let Some(dir) = dirs.find_map(Result::ok) else {
+            self.say_no_cgroup(moment);
+            return false;
+        };
+        let place = Place { cgroup: Some(dir.as_fd()), cpu };
+        let probed = Layout::probe(&self.encodings, self.room, |group| {
+            Group::open(group, &self.encodings, place, false).map(drop)
+        });
+        let Ok(layout) = probed else {
+            if moment.said.first("perf descriptors") {
+                moment.notices.push(Notice::CountersShort { counted: 0 });
+            }
+            return false;
+        };
+        let dummy = Encoding { kind: PERF_TYPE_SOFTWARE, config: PERF_COUNT_SW_DUMMY.into(), ..Encoding::default() };
+        let is_unknown = layout.groups.is_empty() && open(dummy, place, None).err() == Some(Errno::NOENT);
+        if is_unknown && hierarchy.version == Version::V2 {
+            if moment.said.first("perf css") {
+                moment.notices.push(trouble::not_handed_down(&hierarchy.path));
+            }
+            return false;
+        }
+        for (event, error) in &layout.lost {
+            let metric = &self.events[*event].metric;
+            if moment.said.first(("perf event", metric, error.raw_os_error())) {
+                moment.notices.push(trouble::event(metric, *error));
+            }
+        }
+        if layout.lost.is_empty() {
+            self.retry.done();
+        }
+        // Groups may have been divided since: what matters is which events there are.
+        let is_new = self.layout.as_ref().is_none_or(|known| known.files() != layout.files());
+        if is_new {
+            self.set_layout(layout);
+        }
+        is_new
+    }
+
+    fn say_no_cgroup(&self, moment: &mut Moment<'_>) {
+        let Some(hierarchy) = &self.hierarchy else { return };
+        let Some(path) = self.rows.iter().find_map(|row| row.cgroup.as_deref()) else { return };
+        let Err(error) = hierarchy.open(path) else { return };
+        if moment.said.first(("perf cgroup", error.raw_os_error())) {
+            moment.notices.push(trouble::no_cgroup(&hierarchy.path.join(path), error));
+        }
+    }
+
+    /// Counts by this layout from now on: counters that are open are closed and opened anew.
+    fn set_layout(&mut self, layout: Layout) {
+        self.starved = Starved::new(layout.groups.len());
+        self.layout = Some(layout);
+        for row in &mut self.rows {
+            row.close();
+            row.retry.at_once();
+        }
+    }
+
+    /// Decides which tasks are counted. Counters of the others are closed.
+    fn choose(&mut self, moment: &mut Moment<'_>) {
+        let Some(layout) = &self.layout else { return };
+        let paths: Vec<&str> = self.rows.iter().map(|row| row.cgroup.as_deref().unwrap_or_default()).collect();
+        let is_candidate: Vec<bool> =
+            leaves(&paths).into_iter().zip(&self.rows).map(|(is_leaf, row)| is_leaf && row.cgroup.is_some()).collect();
+        let is_counted: Vec<bool> = self.rows.iter().map(|row| row.is_counted).collect();
+        let files = layout.files() * self.online.cpus.len();
+        let room = self.descriptors.checked_div(files).unwrap_or(usize::MAX);
+        let wanted = is_candidate.iter().filter(|candidate| **candidate).count();
+        if wanted > room && moment.said.first("perf budget") {
+            moment.notices.push(Notice::TasksNotCounted {
+                counted: room,
+                left_out: wanted - room,
+                descriptors: self.descriptors,
+            });
+        }
+        for (row, is_chosen) in self.rows.iter_mut().zip(chosen(&is_candidate, &is_counted, room)) {
+            if is_chosen && !row.is_counted {
+                row.retry.at_once();
+            } else if !is_chosen {
+                row.close();
+                row.retry.done();
+            }
+            row.is_counted = is_chosen;
+        }
+    }
+
+    /// Opens the counters of tasks that lack some, where it is time to try.
+    fn open_missing(&mut self, moment: &mut Moment<'_>) {
+        let Self { rows, layout: Some(layout), hierarchy: Some(hierarchy), .. } = self else { return };
+        let mut counted = 0;
+        for row in rows {
+            if !row.is_counted || !row.retry.is_due() {
+                counted += usize::from(row.is_open());
+                continue;
+            }
+            let path = row.cgroup.as_deref().unwrap_or_default();
+            let dir = match hierarchy.open(path) {
+                Ok(dir) => dir,
+                Err(error) => {
+                    row.retry.later();
+                    if moment.said.first(("perf cgroup", error.raw_os_error())) {
+                        moment.notices.push(trouble::no_cgroup(&hierarchy.path.join(path), error));
+                    }
+                    continue;
+                }
+            };
+            let mut missing = |Missing { cpu, event, error }: Missing| {
+                // A processor that goes offline meanwhile is found out at the next reading.
+                let is_gone = matches!(error, Errno::NODEV | Errno::NXIO);
+                if !is_gone && moment.said.first(("perf missing", event, cpu, error.raw_os_error())) {
+                    moment.notices.push(trouble::event_on(&self.events[event].metric, cpu, error));
+                }
+            };
+            match row.open(dir.as_fd(), &layout.groups, &self.encodings, self.window.is_on(), &mut missing) {
+                Ok(true) => row.retry.done(),
+                Ok(false) => row.retry.later(),
+                Err(_) => {
+                    row.retry.later();
+                    if moment.said.first("perf descriptors") {
+                        moment.notices.push(Notice::CountersShort { counted });
+                    }
+                    continue;
+                }
+            }
+            counted += 1;
+        }
+    }
+
+    /// Has all counters count, or stand still. One that cannot be told is closed and opened again in its right state.
+    fn set_counting(&mut self, is_on: bool) {
+        for row in &mut self.rows {
+            if row.set_counting(is_on).is_err() {
+                row.close();
+                row.retry.at_once();
+            }
+        }
+    }
+
+    fn read_rows(&mut self, moment: &mut Moment<'_>) {
+        for row in &mut self.rows {
+            row.read(&mut |group, interval| self.starved.see(group, interval));
+        }
+        let Some(group) = self.starved.next() else { return };
+        if let Some(mut layout) = self.layout.take() {
+            layout.halve(group);
+            self.set_layout(layout);
+            self.open_missing(moment);
+        }
+    }
+}
+
+impl CountedHierarchy {
+    fn open(&self, cgroup: &str) -> Result<OwnedFd, Errno> {
+        let dir: BorrowedFd<'_> = self.dir.as_fd();
+        open_below(dir, if cgroup.is_empty() { "." } else { cgroup })
+    }
+}
+
+impl Starved {
+    fn new(groups: usize) -> Self {
+        Self { readings: vec![0; groups], seen: vec![(false, false); groups] }
+    }
+
+    fn see(&mut self, group: usize, interval: Interval) {
+        let Some((has_counted, has_waited)) = self.seen.get_mut(group) else { return };
+        *has_counted |= matches!(interval, Interval::Counted(_));
+        *has_waited |= interval == Interval::Waiting;
+    }
+
+    /// Ends a reading; a group that has only waited for too long.
+    fn next(&mut self) -> Option<usize> {
+        for (readings, seen) in self.readings.iter_mut().zip(&mut self.seen) {
+            match std::mem::take(seen) {
+                (true, _) => *readings = 0,
+                (false, true) => *readings += 1,
+                (false, false) => {}
+            }
+        }
+        let at = self.readings.iter().position(|readings| *readings >= PATIENCE)?;
+        self.readings[at] = 0;
+        Some(at)
+    }
+}
+
+/// The events of these names, each once. What is none is said.
+fn named(names: &[String], cpuinfo: &[u8], notices: &mut Vec<Notice>) -> Vec<Event> {
+    let cpu = crate::perf::microarchitecture::Microarchitecture::of(cpuinfo);
+    let mut events: Vec<Event> = Vec::new();
+    for name in names {
+        match Event::named(name, cpu) {
+            Ok(event) if events.iter().any(|known| known.metric == event.metric) => {}
+            Ok(event) => events.push(event),
+            Err(error) => notices.push(trouble::name(name, &error)),
+        }
+    }
+    events
+}
+
+impl Family for TaskCounters {
+    fn metrics(&self) -> Vec<FamilyMetric> {
+        self.columns.metrics(&self.events, &self.online.cpus)
+    }
+
+    fn set_tasks(&mut self, tasks: &[TaskCgroups]) {
+        let mut old: HashMap<_, _> =
+            std::mem::take(&mut self.rows).into_iter().map(|row| ((row.key, row.cgroup.clone()), row)).collect();
+        for task in tasks {
+            let path = relative_cgroup_path(&task.cgroup).ok().map(str::to_owned);
+            let row = old.remove(&(task.key, path.clone())).unwrap_or_else(|| {
+                let mut row = Row::new(task.key, path, self.events.len());
+                row.set_cpus(&self.online.cpus);
+                row
+            });
+            self.rows.push(row);
+        }
+        self.has_new_rows = true;
+        if self.layout.is_none() {
+            self.retry.at_once();
+        }
+    }
+
+    fn read(&mut self, moment: &mut Moment<'_>) -> bool {
+        moment.notices.append(&mut self.notices);
+        let has_new_cpus = self.online.refresh(moment.buffer, moment.said, moment.notices);
+        if has_new_cpus {
+            for row in &mut self.rows {
+                row.set_cpus(&self.online.cpus);
+                if row.is_counted {
+                    row.retry.at_once();
+                }
+            }
+        }
+        let has_new_layout = self.find_layout(moment);
+        let has_new_rows = std::mem::take(&mut self.has_new_rows);
+        if has_new_cpus || has_new_layout || has_new_rows {
+            self.choose(moment);
+        }
+        let now = Instant::now();
+        let counted = self.rows.iter().filter(|row| row.is_counted).count();
+        let turn = self.window.turn(now, self.window_wanted.of(counted, self.online.cpus.len()));
+        if turn == Turn::Begin {
+            self.set_counting(true);
+        }
+        self.open_missing(moment);
+        if turn != Turn::Rest {
+            self.read_rows(moment);
+        }
+        if turn == Turn::End {
+            self.set_counting(false);
+        }
+        // What was divided anew while it was read counts the same events.
+        let has_new_series = if has_new_cpus || has_new_layout {
+            let has_others = self.columns.lay_out(self.layout.as_ref(), self.online.cpus.len());
+            has_others || has_new_cpus && self.columns.per_cpu
+        } else {
+            false
+        };
+        self.columns.fill(&mut self.rows, now, turn != Turn::Rest);
+        has_new_series
+    }
+
+    fn columns(&self) -> &[f64] {
+        &self.columns.values
+    }
+
+    fn platform(&self) -> &[f64] {
+        &[]
+    }
+}

@@ -1,0 +1,362 @@
+//! Counters outside of cores as a family of metrics.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Instant;
+
+use wca_model::{Described, MetricInfo, MetricKind};
+
+use crate::family::{Family, FamilyMetric, Moment};
+use crate::metrics::TREE;
+use crate::perf::event::Encoding;
+use crate::perf::machine::processor;
+use crate::perf::microarchitecture::Microarchitecture;
+use crate::perf::online::Online;
+use crate::perf::row::Retry;
+use crate::perf::trouble;
+use crate::perf::uncore::bank::{Bank, Lost};
+use crate::perf::uncore::derived::{Before, DERIVED, INPUTS, LATENCY, LATENCY_NEEDS, PerSecond, latency};
+use crate::perf::uncore::event::UncoreEvent;
+use crate::perf::uncore::pmu::{Pmu, pmus};
+use crate::perf::uncore::table::{GROUPS, NamedUncore, UNCORE};
+use crate::perf::wanted::{PerfWanted, UncoreWanted};
+use crate::platform::cpus;
+use crate::{Notice, Roots, TaskCgroups};
+
+/// Counts events outside of cores.
+pub(crate) struct UncoreCounters {
+    roots: Roots,
+    cpu: Microarchitecture,
+    events: Vec<UncoreEvent>,
+    /// Events that are counted together, by position.
+    groups: Vec<Vec<usize>>,
+    /// Whether the operator named the events, so that one that is missing is worth a word.
+    is_named: bool,
+    is_derived: bool,
+    /// Where the inputs of what is computed stand among events.
+    inputs: [Option<usize>; 9],
+    online: Online,
+    cells: Vec<Cell>,
+    /// Sockets with all that the latency needs, in order.
+    latency_sockets: Vec<u32>,
+    retry: Retry,
+    values: Vec<f64>,
+    notices: Vec<Notice>,
+}
+
+/// A PMU of one socket: one bank, or several where a socket has several dies.
+struct Cell {
+    socket: u32,
+    kind: u32,
+    banks: Vec<Bank>,
+    before: Before,
+    per_second: PerSecond,
+}
+
+impl UncoreCounters {
+    /// Counters that are opened at the first reading; none where none are wanted.
+    pub(crate) fn new(roots: &Roots, wanted: &PerfWanted) -> Option<Self> {
+        let names: Vec<Vec<String>> = match &wanted.uncore {
+            UncoreWanted::Off => return None,
+            UncoreWanted::Groups(groups) => groups.clone(),
+            UncoreWanted::Automatic | UncoreWanted::All => {
+                GROUPS.iter().map(|group| group.iter().map(|name| (*name).to_owned()).collect()).collect()
+            }
+        };
+        let cpu = Microarchitecture::of(&processor(roots));
+        let (mut events, mut notices): (Vec<UncoreEvent>, Vec<Notice>) = (Vec::new(), Vec::new());
+        let mut groups = Vec::new();
+        for group in &names {
+            let mut positions = Vec::new();
+            for name in group {
+                match UncoreEvent::named(name, cpu) {
+                    Ok(event) if events.iter().any(|known| known.metric == event.metric) => {}
+                    Ok(event) => {
+                        positions.push(events.len());
+                        events.push(event);
+                    }
+                    Err(error) => notices.push(trouble::name(name, &error)),
+                }
+            }
+            groups.push(positions);
+        }
+        Some(Self {
+            inputs: INPUTS.map(|input| events.iter().position(|event| event.metric == input)),
+            roots: roots.clone(),
+            cpu,
+            events,
+            groups,
+            is_named: !matches!(wanted.uncore, UncoreWanted::Automatic),
+            is_derived: wanted.derived,
+            online: Online::new(roots),
+            cells: Vec::new(),
+            latency_sockets: Vec::new(),
+            retry: Retry::default(),
+            values: Vec::new(),
+            notices,
+        })
+    }
+
+    /// Opens all counters, in place of those that are open; what these counted is gone on from.
+    fn open(&mut self, moment: &mut Moment<'_>) {
+        let mut totals: HashMap<(u32, u32), Box<[f64]>> = HashMap::new();
+        let mut before: HashMap<(u32, u32), Before> = HashMap::new();
+        for cell in self.cells.drain(..) {
+            before.insert((cell.socket, cell.kind), cell.before);
+            totals.extend(cell.banks.into_iter().map(|bank| ((bank.kind, bank.cpu), bank.into_totals())));
+        }
+        let (pmus, notices) = pmus(&self.roots);
+        moment.notices.extend(notices.into_iter().filter(|notice| moment.said.first(notice)));
+        let sockets: BTreeMap<u32, u32> =
+            cpus(&self.roots, &[]).unwrap_or_default().iter().map(|cpu| (cpu.id, cpu.socket)).collect();
+        let mut is_complete = true;
+        let mut found: BTreeMap<(String, u32, u32), Vec<Bank>> = BTreeMap::new();
+        for pmu in &pmus {
+            let events = self.encodings(pmu, moment);
+            if events.iter().all(Option::is_none) {
+                continue;
+            }
+            for cpu in pmu.cpus.iter().filter(|cpu| self.online.cpus.contains(cpu)) {
+                let socket = sockets.get(cpu).copied().unwrap_or(0);
+                let mut lost = Lost::default();
+                let old = totals.remove(&(pmu.kind, *cpu));
+                let bank = Bank::open((pmu.kind, *cpu), &events, &self.groups, old, &mut lost);
+                is_complete &= lost.events.is_empty() && !lost.is_starved;
+                self.say_lost(&lost, moment);
+                if bank.is_open() {
+                    found.entry((pmu.sort().to_owned(), socket, pmu.kind)).or_default().push(bank);
+                }
+            }
+        }
+        self.say_missing(&pmus, moment);
+        self.cells = found
+            .into_iter()
+            .map(|((_, socket, kind), banks)| Cell {
+                socket,
+                kind,
+                banks,
+                before: before.remove(&(socket, kind)).unwrap_or_default(),
+                per_second: [f64::NAN; 9],
+            })
+            .collect();
+        let with_latency = self.cells.iter().filter(|cell| self.has_inputs(cell, &LATENCY_NEEDS));
+        self.latency_sockets = with_latency.map(|cell| cell.socket).collect::<BTreeSet<u32>>().into_iter().collect();
+        if is_complete {
+            self.retry.done();
+        } else {
+            self.retry.later();
+        }
+    }
+
+    /// What each event is on a PMU; none where it is of another sort, or is not known for it.
+    fn encodings(&self, pmu: &Pmu, moment: &mut Moment<'_>) -> Vec<Option<Encoding>> {
+        let of = |event: &UncoreEvent| {
+            if event.sort != pmu.sort() {
+                return None;
+            }
+            let encoding = event.encoding(pmu, self.cpu);
+            if let Err(error) = &encoding
+                && self.is_named
+                && moment.said.first(("uncore event", &event.metric))
+            {
+                moment.notices.push(trouble::name(&event.metric, error));
+            }
+            encoding.ok()
+        };
+        self.events.iter().map(of).collect()
+    }
+
+    fn say_lost(&self, lost: &Lost, moment: &mut Moment<'_>) {
+        for (event, error) in &lost.events {
+            let metric = &self.events[*event].metric;
+            if moment.said.first(("uncore event", metric, error.raw_os_error())) {
+                moment.notices.push(trouble::event(metric, *error));
+            }
+        }
+        if lost.is_starved && moment.said.first("uncore descriptors") {
+            moment.notices.push(trouble::no_descriptors("counters outside of cores"));
+        }
+    }
+
+    /// Says which PMUs are wanted and not there, once for each sort.
+    fn say_missing(&self, pmus: &[Pmu], moment: &mut Moment<'_>) {
+        if !self.is_named {
+            return;
+        }
+        let has = |sort: &str| pmus.iter().any(|pmu| pmu.sort() == sort);
+        let missing: BTreeSet<&str> =
+            self.events.iter().map(|event| event.sort.as_str()).filter(|sort| !has(sort)).collect();
+        for sort in missing {
+            if moment.said.first(("uncore pmu", sort)) {
+                moment.notices.push(trouble::no_pmu(sort));
+            }
+        }
+    }
+
+    /// Whether an event is counted in a cell.
+    fn has(cell: &Cell, event: usize) -> bool {
+        cell.banks.iter().any(|bank| bank.has(event))
+    }
+
+    /// Whether all of these inputs are counted in a cell.
+    fn has_inputs(&self, cell: &Cell, needs: &[usize]) -> bool {
+        self.is_derived && needs.iter().all(|need| self.inputs[*need].is_some_and(|event| Self::has(cell, event)))
+    }
+
+    /// Writes the values in the order of the metrics.
+    fn fill(&mut self) {
+        let mut values = std::mem::take(&mut self.values);
+        values.clear();
+        for event in 0..self.events.len() {
+            values.extend(self.cells.iter().filter(|cell| Self::has(cell, event)).map(|cell| cell.total(event)));
+        }
+        values.extend(self.cells.iter().map(Cell::scaling));
+        for derived in &DERIVED {
+            let cells = self.cells.iter().filter(|cell| self.has_inputs(cell, derived.needs));
+            values.extend(cells.map(|cell| (derived.compute)(&cell.per_second)));
+        }
+        for socket in &self.latency_sockets {
+            let cells = self.cells.iter().filter(|cell| cell.socket == *socket);
+            let cells = cells.filter(|cell| self.has_inputs(cell, &LATENCY_NEEDS));
+            values.push(latency(cells.map(|cell| &cell.per_second)));
+        }
+        self.values = values;
+    }
+}
+
+impl Cell {
+    /// What was counted of an event, over all banks that count it.
+    fn total(&self, event: usize) -> f64 {
+        self.banks.iter().filter(|bank| bank.has(event)).map(|bank| bank.total(event)).sum()
+    }
+
+    /// What a count stood for on average since the last reading; NaN where nothing counted.
+    fn scaling(&self) -> f64 {
+        let means = || self.banks.iter().map(|bank| bank.scaling.mean()).filter(|mean| !mean.is_nan());
+        let count = means().count();
+        if count == 0 { f64::NAN } else { means().sum::<f64>() / count as f64 }
+    }
+
+    fn labels(&self) -> Vec<String> {
+        vec![self.socket.to_string(), self.kind.to_string()]
+    }
+}
+
+const BOTH_LEVELS: &[&str] = &["socket", "pmu_type"];
+const SCALING: &str = "platform_scaling_uncore_factor";
+const SCALING_HELP: &str = "What a count of the PMU's events stands for on average: 1 where nobody else had its counters since the last reading.";
+const LATENCY_HELP: &str =
+    "Seconds that a read waited in the queue of a memory controller on average, since the last reading.";
+
+fn info(name: &str, help: String, kind: MetricKind, unit: &str, levels: &[&str]) -> MetricInfo {
+    MetricInfo {
+        name: name.to_owned(),
+        help,
+        kind,
+        unit: unit.to_owned(),
+        levels: levels.iter().map(|level| (*level).to_owned()).collect(),
+        per_task: false,
+    }
+}
+
+fn event_help(help: &str, sort: &str) -> String {
+    format!("{help} (PMU {sort}, scaled to the time in which others had its counters).")
+}
+
+fn derived_help(help: &str) -> String {
+    format!("{help}, since the last reading.")
+}
+
+/// All of them in words.
+pub(crate) fn described() -> Vec<Described> {
+    const BETWEEN: &str = "of what was counted between two readings";
+    let event = |event: &NamedUncore| {
+        let info = info(event.name, event_help(event.help, event.sort), event.kind, "numeric", BOTH_LEVELS);
+        let source = format!("perf_event_open on /sys/bus/event_source/devices/{}*", event.sort);
+        Described::new(info, &source, "raw count * time enabled / time running", TREE)
+    };
+    let mut all: Vec<Described> = UNCORE.iter().map(event).collect();
+    let scaling = info(SCALING, SCALING_HELP.to_owned(), MetricKind::Gauge, "numeric", BOTH_LEVELS);
+    all.push(Described::new(scaling, "the times of the PMU's counters", "time enabled / time running", TREE));
+    all.extend(DERIVED.iter().map(|derived| {
+        let info = info(derived.name, derived_help(derived.help), MetricKind::Gauge, derived.unit, BOTH_LEVELS);
+        Described::new(info, "counters of the PMU", BETWEEN, TREE)
+    }));
+    let latency = info(LATENCY, LATENCY_HELP.to_owned(), MetricKind::Gauge, "seconds", &["socket"]);
+    let formula =
+        "(occupancy / inserts) / (clock ticks per second and controller), of what was counted between two readings";
+    all.push(Described::new(latency, "counters of the socket's memory controllers", formula, TREE));
+    all
+}
+
+impl Family for UncoreCounters {
+    fn metrics(&self) -> Vec<FamilyMetric> {
+        let metric = |name: &str, help: String, kind, unit: &str, levels: &[&str], series: Vec<Vec<String>>| {
+            FamilyMetric { info: info(name, help, kind, unit, levels), series }
+        };
+        let both = BOTH_LEVELS;
+        let mut metrics = Vec::new();
+        for (at, event) in self.events.iter().enumerate() {
+            let series = self.cells.iter().filter(|cell| Self::has(cell, at)).map(Cell::labels).collect();
+            metrics.push(metric(
+                &event.metric,
+                event_help(&event.help, &event.sort),
+                event.kind,
+                "numeric",
+                both,
+                series,
+            ));
+        }
+        metrics.push(metric(
+            SCALING,
+            SCALING_HELP.to_owned(),
+            MetricKind::Gauge,
+            "numeric",
+            both,
+            self.cells.iter().map(Cell::labels).collect(),
+        ));
+        for derived in &DERIVED {
+            let cells = self.cells.iter().filter(|cell| self.has_inputs(cell, derived.needs));
+            let (help, series) = (derived_help(derived.help), cells.map(Cell::labels).collect());
+            metrics.push(metric(derived.name, help, MetricKind::Gauge, derived.unit, both, series));
+        }
+        let sockets = self.latency_sockets.iter().map(|socket| vec![socket.to_string()]).collect();
+        metrics.push(metric(LATENCY, LATENCY_HELP.to_owned(), MetricKind::Gauge, "seconds", &["socket"], sockets));
+        metrics
+    }
+
+    fn set_tasks(&mut self, _: &[TaskCgroups]) {}
+
+    fn read(&mut self, moment: &mut Moment<'_>) -> bool {
+        moment.notices.append(&mut self.notices);
+        let has_new_cpus = self.online.refresh(moment.buffer, moment.said, moment.notices);
+        let is_opened = has_new_cpus || self.retry.is_due();
+        if is_opened {
+            self.open(moment);
+        }
+        let now = Instant::now();
+        let mut is_complete = true;
+        for cell in &mut self.cells {
+            for bank in &mut cell.banks {
+                is_complete &= bank.read();
+            }
+            let totals = self.inputs.map(|input| match input {
+                Some(event) if Self::has(cell, event) => cell.total(event),
+                _ => f64::NAN,
+            });
+            cell.per_second = cell.before.step(now, totals);
+        }
+        if !is_complete {
+            self.retry.later();
+        }
+        self.fill();
+        is_opened || !is_complete
+    }
+
+    fn columns(&self) -> &[f64] {
+        &[]
+    }
+
+    fn platform(&self) -> &[f64] {
+        &self.values
+    }
+}

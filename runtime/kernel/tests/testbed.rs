@@ -1,0 +1,55 @@
+//! Monitoring groups of a real resctrl. It runs in the test bed, a folder with a program `run` that boots a virtual machine,
+//! named by `WCA_TESTBED`: this program is taken there and does the tests of `testbed/` that are otherwise left out.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failure ends the test")]
+#![allow(unreachable_pub, reason = "the modules are parts of this program")]
+
+mod common;
+#[path = "testbed/few.rs"]
+mod few;
+#[path = "testbed/inside.rs"]
+mod inside;
+#[path = "testbed/scene.rs"]
+mod scene;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Runs those tests of this program inside in whose names that stands, on such a machine.
+fn run_inside(test: &str, filter: &str, machine: &[&str]) {
+    let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let named = std::env::var_os("WCA_TESTBED").map_or_else(|| project.join("../shared/testbed"), PathBuf::from);
+    let run = named.join("run");
+    if !run.exists() {
+        return common::skipped(test, &format!("a real resctrl takes a test bed; {} is not there", run.display()));
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let filter_file = dir.path().join("filter");
+    fs::write(&filter_file, filter).unwrap();
+    let output = Command::new(run)
+        .args(machine)
+        .arg(project.join("testbed/resctrl.sh"))
+        .arg(format!("{}:/test/tests", std::env::current_exe().unwrap().display()))
+        .arg(format!("{}:/test/filter", filter_file.display()))
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(text.contains("test result: ok.") && !text.contains("ok. 0 passed"), "{text}");
+}
+
+#[test]
+fn tasks_are_monitored_by_a_real_resctrl() {
+    run_inside("tasks_are_monitored", "inside::", &[]);
+}
+
+#[test]
+fn where_ids_run_out_the_rest_goes_on() {
+    run_inside("where_ids_run_out", "few::", &["--rdt", "on,pmu=1,rmids=4"]);
+}
+
+/// The kernel takes this machine for one with sub-NUMA clusters, of which the domains are the sums.
+#[test]
+fn clusters_are_counted_with_their_domains() {
+    run_inside("clusters_are_counted", "values_are_those_of_the_files", &["--nodes", "4"]);
+}
