@@ -59,7 +59,7 @@ fn to_text(found: &[(Arc<Task>, Vec<Gap>)]) -> String {
     let paragraph = |(task, gaps): &(Arc<Task>, Vec<Gap>)| {
         let mut text = format!("{}: {}", task.id.escape_debug(), task.cgroup.escape_debug());
         for (name, value) in &task.labels {
-            text.push_str(&format!("\n  {}={:?}", name, value));
+            text.push_str(&format!("\n  {name}={value:?}"));
         }
         for container in &task.containers {
             text.push_str(&format!("\n  with the cgroup {}", container.escape_debug()));

@@ -24,12 +24,11 @@ mod processor_time;
 mod resctrl;
 mod roots;
 mod sampler;
-mod text;
-mod wanted;
-
 #[cfg(test)]
 #[path = "../../../tests/skipped.rs"]
 mod skipped;
+mod text;
+mod wanted;
 
 pub use cgroup::{
     Gap, Hierarchies, Hierarchy, Limits, PopulatedCgroup, Scratch, Tree, TreeWalker, Version, identity, populated,

@@ -130,20 +130,20 @@ impl Sampler {
         self.renew_catalog();
     }
 
-    /// Looks again at what is only looked at when the machine has changed.
-    pub fn look_again(&mut self) {
-        let changed = self.families.iter_mut().fold(false, |changed, family| family.machine_changed() | changed);
-        if changed {
-            self.renew_catalog();
-        }
-    }
-
     /// What the cgroups of a task do not say, as was found when they were last looked into; none where there is no such task.
     #[must_use]
     pub fn gaps(&self, task: TaskKey) -> Option<Vec<Gap>> {
         let row = self.rows.iter().find(|row| row.key == task)?;
         let of = |cgroup: &CgroupFiles| gaps(cgroup, &self.plan, &self.hierarchies, &self.opener);
         Some(row.cgroups.iter().flat_map(of).collect())
+    }
+
+    /// Looks again at what is only looked at when the machine has changed.
+    pub fn look_again(&mut self) {
+        let changed = self.families.iter_mut().fold(false, |changed, family| family.machine_changed() | changed);
+        if changed {
+            self.renew_catalog();
+        }
     }
 
     /// How many files of cgroups may stay open: by default the limit of the process at the time of [`Sampler::new`] less
@@ -348,6 +348,7 @@ fn families(roots: &Roots, hierarchies: &Hierarchies, wanted: &Wanted) -> Vec<Bo
     families.extend(
         Monitoring::new(roots, hierarchies, wanted.rdt_enabled).map(|family| Box::new(family) as Box<dyn Family>),
     );
+    families.push(Box::new(Features::new(roots)));
     families
 }
 
