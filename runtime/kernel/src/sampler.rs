@@ -338,7 +338,7 @@ impl Sampler {
 
 /// What is read in other ways than from files with a number for each metric.
 fn families(roots: &Roots, hierarchies: &Hierarchies, wanted: &Wanted) -> Vec<Box<dyn Family>> {
-    let mut families: Vec<Box<dyn Family>> = vec![Box::new(Features::new(roots))];
+    let mut families: Vec<Box<dyn Family>> = Vec::new();
     if let Some(counters) = TaskCounters::new(roots, hierarchies, &wanted.perf) {
         families.push(Box::new(counters));
     }
