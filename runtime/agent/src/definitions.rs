@@ -12,9 +12,10 @@ const fn policy(name: &'static str, help: &'static str, kind: wca_model::MetricK
     Definition::of_policy(name, help, kind, "numeric").by(&["policy"])
 }
 
+/// Of a task, from its node.
 const fn requested(name: &'static str, help: &'static str, unit: &'static str) -> Definition {
-    let confirmed = &[Confirmed::Machine];
-    Definition { subject: Subject::Task, confirmed, ..Definition::of_agent(name, help, Gauge, unit) }
+    let source = "the task's resources, from its orchestrator or the configuration";
+    Definition { subject: Subject::Task, source, confirmed: &[Confirmed::Machine], ..agent(name, help, Gauge, unit) }
 }
 
 /// Declares definitions, and a list of them all.
@@ -63,10 +64,6 @@ definitions! {
         "seconds",
     )
     .by(&["process"]);
-    REQUESTED_CPUS = requested("task_requested_cpus", "Processors that were requested for the task.", "numeric")
-        .computed("the resource cpus that the configuration or the orchestrator names");
-    REQUESTED_MEMORY = requested("task_requested_mem_bytes", "Memory that was requested for the task.", "bytes")
-        .computed("the resource mem that the configuration or the orchestrator names");
     WARNINGS = agent("wca_warning_count", "Warnings in the log.", Counter, "numeric").by(&["module"]);
     ERRORS = agent("wca_error_count", "Errors in the log.", Counter, "numeric").by(&["module"]);
     STORED = agent("wca_storage_stored_samples", "Samples that the storage took.", Counter, "numeric").by(&["storage"]);
@@ -87,6 +84,8 @@ definitions! {
         Gauge,
         "timestamp",
     );
+    REQUESTED_CPUS = requested("task_requested_cpus", "Processors that were requested for the task.", "numeric");
+    REQUESTED_MEMORY = requested("task_requested_mem_bytes", "Memory that was requested for the task.", "bytes");
     CALLS = policy("wca_policy_calls", "Calls of the policy that ended.", Counter);
     FAILURES = policy("wca_policy_failures", "Calls that failed or were stopped.", Counter);
     MISSED = policy("wca_policy_missed", "Ticks without a call of the policy.", Counter);

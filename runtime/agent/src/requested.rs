@@ -5,7 +5,7 @@ use wca_model::{Definition, Roster, Sample, Task};
 use crate::definitions::{REQUESTED_CPUS, REQUESTED_MEMORY};
 
 /// Resources that are metrics of a task.
-const REQUESTED: [(&str, &Definition); 2] = [("cpus", &REQUESTED_CPUS), ("mem", &REQUESTED_MEMORY)];
+static REQUESTED: [(&str, &Definition); 2] = [("cpus", &REQUESTED_CPUS), ("mem", &REQUESTED_MEMORY)];
 
 /// The metrics of all tasks of which something is known.
 pub(crate) fn of_tasks(roster: &Roster) -> Vec<Sample> {

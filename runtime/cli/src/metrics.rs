@@ -17,7 +17,7 @@ pub(crate) fn metrics(arguments: &MetricsArguments) {
 fn definitions() -> Vec<Described> {
     let mut all = wca_kernel::definitions();
     all.extend(wca_agent::definitions());
-    all.sort_by_key(|one| (one.definition.subject, one.definition.name));
+    all.sort_by(|one, other| (one.subject, &one.info.name).cmp(&(other.subject, &other.info.name)));
     all
 }
 
@@ -25,13 +25,10 @@ fn definitions() -> Vec<Described> {
 fn list(all: &[Described]) -> String {
     let mut text = String::new();
     for one in all {
-        let definition = &one.definition;
-        let levels = match definition.levels {
-            [] => String::new(),
-            levels => format!(", by {}", levels.join(", ")),
-        };
-        let _ = writeln!(text, "{} ({}, {}{levels})", definition.name, definition.kind.as_str(), definition.unit);
-        let _ = writeln!(text, "    {}", definition.help);
+        let info = &one.info;
+        let levels = if info.levels.is_empty() { String::new() } else { format!(", by {}", info.levels.join(", ")) };
+        let _ = writeln!(text, "{} ({}, {}{levels})", info.name, info.kind.as_str(), info.unit);
+        let _ = writeln!(text, "    {}", info.help);
         let sources = match () {
             () if one.v1 == one.v2 => vec![("source", &one.v1)],
             () => vec![("cgroup v1", &one.v1), ("cgroup v2", &one.v2)],
@@ -39,10 +36,10 @@ fn list(all: &[Described]) -> String {
         for (version, source) in sources.into_iter().filter(|(_, source)| !source.is_empty()) {
             let _ = writeln!(text, "    {version}: {source}");
         }
-        if !definition.formula.is_empty() {
-            let _ = writeln!(text, "    value: {}", definition.formula);
+        if !one.formula.is_empty() {
+            let _ = writeln!(text, "    value: {}", one.formula);
         }
-        let _ = writeln!(text, "    confirmed: {}", confirmed(definition.confirmed));
+        let _ = writeln!(text, "    confirmed: {}", confirmed(one.confirmed));
     }
     text
 }
@@ -74,7 +71,7 @@ fn page(all: &[Described]) -> String {
         (Subject::Agent, "The agent"),
         (Subject::Policy, "Policies, what they find and what they ask for"),
     ] {
-        let own: Vec<&Described> = all.iter().filter(|one| one.definition.subject == subject).collect();
+        let own: Vec<&Described> = all.iter().filter(|one| one.subject == subject).collect();
         let _ = writeln!(text, "\n## {title}\n");
         table(&mut text, subject, &own);
     }
@@ -93,17 +90,17 @@ fn table(text: &mut String, subject: Subject, all: &[&Described]) {
     let columns = [&["metric", "kind", "unit", "by", "what it is"], sources, &["value", "confirmed"]].concat();
     let _ = writeln!(text, "| {} |\n|{}", columns.join(" | "), "---|".repeat(columns.len()));
     for one in all {
-        let definition = &one.definition;
+        let info = &one.info;
         let source: &[&str] = match subject {
             Subject::Task => &[&one.v1, &one.v2],
             Subject::Machine => &[&one.v1],
             Subject::Agent | Subject::Policy => &[],
         };
-        let name = format!("`{}`", definition.name);
-        let levels = definition.levels.iter().map(|level| format!("`{level}`")).collect::<Vec<_>>().join(", ");
-        let confirmed = confirmed(definition.confirmed);
-        let first = [name.as_str(), definition.kind.as_str(), definition.unit, &levels, definition.help];
-        let cells = [&first, source, &[definition.formula, confirmed.as_str()]].concat();
+        let name = format!("`{}`", info.name);
+        let levels = info.levels.iter().map(|level| format!("`{level}`")).collect::<Vec<_>>().join(", ");
+        let confirmed = confirmed(one.confirmed);
+        let first = [name.as_str(), info.kind.as_str(), &info.unit, &levels, &info.help];
+        let cells = [&first, source, &[one.formula.as_str(), confirmed.as_str()]].concat();
         let cells: Vec<String> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
         let _ = writeln!(text, "| {} |", cells.join(" | "));
     }
@@ -131,10 +128,10 @@ mod tests {
     fn each_metric_has_one_name_one_sentence_and_was_confirmed() {
         let mut names = HashSet::new();
         for one in definitions() {
-            let definition = one.definition;
-            assert!(names.insert(definition.name), "{} stands twice", definition.name);
-            assert!(definition.help.ends_with('.') && !definition.unit.is_empty(), "{}", definition.name);
-            assert!(!definition.confirmed.is_empty(), "{}", definition.name);
+            let info = one.info;
+            assert!(names.insert(info.name.clone()), "{} stands twice", info.name);
+            assert!(info.help.ends_with('.') && !info.unit.is_empty(), "{}", info.name);
+            assert!(!one.confirmed.is_empty(), "{}", info.name);
         }
     }
 

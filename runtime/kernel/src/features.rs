@@ -13,7 +13,7 @@ mod resctrl;
 
 use crate::Roots;
 
-pub(crate) use family::{DEFINITIONS, Features};
+pub(crate) use family::{Features, described};
 
 /// Something that a machine can have.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use wca_model::{Confirmed, MetricInfo, MetricKind};
 
 pub(crate) use crate::metrics::cgroup::{CgroupFile, CgroupPart, CgroupRead};
 pub(crate) use crate::metrics::machine::{Found, MachineRead};
-pub(crate) use crate::metrics::table::{MACHINE, TASKS, part, part_count};
+pub(crate) use crate::metrics::table::{BOTH, MACHINE, TASKS, TEST_BED, part, part_count};
 
 /// A metric and where it is found.
 pub(crate) struct Metric {

@@ -28,3 +28,4 @@ mod told;
 mod values;
 
 pub(crate) use family::Monitoring;
+pub(crate) use values::described;

@@ -3,12 +3,13 @@
 mod file;
 mod keys;
 
-use wca_model::{MetricInfo, MetricKind};
+use wca_model::{Definition, Described, MetricKind, Subject};
 
 use crate::cgroup::Hierarchies;
 use crate::cgroup::processes::Listed;
 use crate::error::excerpt;
 use crate::family::{Family, FamilyMetric, Moment};
+use crate::metrics::TEST_BED;
 use crate::sched::file::{Number, numbers};
 use crate::sched::keys::{Way, way};
 use crate::task_processes::{TaskProcesses, cgroups_of};
@@ -16,10 +17,30 @@ use crate::{Lines, Notice, Roots, TaskCgroups};
 
 /// The file of a thread.
 const FILE: &str = "sched";
-/// Name of the metric of keys.
-const STAT: &str = "task_sched_stat";
-/// Name of the metric of NUMA faults.
-const FAULTS: &str = "task_sched_stat_numa_faults";
+const STAT: Definition = Definition {
+    name: "task_sched_stat",
+    help: "Each number that the scheduler has of the task's threads that live: their sum, or the greatest of maxima.",
+    kind: MetricKind::Counter,
+    unit: "numeric",
+    levels: &["key"],
+    subject: Subject::Task,
+    source: "/proc/TID/sched",
+    formula: "sum over threads; of maxima the greatest",
+    confirmed: TEST_BED,
+};
+const FAULTS: Definition = Definition {
+    name: "task_sched_stat_numa_faults",
+    help: "Page faults by which automatic NUMA balancing learns where memory is used, of the task's threads that live, as they are \
+           remembered.",
+    levels: &["numa_node", "fault_type"],
+    formula: "sum over threads",
+    ..STAT
+};
+
+/// Both metrics in words.
+pub(crate) fn described() -> Vec<Described> {
+    [STAT, FAULTS].map(Described::from).into()
+}
 
 /// Reads /proc/TID/sched of each thread of the tasks.
 pub(crate) struct Sched {
@@ -67,9 +88,9 @@ impl Sched {
         let files = &self.files;
         *self.is_available.get_or_insert_with(|| {
             let exists = files.exists(FILE);
-            if !exists && moment.said.first(STAT) {
+            if !exists && moment.said.first(STAT.name) {
                 let reason = "/proc/self/sched is not there: it takes a kernel with CONFIG_SCHED_DEBUG".to_owned();
-                moment.notices.push(Notice::NotMeasured { metric: STAT, reason });
+                moment.notices.push(Notice::NotMeasured { metric: STAT.name, reason });
             }
             exists
         })
@@ -170,31 +191,13 @@ impl Known {
 
 impl Family for Sched {
     fn metrics(&self) -> Vec<FamilyMetric> {
-        let info = |name: &str, help: &str, levels: &[&str]| MetricInfo {
-            name: name.to_owned(),
-            help: help.to_owned(),
-            kind: MetricKind::Counter,
-            unit: "numeric".to_owned(),
-            levels: levels.iter().map(|level| (*level).to_owned()).collect(),
-            per_task: true,
-        };
         vec![
             FamilyMetric {
-                info: info(
-                    STAT,
-                    "Each number that the scheduler has of the task's threads that live: their sum, or the greatest of maxima \
-                     (/proc/TID/sched).",
-                    &["key"],
-                ),
+                info: STAT.info(),
                 series: self.known.keys.iter().map(|(key, _)| vec![key.clone()]).collect(),
             },
             FamilyMetric {
-                info: info(
-                    FAULTS,
-                    "Page faults by which automatic NUMA balancing learns where memory is used, of the task's threads that live, \
-                     as they are remembered (/proc/TID/sched).",
-                    &["numa_node", "fault_type"],
-                ),
+                info: FAULTS.info(),
                 series: self.known.faults.iter().map(|(node, kind)| vec![node.clone(), kind.clone()]).collect(),
             },
         ]

@@ -10,21 +10,51 @@ mod search;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use wca_model::{MetricInfo, MetricKind, TaskKey};
+use wca_model::{Definition, Described, MetricKind, Subject, TaskKey};
 
 use crate::cgroup::Hierarchies;
 use crate::cgroup::processes::Listed;
 use crate::error::excerpt;
 use crate::family::{Family, FamilyMetric, Moment};
+use crate::metrics::{BOTH, TEST_BED};
 use crate::task_processes::{TaskProcesses, cgroups_of};
 use crate::wanted;
 use crate::working_set::referenced::referenced;
 use crate::working_set::search::{Progress, Search};
 use crate::{Notice, Roots, TaskCgroups};
 
-const REFERENCED: &str = "task_wss_referenced_bytes";
-const OVERHEAD: &str = "task_wss_measure_overhead_seconds";
-const WORKING_SET: &str = "task_working_set_size_bytes";
+const REFERENCED: Definition = Definition {
+    name: "task_wss_referenced_bytes",
+    help: "Memory that the task's processes have touched since the marks were reset, shared memory once for each of them.",
+    kind: MetricKind::Gauge,
+    unit: "bytes",
+    levels: &[],
+    subject: Subject::Task,
+    source: "Referenced of /proc/PID/smaps_rollup, else of /proc/PID/smaps",
+    formula: "sum over processes",
+    confirmed: BOTH,
+};
+const OVERHEAD: Definition = Definition {
+    name: "task_wss_measure_overhead_seconds",
+    help: "Time that the agent has spent on reading and resetting the marks of the task's memory.",
+    kind: MetricKind::Counter,
+    unit: "seconds",
+    source: "the clock, around /proc/PID/smaps_rollup and /proc/PID/clear_refs",
+    ..REFERENCED
+};
+const WORKING_SET: Definition = Definition {
+    name: "task_working_set_size_bytes",
+    help: "Memory that the task works with: what it had touched when that stopped to grow.",
+    source: "task_wss_referenced_bytes, task_mem_bandwidth_bytes",
+    formula: "task_wss_referenced_bytes after wss_stable_cycles in which it grew by less than wss_membw_threshold of the traffic",
+    confirmed: TEST_BED,
+    ..REFERENCED
+};
+
+/// All metrics in words.
+pub(crate) fn described() -> Vec<Described> {
+    [REFERENCED, OVERHEAD, WORKING_SET].map(Described::from).into()
+}
 
 /// Reads /proc/PID/smaps_rollup of each process of the tasks, and writes clear_refs.
 pub(crate) struct WorkingSets {
@@ -77,10 +107,10 @@ impl WorkingSets {
         *self.source.get_or_insert_with(|| {
             // The sum over all mappings, which the kernel has made itself since Linux 4.14, is far cheaper than their list.
             let source = ["smaps_rollup", "smaps"].into_iter().find(|name| files.exists(name));
-            if source.is_none() && moment.said.first(REFERENCED) {
+            if source.is_none() && moment.said.first(REFERENCED.name) {
                 let reason =
                     "/proc/self/smaps is not there: it takes a kernel with CONFIG_PROC_PAGE_MONITOR".to_owned();
-                moment.notices.push(Notice::NotMeasured { metric: REFERENCED, reason });
+                moment.notices.push(Notice::NotMeasured { metric: REFERENCED.name, reason });
             }
             source
         })
@@ -131,37 +161,9 @@ impl WorkingSets {
 
 impl Family for WorkingSets {
     fn metrics(&self) -> Vec<FamilyMetric> {
-        let metric = |name: &str, help: &str, kind, unit: &str| FamilyMetric {
-            info: MetricInfo {
-                name: name.to_owned(),
-                help: help.to_owned(),
-                kind,
-                unit: unit.to_owned(),
-                levels: Vec::new(),
-                per_task: true,
-            },
-            series: vec![Vec::new()],
-        };
-        let mut metrics = vec![
-            metric(
-                REFERENCED,
-                "Memory that the task's processes have touched since the marks were reset, shared memory once for each of them \
-                 (Referenced of /proc/PID/smaps_rollup).",
-                MetricKind::Gauge,
-                "bytes",
-            ),
-            metric(
-                OVERHEAD,
-                "Time that the agent has spent on reading and resetting the marks of the task's memory.",
-                MetricKind::Counter,
-                "seconds",
-            ),
-        ];
-        if self.search.is_some() {
-            let help = "Memory that the task works with: what it had touched when that stopped to grow.";
-            metrics.push(metric(WORKING_SET, help, MetricKind::Gauge, "bytes"));
-        }
-        metrics
+        let metric = |definition: Definition| FamilyMetric { info: definition.info(), series: vec![Vec::new()] };
+        let found = self.search.is_some().then_some(WORKING_SET);
+        [REFERENCED, OVERHEAD].into_iter().chain(found).map(metric).collect()
     }
 
     fn set_tasks(&mut self, tasks: &[TaskCgroups]) {
@@ -180,10 +182,10 @@ impl Family for WorkingSets {
     fn read(&mut self, moment: &mut Moment<'_>) -> bool {
         let Some(source) = self.source(moment) else { return false };
         let rows = self.tasks.len();
-        if self.search.is_some() && moment.traffic.is_empty() && rows > 0 && moment.said.first(WORKING_SET) {
+        if self.search.is_some() && moment.traffic.is_empty() && rows > 0 && moment.said.first(WORKING_SET.name) {
             let reason =
                 "it takes task_mem_bandwidth_bytes, which needs resctrl with memory bandwidth monitoring".to_owned();
-            moment.notices.push(Notice::NotMeasured { metric: WORKING_SET, reason });
+            moment.notices.push(Notice::NotMeasured { metric: WORKING_SET.name, reason });
         }
         for row in 0..rows {
             let referenced = self.read_task(row, source, moment);

@@ -206,6 +206,7 @@ fn the_catalogue_says_what_stands_where() {
             ("task_pressure_seconds", counter, "seconds", true),
             ("task_subcontainers", gauge, "numeric", true),
             ("task_up", counter, "numeric", true),
+            ("wca_feature_available", gauge, "numeric", false),
         ]
     );
     assert_eq!((catalog.columns_of("task_mem_usage_bytes"), catalog.columns.len()), (12..13, 23));

@@ -29,19 +29,34 @@ pub struct Definition {
 /// A metric as its page describes it.
 #[derive(Clone, Debug)]
 pub struct Described {
-    /// What the code goes by.
-    pub definition: Definition,
+    /// What a catalogue says of it.
+    pub info: MetricInfo,
+    /// Whose value it is.
+    pub subject: Subject,
     /// Where it is found on a machine with cgroup v1; empty where it is not.
     pub v1: String,
     /// Where it is found on a machine with cgroup v2; empty where it is not.
     pub v2: String,
+    /// How it is computed from other metrics; empty where it is not.
+    pub formula: String,
+    /// Where it was seen to be right.
+    pub confirmed: &'static [Confirmed],
+}
+
+impl Described {
+    /// One of which the code makes what the catalogue says, and that is found in the same place whatever the version of cgroups.
+    #[must_use]
+    pub fn new(info: MetricInfo, source: &str, formula: &str, confirmed: &'static [Confirmed]) -> Self {
+        let subject = if info.per_task { Subject::Task } else { Subject::Machine };
+        let (v1, v2, formula) = (source.to_owned(), source.to_owned(), formula.to_owned());
+        Self { info, subject, v1, v2, formula, confirmed }
+    }
 }
 
 impl From<Definition> for Described {
-    /// Of one that is found in the same place whatever the version of cgroups.
     fn from(definition: Definition) -> Self {
-        let source = definition.source.to_owned();
-        Self { definition, v1: source.clone(), v2: source }
+        let Definition { source, formula, confirmed, subject, .. } = definition;
+        Self { subject, ..Self::new(definition.info(), source, formula, confirmed) }
     }
 }
 

@@ -11,6 +11,7 @@
 mod churn;
 #[path = "../common/mod.rs"]
 mod common;
+mod defined;
 mod ends;
 mod labels;
 mod logs;

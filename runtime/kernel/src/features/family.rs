@@ -1,6 +1,6 @@
 //! Features as a metric.
 
-use wca_model::{Confirmed, Definition, MetricKind, Subject};
+use wca_model::{Confirmed, Definition, Described, MetricKind, Subject};
 
 use super::{Feature, features};
 use crate::family::{Family, FamilyMetric, Moment};
@@ -19,8 +19,10 @@ const AVAILABLE: Definition = Definition {
     confirmed: &[Confirmed::Machine, Confirmed::TestBed],
 };
 
-/// Metrics of this family.
-pub(crate) const DEFINITIONS: &[Definition] = &[AVAILABLE];
+/// The metric in words.
+pub(crate) fn described() -> Vec<Described> {
+    vec![AVAILABLE.into()]
+}
 
 /// The features of the machine, as they were when it was looked at last.
 pub(crate) struct Features {

@@ -45,7 +45,7 @@ impl Metric {
             Source::Node { file, read } => both(format!("/sys/devices/system/node/nodeN/{file}{}", read.text())),
             Source::Platform(fact) => both(fact.source().into()),
         };
-        Described { definition: self.definition(), v1, v2 }
+        Described { v1, v2, ..Described::from(self.definition()) }
     }
 }
 
@@ -155,7 +155,7 @@ mod tests {
     )]
     #[case("task_io_writes", "blkio.throttle.io_serviced Write", "io.stat wios")]
     fn sources_are_named(#[case] name: &str, #[case] v1: &str, #[case] v2: &str) {
-        let described = definitions().into_iter().find(|one| one.definition.name == name).unwrap();
+        let described = definitions().into_iter().find(|one| one.info.name == name).unwrap();
         assert_eq!((described.v1.as_str(), described.v2.as_str()), (v1, v2));
     }
 }

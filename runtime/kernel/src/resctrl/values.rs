@@ -1,8 +1,9 @@
 //! The values of a task and the metrics that they are.
 
-use wca_model::{MetricInfo, MetricKind};
+use wca_model::{Described, MetricInfo, MetricKind};
 
 use crate::family::FamilyMetric;
+use crate::metrics::TEST_BED;
 use crate::resctrl::layout::Domain;
 use crate::resctrl::mount::Event;
 
@@ -160,6 +161,21 @@ pub(super) fn metrics(kinds: &[Kind], domains: &[Domain]) -> Vec<FamilyMetric> {
             [metric(*kind, sum, &[], vec![vec![]]), metric(*kind, each, &["domain_id"], ids().collect())]
         })
         .collect()
+}
+
+/// All of them in words (Documentation/filesystems/resctrl.rst, "Resource monitoring").
+pub(crate) fn described() -> Vec<Described> {
+    let of = |kind: Kind| {
+        let (file, formula) = match kind {
+            Kind::Occupancy => ("llc_occupancy", ""),
+            Kind::Total => ("mbm_total_bytes", ""),
+            Kind::Local => ("mbm_local_bytes", ""),
+            Kind::Remote => ("mbm_total_bytes, mbm_local_bytes", "total - local, never less than before"),
+        };
+        let source = format!("mon_data/mon_L3_*/{file} of the task's mon group in resctrl");
+        metrics(&[kind], &[]).into_iter().map(move |metric| Described::new(metric.info, &source, formula, TEST_BED))
+    };
+    Kind::ALL.into_iter().flat_map(of).collect()
 }
 
 #[cfg(test)]
