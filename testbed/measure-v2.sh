@@ -26,10 +26,10 @@ runner: !MeasurementRunner
   sched: nr_|wait_
   wss_reset_interval: 2
   wss_stable_cycles: 1
-  wss_membw_threshold: 1
+  wss_membw_threshold: 1.0
 YAML
 chmod 644 /config.yaml
-/test/wca -c /config.yaml --root --iterations 4
+/test/wca -c /config.yaml --root --iterations 8
 echo 'METRICS BEGIN'
 cat /metrics.prom
 echo 'METRICS END'

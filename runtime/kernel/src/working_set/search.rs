@@ -38,7 +38,7 @@ impl Progress {
         {
             let growth = referenced - referenced_before;
             // What ends or is given back makes it shrink; a little of that is no change.
-            let is_small = -growth < referenced / 50.0;
+            let is_small = growth >= 0.0 || -growth < referenced / 50.0;
             let is_stable = is_small && growth.max(0.0) < (traffic - traffic_before) * search.threshold;
             match (is_stable, self.stable) {
                 (false, _) => self.stable = 0,
@@ -96,6 +96,7 @@ mod tests {
     #[rstest]
     #[case::it_grows(&[1e6, 2e6, 3e6, 4e6, 5e6, 6e6, 7e6], None)]
     #[case::it_grows_and_stops(&[1e6, 1e6, 1e6, 1e6, 9e6, 9e6, 9.05e6], Some(9.025e6))]
+    #[case::it_is_nothing(&[0.0; 6], Some(0.0))]
     #[case::it_shrinks_a_little(&[1e6, 1e6, 1e6, 1e8, 0.99e8, 0.98e8], Some(0.985e8))]
     #[case::it_shrinks_much(&[1e6, 1e6, 1e6, 1e8, 0.9e8, 0.8e8], None)]
     #[case::it_stops_and_goes_on(&[1e6, 1e6, 1e6, 1e6, 1e6, 9e6, 9e6], None)]
