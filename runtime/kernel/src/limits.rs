@@ -23,6 +23,11 @@ pub fn raise_descriptor_limit() -> Result<u64, KernelError> {
     Ok(descriptor_limit())
 }
 
+/// How many of these files looking for populated cgroups may keep open, besides what is read of them.
+pub(crate) fn walker_descriptors() -> u64 {
+    descriptor_limit() / 16
+}
+
 /// How many files this process may have open.
 pub(crate) fn descriptor_limit() -> u64 {
     getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)

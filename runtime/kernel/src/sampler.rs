@@ -14,7 +14,7 @@ use crate::cgroup::sum::Sum;
 use crate::cgroup::{Hierarchies, relative_cgroup_path};
 use crate::family::{Family, Moment};
 use crate::features::Features;
-use crate::limits::descriptor_limit;
+use crate::limits::{descriptor_limit, walker_descriptors};
 use crate::machine::{Machine, MachineMetric};
 use crate::metrics::TaskFact;
 use crate::perf::{TaskCounters, UncoreCounters};
@@ -83,7 +83,8 @@ impl Sampler {
     #[must_use]
     pub fn new(roots: &Roots, hierarchies: &Hierarchies, wanted: Wanted) -> Self {
         let limit = descriptor_limit();
-        let budget = usize::try_from(limit.saturating_sub(RESERVE).max(limit / 2)).unwrap_or(usize::MAX);
+        let others = RESERVE + walker_descriptors();
+        let budget = usize::try_from(limit.saturating_sub(others).max(limit / 2)).unwrap_or(usize::MAX);
         let labels = Labels::new();
         let (plan, notices) = Plan::new(hierarchies, &labels);
         let mut opener = Opener::new(hierarchies, budget);
@@ -152,7 +153,7 @@ impl Sampler {
     }
 
     /// How many files of cgroups may stay open: by default the limit of the process at the time of [`Sampler::new`] less
-    /// 256, which its other parts may need. Files beyond are opened for each reading.
+    /// a sixteenth for finding cgroups and 256, which its other parts may need. Files beyond are opened for each reading.
     pub fn set_descriptor_budget(&mut self, files: usize) {
         self.budget = files;
         self.opener.budget = files;

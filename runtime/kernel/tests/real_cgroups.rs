@@ -7,7 +7,9 @@ use std::fs;
 use std::path::PathBuf;
 
 use common::{Machine, Sleeper, real_cgroup, task_path, unique};
-use wca_kernel::{Hierarchies, KernelError, Limits, Roots, Sampler, Scratch, TaskCgroups, Wanted, populated};
+use wca_kernel::{
+    Hierarchies, KernelError, Limits, Roots, Sampler, Scratch, TaskCgroups, TreeWalker, Wanted, populated,
+};
 use wca_model::TaskKey;
 
 fn task(key: u64, cgroup: &str) -> TaskCgroups {
@@ -125,6 +127,31 @@ fn a_cgroup_with_a_living_process_stays_and_that_is_said() {
         fs::remove_dir(dir).unwrap();
     }
     assert_eq!(remaining(&hierarchies, &unique("living")), Vec::<PathBuf>::new());
+}
+
+/// Whether the walker finds the cgroup of this path populated.
+fn finds(walker: &mut TreeWalker, path: &str) -> bool {
+    walker.walk().cgroups.iter().any(|cgroup| cgroup.path == format!("/{path}"))
+}
+
+#[test]
+fn processes_that_come_and_go_are_seen_at_each_walk_in_a_cgroup_that_stays_and_in_one_made_anew() {
+    let Some((hierarchies, scratch)) = real_cgroup("processes_that_come_and_go", "walked") else { return };
+    let path = unique("walked");
+    let mut walker = TreeWalker::new(&hierarchies, Limits::default());
+    let mut scratch = Some(scratch);
+    for round in 0..6 {
+        assert!(!finds(&mut walker, &path), "{round}: empty");
+        let sleeper = Sleeper::start();
+        scratch.as_ref().unwrap().add_process(sleeper.id()).unwrap();
+        assert!(finds(&mut walker, &path) && finds(&mut walker, &path), "{round}: with a process");
+        drop(sleeper);
+        assert!(!finds(&mut walker, &path), "{round}: empty again");
+        if round % 2 == 1 {
+            scratch.take().unwrap().remove().unwrap();
+            scratch = Some(Scratch::create(&hierarchies, &path).unwrap());
+        }
+    }
 }
 
 #[test]

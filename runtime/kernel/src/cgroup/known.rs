@@ -1,6 +1,7 @@
 //! What is known of a cgroup over all hierarchies.
 
 use std::collections::HashMap;
+use std::os::fd::OwnedFd;
 
 use crate::cgroup::tree::{identity_in, identity_of};
 use crate::cgroup::walk::Listing;
@@ -20,6 +21,8 @@ pub(crate) struct Known {
     lives: u64,
     /// The hierarchy that is asked first.
     pub asked: Option<usize>,
+    /// Its cgroup.procs there, where it is kept open.
+    pub procs: Option<OwnedFd>,
     /// Whether it held a process when it was last asked.
     pub is_populated: bool,
     /// Whether no hierarchy has a process in it, and nobody wrote a file of it since they were asked.
@@ -28,7 +31,7 @@ pub(crate) struct Known {
 
 /// The cgroups of all hierarchies, level by level, with what was known of those that are as they were.
 pub(crate) fn merged(listings: &mut [Option<Listing>], hierarchies: &Hierarchies, before: Vec<Known>) -> Vec<Known> {
-    let before: HashMap<String, Known> = before.into_iter().map(|known| (known.path.clone(), known)).collect();
+    let mut before: HashMap<String, Known> = before.into_iter().map(|known| (known.path.clone(), known)).collect();
     let mut places: HashMap<&str, usize> = HashMap::new();
     let mut all: Vec<Known> = Vec::new();
     for (at, listing) in listings.iter().enumerate() {
@@ -44,9 +47,10 @@ pub(crate) fn merged(listings: &mut [Option<Listing>], hierarchies: &Hierarchies
         }
     }
     for known in &mut all {
-        let before = before.get(&known.path).filter(|before| before.lives == known.lives);
-        known.asked = before.and_then(|before| before.asked);
-        known.is_quiet &= before.is_some_and(|before| before.is_quiet);
+        let before = before.remove(&known.path).filter(|before| before.lives == known.lives);
+        known.is_quiet &= before.as_ref().is_some_and(|before| before.is_quiet);
+        known.asked = before.as_ref().and_then(|before| before.asked);
+        known.procs = before.and_then(|before| before.procs);
     }
     for listed in listings.iter_mut().flatten().flat_map(|listing| &mut listing.cgroups) {
         listed.is_new = false;
@@ -64,6 +68,7 @@ impl Known {
             identity: None,
             lives: 0,
             asked: None,
+            procs: None,
             is_populated: false,
             is_quiet: true,
         }

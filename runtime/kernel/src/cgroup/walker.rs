@@ -1,8 +1,9 @@
 //! Finding the populated cgroups again and again.
 
 use std::collections::HashSet;
+use std::os::fd::OwnedFd;
 
-use rustix::io::{Errno, read, retry_on_intr};
+use rustix::io::{Errno, pread, retry_on_intr};
 
 use crate::Notice;
 use crate::cgroup::known::{Known, merged};
@@ -10,6 +11,7 @@ use crate::cgroup::walk::{Listing, Root, trouble_of};
 use crate::cgroup::watch::{Change, Watches};
 use crate::cgroup::{Hierarchies, Hierarchy, Limits, PopulatedCgroup, Tree, Version};
 use crate::files::open_below;
+use crate::limits::walker_descriptors;
 
 /// Finds every cgroup of any hierarchy that has a process in itself, as [`crate::populated`] does, for those who look at
 /// each tick.
@@ -36,6 +38,8 @@ pub struct TreeWalker {
     known: Vec<Known>,
     tree: Tree,
     has_changed: bool,
+    /// How many files may stay open. The sampler has most of what the process may have.
+    descriptors: usize,
     /// Reused for the path of a file.
     path: String,
 }
@@ -45,7 +49,8 @@ impl TreeWalker {
     #[must_use]
     pub fn new(hierarchies: &Hierarchies, limits: Limits) -> Self {
         let watches = Watches::new(hierarchies.all().iter().map(only_by_writing));
-        Self { watches, is_watching: true, ..Self::once(hierarchies, limits) }
+        let descriptors = usize::try_from(walker_descriptors()).unwrap_or(usize::MAX);
+        Self { watches, is_watching: true, descriptors, ..Self::once(hierarchies, limits) }
     }
 
     /// How many directories may be watched: by default half of fs.inotify.max_user_watches, which all processes of a user
@@ -70,6 +75,7 @@ impl TreeWalker {
             known: Vec::new(),
             tree: Tree::default(),
             has_changed: false,
+            descriptors: 0,
             path: String::new(),
         }
     }
@@ -184,6 +190,7 @@ impl TreeWalker {
             .iter()
             .map(|listing| listing.as_ref().map(|listing| listing.denied.clone()).unwrap_or_default())
             .collect();
+        let mut kept = self.known.iter().filter(|known| known.procs.is_some()).count();
         for known in &mut self.known {
             // Over the limit nobody needs to be asked any more.
             let mut is_populated = false;
@@ -196,13 +203,19 @@ impl TreeWalker {
                     if known.is_quiet && is_all_watched && only_by_writing(&all[at]) {
                         continue;
                     }
-                    match holds_process(root, &known.path, &mut self.path) {
-                        Ok(true) => {
+                    let before = known.procs.take().filter(|_| known.asked == Some(at));
+                    kept -= usize::from(before.is_some());
+                    match holds_process(before, root, &known.path, &mut self.path) {
+                        Ok(Some(procs)) => {
+                            if all[at].version == Version::V2 && kept < self.descriptors {
+                                known.procs = Some(procs);
+                                kept += 1;
+                            }
                             known.asked = Some(at);
                             is_populated = true;
                             break;
                         }
-                        Ok(false) => {}
+                        Ok(None) => {}
                         Err(error) => {
                             is_quiet = false;
                             let hierarchy = &all[at];
@@ -239,17 +252,23 @@ fn only_by_writing(hierarchy: &Hierarchy) -> bool {
     hierarchy.version == Version::V1 && !hierarchy.has("cpuset")
 }
 
-/// Whether a process is in a cgroup itself. One byte of cgroup.procs is enough to know. The file is opened each time: of a
-/// v1 file that stays open the kernel gives the list that it made up to a second ago (cgroup_pidlist_start).
-fn holds_process(root: &Root, cgroup: &str, path: &mut String) -> Result<bool, Errno> {
+/// Its cgroup.procs where a process is in a cgroup itself: one byte of it is enough to know. The file `before` is read where
+/// it is still open. That is for v2 alone: of a v1 file that stays open the kernel gives the list that it made up to a second
+/// ago (cgroup_pidlist_start), and of a v2 one it looks anew at each reading from the beginning (cgroup_procs_start).
+fn holds_process(
+    before: Option<OwnedFd>,
+    root: &Root,
+    cgroup: &str,
+    path: &mut String,
+) -> Result<Option<OwnedFd>, Errno> {
     path.clear();
     path.push_str(cgroup);
     path.push_str("/cgroup.procs");
-    let mut byte = [0u8; 1];
-    match open_below(&root.dir, path.as_str()).and_then(|file| retry_on_intr(|| read(&file, &mut byte))) {
-        Ok(count) => Ok(count > 0),
+    let procs = before.map_or_else(|| open_below(&root.dir, path.as_str()), Ok);
+    match procs.and_then(|procs| retry_on_intr(|| pread(&procs, &mut [0u8; 1], 0)).map(|count| (count, procs))) {
+        Ok((count, procs)) => Ok((count > 0).then_some(procs)),
         // The processes of a threaded cgroup are those of the cgroup above that began it (cgroup-v2.rst, Threads).
-        Err(Errno::OPNOTSUPP) => Ok(false),
+        Err(Errno::OPNOTSUPP) => Ok(None),
         Err(error) => Err(error),
     }
 }
