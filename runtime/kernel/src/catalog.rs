@@ -3,12 +3,12 @@
 use wca_model::{Catalog, Label, Series};
 
 use crate::cgroup::plan::Plan;
-use crate::family::Family;
+use crate::families::Families;
 use crate::machine::{Machine, MachineMetric};
 use crate::metrics::{MACHINE, Metric, TASKS};
 
 /// The catalogue of what is read now: metrics of which there is no series are left out.
-pub(crate) fn catalog(version: u64, plan: &Plan, machine: &Machine, families: &[Box<dyn Family>]) -> Catalog {
+pub(crate) fn catalog(version: u64, plan: &Plan, machine: &Machine, families: &Families) -> Catalog {
     let mut catalog = Catalog { version, ..Catalog::default() };
     for metric in MACHINE.iter().chain(TASKS) {
         // The tables are a few dozen rows long.
@@ -26,7 +26,7 @@ pub(crate) fn catalog(version: u64, plan: &Plan, machine: &Machine, families: &[
             catalog.metrics.push(metric.info());
         }
     }
-    for metric in families.iter().flat_map(|family| family.metrics()) {
+    for metric in families.metrics() {
         let Ok(index) = u32::try_from(catalog.metrics.len()) else { continue };
         if metric.series.is_empty() {
             continue;

@@ -42,11 +42,7 @@ pub(crate) struct FamilyMetric {
 }
 
 /// What a reading takes.
-#[allow(dead_code, reason = "the families that read by it come one by one")]
 pub(crate) struct Moment<'a> {
-    /// Unix time of the reading in seconds.
-    #[allow(dead_code, reason = "for families that measure durations")]
-    pub time: f64,
     /// Room for the content of one file, to be reused.
     pub buffer: &'a mut Vec<u8>,
     /// What the families before this one have found at [`Family::traffic`]; empty where none measures it.

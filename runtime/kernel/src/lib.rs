@@ -9,6 +9,7 @@ mod catalog;
 pub mod cgroup;
 mod definitions;
 mod error;
+mod families;
 mod family;
 mod features;
 mod files;

@@ -12,16 +12,11 @@ use crate::cgroup::opener::Opener;
 use crate::cgroup::plan::{Labels, Plan};
 use crate::cgroup::sum::Sum;
 use crate::cgroup::{Hierarchies, relative_cgroup_path};
-use crate::family::{Family, Moment};
-use crate::features::Features;
+use crate::families::Families;
 use crate::limits::{descriptor_limit, walker_descriptors};
 use crate::machine::{Machine, MachineMetric};
 use crate::metrics::TaskFact;
-use crate::perf::{TaskCounters, UncoreCounters};
-use crate::resctrl::Monitoring;
-use crate::sched::Sched;
-use crate::working_set::WorkingSets;
-use crate::{Lines, Notice, Roots, Wanted};
+use crate::{Notice, Roots, Wanted};
 
 /// A task and where its values are found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,8 +41,8 @@ pub struct Sampler {
     labels: Labels,
     plan: Plan,
     machine: Machine,
-    /// What is read in other ways, in the order of their values.
-    families: Vec<Box<dyn Family>>,
+    /// What is read in other ways.
+    families: Families,
     opener: Opener,
     tasks: Vec<TaskCgroups>,
     rows: Vec<Row>,
@@ -55,8 +50,6 @@ pub struct Sampler {
     /// The limit on open files at which the process ran out of them.
     starved_at: Option<u64>,
     buffer: Vec<u8>,
-    /// Bytes of memory traffic of each task, for families that need it of another one.
-    traffic: Vec<f64>,
     machine_took: Duration,
     sums: Vec<Sum>,
 }
@@ -96,7 +89,7 @@ impl Sampler {
             sums: vec![Sum::default(); plan.columns.len()],
             plan,
             machine: Machine::new(roots, &wanted),
-            families: families(roots, hierarchies, &wanted),
+            families: Families::new(roots, hierarchies, &wanted),
             roots: roots.clone(),
             wanted,
             opener,
@@ -105,7 +98,6 @@ impl Sampler {
             budget,
             starved_at: None,
             buffer: vec![0; BUFFER],
-            traffic: Vec::new(),
             machine_took: Duration::ZERO,
         };
         sampler.read_machine(unix_time());
@@ -126,12 +118,11 @@ impl Sampler {
         if wanted == self.wanted {
             return;
         }
-        self.wanted = wanted;
-        self.machine = Machine::new(&self.roots, &self.wanted);
-        self.families = families(&self.roots, &self.hierarchies, &self.wanted);
-        for family in &mut self.families {
-            family.set_tasks(&self.tasks);
+        if (&wanted.vmstat, &wanted.zoneinfo) != (&self.wanted.vmstat, &self.wanted.zoneinfo) {
+            self.machine = Machine::new(&self.roots, &wanted);
         }
+        self.families.want(&self.wanted, &wanted, &self.tasks);
+        self.wanted = wanted;
         self.read_machine(unix_time());
         self.renew_catalog();
     }
@@ -146,7 +137,7 @@ impl Sampler {
 
     /// Looks again at what is only looked at when the machine has changed.
     pub fn look_again(&mut self) {
-        let changed = self.families.iter_mut().fold(false, |changed, family| family.machine_changed() | changed);
+        let changed = self.families.machine_changed();
         if changed {
             self.renew_catalog();
         }
@@ -188,9 +179,7 @@ impl Sampler {
             self.rows.push(Row { key: task.key, cgroups, containers });
         }
         self.tasks = tasks.to_vec();
-        for family in &mut self.families {
-            family.set_tasks(tasks);
-        }
+        self.families.set_tasks(tasks);
         // The descriptors of those that are gone are closed before new ones are opened.
         drop(old);
         self.opener.open = self.rows.iter().flat_map(|row| &row.cgroups).map(CgroupFiles::open_count).sum();
@@ -229,16 +218,16 @@ impl Sampler {
             self.read_tasks(time, values);
             // What only this second reading found waits for the next tick, so that no tick reads more than twice.
         }
-        let mut has_changed = self.read_families(time);
+        let mut has_changed = self.read_families();
         let begun = Instant::now();
         has_changed |= self.read_machine(time);
         self.machine_took = begun.elapsed();
         if has_changed || has_learned {
             self.renew_catalog();
         }
-        values.extend(self.families.iter().flat_map(|family| family.columns()));
+        values.extend(self.families.columns());
         values.extend(self.machine.metrics.iter().flat_map(MachineMetric::values));
-        values.extend(self.families.iter().flat_map(|family| family.platform()));
+        values.extend(self.families.platform());
         std::mem::take(&mut self.opener.notices)
     }
 
@@ -302,16 +291,8 @@ impl Sampler {
     }
 
     /// Reads what is read in other ways; true where there are other series than before.
-    fn read_families(&mut self, time: f64) -> bool {
-        let Self { families, buffer, traffic, opener, .. } = self;
-        traffic.clear();
-        let mut has_changed = false;
-        for family in families {
-            let (said, notices) = (&mut opener.said, &mut opener.notices);
-            has_changed |= family.read(&mut Moment { time, buffer, traffic, said, notices });
-            traffic.extend_from_slice(family.traffic());
-        }
-        has_changed
+    fn read_families(&mut self) -> bool {
+        self.families.read(&mut self.buffer, &mut self.opener.said, &mut self.opener.notices)
     }
 
     fn read_machine(&mut self, time: f64) -> bool {
@@ -346,29 +327,6 @@ impl Sampler {
     fn renew_catalog(&mut self) {
         self.catalog = catalog(self.catalog.version + 1, &self.plan, &self.machine, &self.families);
     }
-}
-
-/// What is read in other ways than from files with a number for each metric.
-fn families(roots: &Roots, hierarchies: &Hierarchies, wanted: &Wanted) -> Vec<Box<dyn Family>> {
-    let mut families: Vec<Box<dyn Family>> = Vec::new();
-    if let Some(counters) = TaskCounters::new(roots, hierarchies, &wanted.perf) {
-        families.push(Box::new(counters));
-    }
-    if let Some(counters) = UncoreCounters::new(roots, &wanted.perf) {
-        families.push(Box::new(counters));
-    }
-    if let Some(monitoring) = Monitoring::new(roots, hierarchies, wanted.rdt_enabled) {
-        families.push(Box::new(monitoring));
-    }
-    if wanted.sched != Lines::Nothing {
-        families.push(Box::new(Sched::new(roots, hierarchies, wanted.sched.clone())));
-    }
-    // Behind the one that knows of memory traffic.
-    if let Some(working_set) = &wanted.working_set {
-        families.push(Box::new(WorkingSets::new(roots, hierarchies, working_set)));
-    }
-    families.push(Box::new(Features::new(roots)));
-    families
 }
 
 fn unix_time() -> f64 {
