@@ -24,6 +24,8 @@ use crate::report;
 
 /// Ticks before the first that counts: files are opened in them, and buffers grow.
 const WARM_UP: u64 = 3;
+/// What the descriptor of a counter leads to.
+const COUNTER: &str = "anon_inode:[perf_event]";
 /// How often it is looked whether a tick has been stored.
 const LOOK: Duration = Duration::from_millis(5);
 /// How long the loop may take to store its first tick, and how many intervals for each further one.
@@ -92,7 +94,11 @@ impl Loop {
             last = now;
         }
         measured.memory = [resident_memory(warden)?, resident_memory(agent)?];
-        measured.descriptors = [open_files(warden)?.len(), open_files(agent)?.len()];
+        let open = open_files(warden)?;
+        measured.counters = open.iter().filter(|target| target.as_os_str() == COUNTER).count();
+        measured.descriptors = [open.len(), open_files(agent)?.len()];
+        // Such as what cannot be counted here.
+        Some(self.log()).filter(|log| !log.is_empty()).iter().for_each(|log| report::lines(log.trim_end()));
         measured.files = floor.count();
         Ok(measured)
     }

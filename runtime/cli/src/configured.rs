@@ -15,7 +15,9 @@ use wca_config::{
 };
 use wca_log::{Form, Levels};
 use wca_sandbox::Origin;
-use wca_warden::{CompileLimits, FirstNumbers, OutputFile, Reload, Renewed, Wanted, WardenConfig, Written, wanted};
+use wca_warden::{
+    CompileLimits, FirstNumbers, OutputFile, Reload, Renewed, Wanted, WardenConfig, Written, misnamed_events, wanted,
+};
 
 use crate::arguments::{
     CheckArguments, LimitArguments, ProcessArguments, RegisterArguments, RunArguments, TasksArguments,
@@ -176,6 +178,13 @@ impl ConfigurationFile {
             Ok(configuration) => configuration,
             Err(errors) => return Ok(Err(render(&errors, &text))),
         };
+        let measurement = configuration.runner.measurement();
+        let misnamed = misnamed_events(measurement).into_iter();
+        let misnamed = misnamed.map(|(place, what)| ConfigError { place: Box::new(place), what, help: None });
+        let errors = ConfigErrors { errors: misnamed.collect() };
+        if !errors.errors.is_empty() {
+            return Ok(Err(render(&errors, &text)));
+        }
         let mut files = Vec::new();
         let registered = match self.registered(&configuration, first, &mut files)? {
             Ok(registered) => registered,
@@ -206,7 +215,6 @@ impl ConfigurationFile {
         };
         let runner = &configuration.runner;
         let policies = u32::try_from(runner.deciders().len())?;
-        let measurement = runner.measurement();
         let (wanted, interval) = (wanted(measurement)?, measurement.interval.duration());
         Ok(Ok(Reading { settings, files, outputs, policies, wanted, interval }))
     }

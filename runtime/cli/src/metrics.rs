@@ -55,7 +55,8 @@ const HEAD: &str = "\
 
 Every metric has the label `host`, those of `extra_labels`, and with `include_optional_labels` those of the machine. Those of a
 task have `task_id`, `task_name` and the task's own labels too. The column *by* has the labels by which a metric is divided
-besides. What a machine lacks is absent, never 0, and is said once in the log with what it would take; `wca doctor` says it again.
+besides. What a machine lacks is absent, never 0: `wca doctor` says what and what it would take, `wca tasks`
+of each task which files its cgroups lack. The log says once what is missing of that which a configuration asks for by name.
 
 The column *confirmed* says where a metric was seen to be right: on a *machine* with cgroup v1, in the *test bed*, a stock kernel
 in a virtual machine with cgroup v2, two NUMA nodes, Intel RDT and counters, or only on a *described tree*: files that were captured
@@ -76,7 +77,8 @@ fn page(all: &[Described]) -> String {
         table(&mut text, subject, &own);
     }
     text.push_str(
-        "\nWhat a component reports has the names that the component gives it; its own page, or `wca inspect`, tells them.\n",
+        "\nAn event that an operator names, as `name__rEEUU` in `event_names` or as `name/pmu/event=…/` in `uncore_event_names`, has \
+         that name: the whole of the first, of the second what stands before the `/`.\n\nWhat a component reports has the names that the component gives it; its own page, or `wca inspect`, tells them.\n",
     );
     text
 }

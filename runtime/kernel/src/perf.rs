@@ -12,6 +12,7 @@ mod layout;
 mod leaves;
 mod machine;
 mod microarchitecture;
+mod misnamed;
 mod online;
 mod retry;
 mod row;
@@ -26,6 +27,7 @@ mod wanted;
 mod window;
 
 pub(crate) use definitions::definitions;
+pub use misnamed::{misnamed_event, misnamed_uncore_event};
 pub(crate) use tasks::TaskCounters;
 pub(crate) use uncore::UncoreCounters;
 pub use wanted::{PerfWanted, UncoreWanted};

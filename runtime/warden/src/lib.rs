@@ -49,5 +49,5 @@ pub use run::run;
 pub use rundir::{RunDirError, SOCKET as OPERATOR_SOCKET};
 pub use start::Step;
 pub use user::UserError;
-pub use wanted::wanted;
+pub use wanted::{misnamed_events, wanted};
 pub use wca_kernel::Wanted;

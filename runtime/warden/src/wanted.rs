@@ -1,7 +1,9 @@
 //! What the operator's configuration wants measured.
 
 use wca_config::{CountingWindow, LinesChosen, Measurement, Place, UncoreEvents};
-use wca_kernel::{Lines, PerfWanted, PerfWindow, UncoreWanted, Wanted, WorkingSet};
+use wca_kernel::{
+    Lines, PerfWanted, PerfWindow, UncoreWanted, Wanted, WorkingSet, misnamed_event, misnamed_uncore_event,
+};
 use wca_pattern::PatternError;
 
 /// What a runner wants measured.
@@ -52,4 +54,17 @@ fn lines(chosen: &LinesChosen) -> Result<Lines, PatternError> {
         LinesChosen::Nothing => Ok(Lines::Nothing),
         LinesChosen::Matching(pattern) => Lines::matching(pattern),
     }
+}
+
+/// Events that a runner names and no machine has: where, and what is wrong with each.
+#[must_use]
+pub fn misnamed_events(measurement: &Measurement) -> Vec<(Place, String)> {
+    let named = |names: &[(String, Place)], wrong: fn(&str) -> Option<String>| -> Vec<(Place, String)> {
+        names.iter().filter_map(|(name, place)| Some((place.clone(), wrong(name)?))).collect()
+    };
+    let mut misnamed = named(&measurement.event_names.names, misnamed_event);
+    if let UncoreEvents::Groups(groups) = &measurement.uncore_events {
+        misnamed.extend(groups.iter().flat_map(|group| named(group, misnamed_uncore_event)));
+    }
+    misnamed
 }

@@ -19,6 +19,8 @@ pub(super) struct Measured {
     overrun: f64,
     /// Files that the floor reads.
     pub(super) files: usize,
+    /// Counters of events that the warden has open, which the floor does not read.
+    pub(super) counters: usize,
     /// Bytes of memory of warden and agent at the end.
     pub(super) memory: [u64; 2],
     /// Open descriptors of warden and agent at the end.
@@ -34,6 +36,7 @@ impl Measured {
             floor: Vec::new(),
             overrun: 0.0,
             files: 0,
+            counters: 0,
             memory: [0; 2],
             descriptors: [0; 2],
         }
@@ -74,6 +77,7 @@ impl Measured {
             "ratio": rounded(self.tick() / median(&self.floor)),
             "rss_mib": rounded(self.memory_mebibytes()),
             "files": self.files,
+            "counters": self.counters,
             "descriptors": self.descriptors.iter().sum::<usize>(),
             "ticks_overrun": self.overrun,
         });
@@ -103,7 +107,7 @@ impl Measured {
         let [warden, agent] = self.descriptors;
         let _ = write!(
             text,
-            "{:<44}{:>9.2}\n{:<44}{:>9.1} MiB\n{:<44}{:>9} of the warden, {} of the agent, {} files are read\n{:<44}{load:>9.2} % \
+            "{:<44}{:>9.2}\n{:<44}{:>9.1} MiB\n{:<44}{:>9} of the warden, {} of the agent, {} files and {} counters are read\n{:<44}{load:>9.2} % \
              of one core\n{} ticks of {} tasks each {:?} were measured, {} were left out\n",
             "ratio of the tick to the floor",
             self.tick() / median(&self.floor),
@@ -113,6 +117,7 @@ impl Measured {
             warden,
             agent,
             self.files,
+            self.counters,
             "load",
             self.floor.len(),
             self.tasks,

@@ -80,6 +80,13 @@ fn a_start_that_fails_never_ends_with_zero() {
             .into(),
          "/proc/version"),
     ];
+    for (key, name, said) in [
+        ("event_names", "foo", "config.yaml:3:17"),
+        ("event_names", "x__r01", "has 2 hexadecimal digits behind __r"),
+        ("uncore_event_names", "some_event", "no event is called \"some_event\""),
+    ] {
+        cases.push((measured(&format!("  {key}: [{name}]\n")), said));
+    }
     if !fs::exists("/sys/fs/resctrl/tasks").unwrap() {
         cases.push((
             measured("  rdt_enabled: true\n"),

@@ -14,4 +14,5 @@ mod pmu;
 mod table;
 
 pub(crate) use definitions::definitions;
+pub(crate) use event::{UncoreError, UncoreEvent};
 pub(crate) use family::UncoreCounters;
