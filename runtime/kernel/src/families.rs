@@ -3,6 +3,7 @@
 use crate::cgroup::Hierarchies;
 use crate::family::{Family, FamilyMetric, Moment};
 use crate::features::Features;
+use crate::limits::Allowance;
 use crate::perf::{TaskCounters, UncoreCounters};
 use crate::resctrl::Monitoring;
 use crate::sched::Sched;
@@ -84,13 +85,41 @@ impl Families {
         self.all.iter_mut().fold(false, |changed, (_, family)| family.machine_changed() | changed)
     }
 
-    /// Reads all values; true where the series are not those of the last time.
-    pub(crate) fn read(&mut self, buffer: &mut Vec<u8>, said: &mut Said, notices: &mut Vec<Notice>) -> bool {
-        let Self { all, traffic, .. } = self;
-        traffic.clear();
+    /// How many of `most` descriptors they keep open, or are going to with the tasks that they have.
+    pub(crate) fn descriptors(&self, most: usize) -> usize {
+        most - self.left(most, self.all.len())
+    }
+
+    /// How many of `most` descriptors the first `count` families leave.
+    fn left(&self, most: usize, count: usize) -> usize {
+        let families = self.all.iter().take(count);
+        families.fold(most, |left, (_, family)| left - family.descriptors(left).min(left))
+    }
+
+    /// What a family may have open of `most` descriptors, of which `taken` are no family's.
+    fn allowance(&self, most: usize, taken: usize, at: usize) -> Allowance {
+        let left = self.left(most, at);
+        let own = left - self.left(most, at + 1);
+        let others = self.descriptors(most) - own;
+        Allowance { left, granted: most.saturating_sub(others + taken) }
+    }
+
+    /// Reads all values; true where the series are not those of the last time. Readers of values may have `most` descriptors,
+    /// of which `taken` are no family's.
+    pub(crate) fn read(
+        &mut self,
+        (most, taken): (usize, usize),
+        buffer: &mut Vec<u8>,
+        said: &mut Said,
+        notices: &mut Vec<Notice>,
+    ) -> bool {
+        self.traffic.clear();
         let mut has_changed = false;
-        for (_, family) in all {
-            has_changed |= family.read(&mut Moment { buffer, traffic, said, notices });
+        for at in 0..self.all.len() {
+            let allowance = self.allowance(most, taken, at);
+            let Self { all, traffic, .. } = self;
+            let family = &mut all[at].1;
+            has_changed |= family.read(&mut Moment { buffer, traffic, allowance, said, notices });
             traffic.extend_from_slice(family.traffic());
         }
         has_changed

@@ -184,7 +184,7 @@ impl fmt::Display for Notice {
             Self::TasksNotCounted { counted, left_out, descriptors } => write!(
                 f,
                 "events of {left_out} tasks are not counted: counters may take {descriptors} descriptors, which is enough for \
-                 {counted} tasks; remedy: raise perf_fd_budget, or count fewer events"
+                 {counted} tasks; remedy: raise perf_fd_budget or the limit on open files, or count fewer events"
             ),
             Self::CountersShort { counted } => write!(
                 f,

@@ -38,6 +38,8 @@ pub(crate) struct UncoreCounters {
     /// Sockets with all that the latency needs, in order.
     latency_sockets: Vec<u32>,
     retry: Retry,
+    /// How many descriptors all counters take that there are to open.
+    descriptors: usize,
     values: Vec<f64>,
     notices: Vec<Notice>,
 }
@@ -96,6 +98,7 @@ impl UncoreCounters {
             cells: Vec::new(),
             latency_sockets: Vec::new(),
             retry: Retry::default(),
+            descriptors: 0,
             values: Vec::new(),
             notices,
         })
@@ -114,6 +117,7 @@ impl UncoreCounters {
         let sockets: BTreeMap<u32, u32> =
             cpus(&self.roots, &[]).unwrap_or_default().iter().map(|cpu| (cpu.id, cpu.socket)).collect();
         let mut is_complete = true;
+        let (mut descriptors, mut left) = (0, moment.allowance.granted);
         let mut found: BTreeMap<(String, u32, u32), Vec<Bank>> = BTreeMap::new();
         for pmu in &pmus {
             let events = self.encodings(pmu, moment);
@@ -124,14 +128,18 @@ impl UncoreCounters {
                 let socket = sockets.get(cpu).copied().unwrap_or(0);
                 let mut lost = Lost::default();
                 let old = totals.remove(&(pmu.kind, *cpu));
-                let bank = Bank::open((pmu.kind, *cpu), &events, &self.groups, old, &mut lost);
+                let bank = Bank::open((pmu.kind, *cpu), &events, &self.groups, &mut left, old, &mut lost);
+                descriptors += self.groups.iter().flatten().filter(|event| events[**event].is_some()).count();
                 is_complete &= lost.events.is_empty() && !lost.is_starved;
+                // What has not been claimed yet may be there the next time.
+                lost.is_starved &= descriptors <= self.descriptors;
                 self.say_lost(&lost, moment);
                 if bank.is_open() {
                     found.entry((pmu.sort().to_owned(), socket, pmu.kind)).or_default().push(bank);
                 }
             }
         }
+        self.descriptors = descriptors;
         self.say_missing(&pmus, moment);
         self.cells = found
             .into_iter()
@@ -286,6 +294,10 @@ impl Family for UncoreCounters {
     }
 
     fn set_tasks(&mut self, _: &[TaskCgroups]) {}
+
+    fn descriptors(&self, left: usize) -> usize {
+        self.descriptors.min(left)
+    }
 
     fn read(&mut self, moment: &mut Moment<'_>) -> bool {
         moment.notices.append(&mut self.notices);
