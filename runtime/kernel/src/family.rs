@@ -3,7 +3,7 @@
 use wca_model::MetricInfo;
 
 use crate::limits::Allowance;
-use crate::{Notice, Said, TaskCgroups};
+use crate::{Notice, Said, TaskCgroups, Wanted};
 
 /// Metrics that are read together in a way of their own: of tasks, of the machine, or of both.
 pub(crate) trait Family: Send {
@@ -17,6 +17,11 @@ pub(crate) trait Family: Send {
     fn descriptors(&self, left: usize) -> usize {
         let _ = left;
         0
+    }
+
+    /// Takes over what is wanted now, as far as that can be changed while it goes on.
+    fn tune(&mut self, wanted: &Wanted) {
+        let _ = wanted;
     }
 
     /// The machine is another one than before, by its processors, its nodes or what is mounted; true where the series are not

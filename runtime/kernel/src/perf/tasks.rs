@@ -26,7 +26,7 @@ use crate::perf::sys::{Place, open};
 use crate::perf::trouble;
 use crate::perf::wanted::PerfWanted;
 use crate::perf::window::{PerfWindow, Turn, Window};
-use crate::{Notice, Roots, TaskCgroups};
+use crate::{Notice, Roots, TaskCgroups, Wanted};
 
 /// Counts events of tasks.
 ///
@@ -305,6 +305,13 @@ impl Family for TaskCounters {
         if self.layout.is_none() {
             self.retry.at_once();
         }
+    }
+
+    fn tune(&mut self, wanted: &Wanted) {
+        self.window_wanted = wanted.perf.window;
+        // Another budget has room for other tasks.
+        self.has_new_rows |= self.descriptors != wanted.perf.descriptors;
+        self.descriptors = wanted.perf.descriptors;
     }
 
     fn descriptors(&self, left: usize) -> usize {
