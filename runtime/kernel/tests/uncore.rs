@@ -160,6 +160,28 @@ fn a_socket_that_goes_offline_takes_its_series_along_and_the_other_counts_on() {
 }
 
 #[rstest]
+#[case::tried_again(&[BUSY, "x/uncore_imc/event=fe/"], false)]
+#[case::a_processor_comes_and_goes(&[BUSY], true)]
+fn counters_that_are_opened_anew_lose_nothing(#[case] names: &[&str], #[case] has_other_cpus: bool) {
+    let machine = Machine::captured("uncore");
+    let mut sampler = sampler(&machine, groups(&[names]));
+    let first = tick(&mut sampler);
+    if !can_count("counters_that_are_opened_anew", &said(&machine, &first)) {
+        return;
+    }
+    let mut before = first.machine("busy")[0].unwrap_or(0.0);
+    for online in ["0\n", "0-1\n", "0\n", "0-1\n", "0\n"] {
+        sleep(Duration::from_millis(60));
+        if has_other_cpus {
+            machine.write("/sys/devices/system/cpu/online", online);
+        }
+        let now = tick(&mut sampler).machine("busy")[0].unwrap();
+        assert!(now - before > 50e6, "the clock counts nanoseconds: {}", now - before);
+        before = now;
+    }
+}
+
+#[rstest]
 #[case(UncoreWanted::Automatic, 0)]
 #[case(UncoreWanted::All, 2)]
 #[case(UncoreWanted::Off, 0)]

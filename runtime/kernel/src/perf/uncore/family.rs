@@ -108,7 +108,9 @@ impl UncoreCounters {
     fn open(&mut self, moment: &mut Moment<'_>) {
         let mut totals: HashMap<(u32, u32), Box<[f64]>> = HashMap::new();
         let mut before: HashMap<(u32, u32), Before> = HashMap::new();
-        for cell in self.cells.drain(..) {
+        for mut cell in self.cells.drain(..) {
+            // What was counted since the last reading is part of the totals.
+            cell.banks.iter_mut().for_each(|bank| _ = bank.read());
             before.insert((cell.socket, cell.kind), cell.before);
             totals.extend(cell.banks.into_iter().map(|bank| ((bank.kind, bank.cpu), bank.into_totals())));
         }
