@@ -232,13 +232,19 @@ impl UncoreCounters {
         for socket in &self.latency_sockets {
             let cells = self.cells.iter().filter(|cell| cell.socket == *socket);
             let cells = cells.filter(|cell| self.has_inputs(cell, &LATENCY_NEEDS));
-            values.push(latency(cells.map(|cell| &cell.per_second)));
+            let clock = self.inputs[LATENCY_NEEDS[0]];
+            values.push(latency(cells.map(|cell| (&cell.per_second, clock.map_or(0, |clock| cell.count(clock))))));
         }
         self.values = values;
     }
 }
 
 impl Cell {
+    /// How many banks count an event.
+    fn count(&self, event: usize) -> usize {
+        self.banks.iter().filter(|bank| bank.has(event)).count()
+    }
+
     /// What was counted of an event, over all banks that count it.
     fn total(&self, event: usize) -> f64 {
         self.banks.iter().filter(|bank| bank.has(event)).map(|bank| bank.total(event)).sum()
