@@ -181,6 +181,25 @@ fn counters_that_are_opened_anew_lose_nothing(#[case] names: &[&str], #[case] ha
     }
 }
 
+#[test]
+fn a_module_that_is_loaded_later_is_found() {
+    let machine = Machine::captured("uncore");
+    let whole = machine.path("/sys/bus");
+    let away = machine.path("/away");
+    std::fs::rename(&whole, &away).unwrap();
+    let mut sampler = sampler(&machine, groups(&[&[BUSY]]));
+    assert_eq!(said(&machine, &tick(&mut sampler)).len(), 1);
+    for _ in 0..10 {
+        assert!(labels(&tick(&mut sampler), "busy").is_empty());
+    }
+    std::fs::rename(&away, &whole).unwrap();
+    let ticks: Vec<Tick> = (0..16).map(|_| tick(&mut sampler)).collect();
+    if ticks.iter().all(|tick| can_count("a_module_that_is_loaded_later", &said(&machine, tick))) {
+        assert_eq!(labels(&ticks[15], "busy").len(), 2);
+        assert!(ticks.iter().all(|tick| said(&machine, tick).is_empty()));
+    }
+}
+
 #[rstest]
 #[case(UncoreWanted::Automatic, 0)]
 #[case(UncoreWanted::All, 2)]

@@ -15,7 +15,7 @@ use crate::perf::trouble;
 use crate::perf::uncore::bank::{Bank, Lost};
 use crate::perf::uncore::derived::{Before, DERIVED, INPUTS, LATENCY, LATENCY_HELP, LATENCY_NEEDS, PerSecond, latency};
 use crate::perf::uncore::event::UncoreEvent;
-use crate::perf::uncore::pmu::{Pmu, pmus};
+use crate::perf::uncore::pmu::{Pmu, names, pmus};
 use crate::perf::uncore::table::GROUPS;
 use crate::perf::wanted::{PerfWanted, UncoreWanted};
 use crate::platform::cpus;
@@ -38,6 +38,10 @@ pub(crate) struct UncoreCounters {
     /// Sockets with all that the latency needs, in order.
     latency_sockets: Vec<u32>,
     retry: Retry,
+    /// PMUs that there were when counters were last opened: a module that is loaded later brings others.
+    known: Vec<String>,
+    /// When it is looked for others, where some are missing.
+    look: Retry,
     /// How many descriptors all counters take that there are to open.
     descriptors: usize,
     values: Vec<f64>,
@@ -98,6 +102,8 @@ impl UncoreCounters {
             cells: Vec::new(),
             latency_sockets: Vec::new(),
             retry: Retry::default(),
+            known: Vec::new(),
+            look: Retry::default(),
             descriptors: 0,
             values: Vec::new(),
             notices,
@@ -114,6 +120,7 @@ impl UncoreCounters {
             before.insert((cell.socket, cell.kind), cell.before);
             totals.extend(cell.banks.into_iter().map(|bank| ((bank.kind, bank.cpu), bank.into_totals())));
         }
+        self.known = names(&self.roots).unwrap_or_default();
         let (pmus, notices) = pmus(&self.roots);
         moment.notices.extend(notices.into_iter().filter(|notice| moment.said.first(notice)));
         let sockets: BTreeMap<u32, u32> =
@@ -142,7 +149,12 @@ impl UncoreCounters {
             }
         }
         self.descriptors = descriptors;
-        self.say_missing(&pmus, moment);
+        let missing = self.missing(&pmus);
+        self.say_missing(&missing, moment);
+        self.look.done();
+        if !missing.is_empty() {
+            self.look.later();
+        }
         self.cells = found
             .into_iter()
             .map(|((_, socket, kind), banks)| Cell {
@@ -160,6 +172,15 @@ impl UncoreCounters {
         } else {
             self.retry.later();
         }
+    }
+
+    /// Whether it is time to look, and there are other PMUs than before.
+    fn has_other_pmus(&mut self) -> bool {
+        if !self.look.is_due() {
+            return false;
+        }
+        self.look.later();
+        names(&self.roots).is_ok_and(|names| names != self.known)
     }
 
     /// What each event is on a PMU; none where it is of another sort, or is not known for it.
@@ -192,15 +213,15 @@ impl UncoreCounters {
         }
     }
 
-    /// Says which PMUs are wanted and not there, once for each sort.
-    fn say_missing(&self, pmus: &[Pmu], moment: &mut Moment<'_>) {
-        if !self.is_named {
-            return;
-        }
+    /// Which sorts of PMUs are wanted and not there.
+    fn missing(&self, pmus: &[Pmu]) -> BTreeSet<String> {
         let has = |sort: &str| pmus.iter().any(|pmu| pmu.sort() == sort);
-        let missing: BTreeSet<&str> =
-            self.events.iter().map(|event| event.sort.as_str()).filter(|sort| !has(sort)).collect();
-        for sort in missing {
+        self.events.iter().map(|event| &event.sort).filter(|sort| !has(sort)).cloned().collect()
+    }
+
+    /// Says which PMUs are wanted and not there, once for each sort.
+    fn say_missing(&self, missing: &BTreeSet<String>, moment: &mut Moment<'_>) {
+        for sort in missing.iter().filter(|_| self.is_named) {
             if moment.said.first(("uncore pmu", sort)) {
                 moment.notices.push(trouble::no_pmu(sort));
             }
@@ -310,7 +331,7 @@ impl Family for UncoreCounters {
     fn read(&mut self, moment: &mut Moment<'_>) -> bool {
         moment.notices.append(&mut self.notices);
         let has_new_cpus = self.online.refresh(moment.buffer, moment.said, moment.notices);
-        let is_opened = has_new_cpus || self.retry.is_due();
+        let is_opened = has_new_cpus | self.retry.is_due() | self.has_other_pmus();
         if is_opened {
             self.open(moment);
         }
