@@ -158,6 +158,22 @@ fn a_task_above_another_and_one_beyond_the_budget_are_left_out() {
 }
 
 #[test]
+fn a_task_that_has_ended_is_nobodys_fault() {
+    let (test, name) = ("a_task_that_has_ended", "ended-not");
+    let Some((hierarchies, scratch)) = real_cgroup(test, name) else { return };
+    let mut sampler = sampler(&hierarchies, wanted(), &["ended", name, "ended-too"]);
+    let first = tick(&mut sampler);
+    if let Some(refusal) = refusal(&first).filter(|refusal| !refusal.contains("cannot be opened")) {
+        return skipped(test, &refusal);
+    }
+    assert_eq!(first.notices, []);
+    for _ in 0..8 {
+        assert_eq!(tick(&mut sampler).notices, []);
+    }
+    scratch.remove().unwrap();
+}
+
+#[test]
 fn another_window_and_budget_change_nothing_of_what_was_counted() {
     let (test, name) = ("another_window_and_budget", "tuned");
     let Some((hierarchies, scratch)) = real_cgroup(test, name) else { return };

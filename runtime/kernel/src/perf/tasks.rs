@@ -153,9 +153,7 @@ impl TaskCounters {
         let Some(hierarchy) = &self.hierarchy else { return };
         let Some(path) = self.rows.iter().find_map(|row| row.cgroup.as_deref()) else { return };
         let Err(error) = hierarchy.open(path) else { return };
-        if moment.said.first(("perf cgroup", error.raw_os_error())) {
-            moment.notices.push(trouble::no_cgroup(&hierarchy.path.join(path), error));
-        }
+        say_not_opened(hierarchy, path, error, self.retry, moment);
     }
 
     /// Counts by this layout from now on: counters that are open are closed and opened anew.
@@ -215,9 +213,7 @@ impl TaskCounters {
                 Ok(dir) => dir,
                 Err(error) => {
                     row.retry.later();
-                    if moment.said.first(("perf cgroup", error.raw_os_error())) {
-                        moment.notices.push(trouble::no_cgroup(&hierarchy.path.join(path), error));
-                    }
+                    say_not_opened(hierarchy, path, error, row.retry, moment);
                     continue;
                 }
             };
@@ -267,6 +263,18 @@ impl TaskCounters {
         } else {
             self.layout = Some(layout);
         }
+    }
+}
+
+/// Says why a cgroup could not be opened, at the second try: one that is being removed is in some hierarchies for a moment
+/// longer than in others.
+fn say_not_opened(hierarchy: &CountedHierarchy, cgroup: &str, error: Errno, retry: Retry, moment: &mut Moment<'_>) {
+    if !retry.is_again() {
+        return;
+    }
+    let Some(notice) = hierarchy.trouble(cgroup, error) else { return };
+    if moment.said.first(("perf cgroup", error.raw_os_error())) {
+        moment.notices.push(notice);
     }
 }
 
