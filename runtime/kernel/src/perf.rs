@@ -12,6 +12,7 @@ mod layout;
 mod leaves;
 mod machine;
 mod microarchitecture;
+mod missing;
 mod online;
 mod retry;
 mod row;

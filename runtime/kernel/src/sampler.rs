@@ -240,7 +240,9 @@ impl Sampler {
         values.extend(self.families.columns());
         values.extend(self.machine.metrics.iter().flat_map(MachineMetric::values));
         values.extend(self.families.platform());
-        std::mem::take(&mut self.opener.notices)
+        let Opener { said, notices, .. } = &mut self.opener;
+        said.end(notices);
+        std::mem::take(notices)
     }
 
     /// What reading the machine took in the last [`Sampler::sample`].

@@ -18,9 +18,10 @@ use crate::perf::layout::{Layout, Room};
 use crate::perf::leaves::{chosen, leaves};
 use crate::perf::machine::{has_threads, has_watchdog, processor};
 use crate::perf::microarchitecture::Microarchitecture;
+use crate::perf::missing::MissingOn;
 use crate::perf::online::Online;
 use crate::perf::retry::Retry;
-use crate::perf::row::{Missing, Row};
+use crate::perf::row::Row;
 use crate::perf::starved::Starved;
 use crate::perf::sys::{Place, open};
 use crate::perf::trouble;
@@ -217,14 +218,10 @@ impl TaskCounters {
                     continue;
                 }
             };
-            let mut missing = |Missing { cpu, event, error }: Missing| {
-                // A processor that goes offline meanwhile is found out at the next reading.
-                let is_gone = matches!(error, Errno::NODEV | Errno::NXIO);
-                if !is_gone && moment.said.first(("perf missing", event, cpu, error.raw_os_error())) {
-                    moment.notices.push(trouble::event_on(&self.events[event].metric, cpu, error));
-                }
-            };
-            let opened = row.open(dir.as_fd(), &layout.groups, &self.encodings, self.window.is_on(), &mut missing);
+            let mut missing = MissingOn::default();
+            let opened = row
+                .open(dir.as_fd(), &layout.groups, &self.encodings, self.window.is_on(), &mut |one| missing.add(one));
+            missing.say(&self.events, moment);
             open = open - before + row.descriptors();
             match opened {
                 Ok(true) => row.retry.done(),
