@@ -3,11 +3,12 @@
 use crate::cgroup::Hierarchies;
 use crate::family::{Family, FamilyMetric, Moment};
 use crate::features::Features;
+use crate::limits::Allowance;
 use crate::perf::{TaskCounters, UncoreCounters};
 use crate::resctrl::Monitoring;
 use crate::sched::Sched;
 use crate::working_set::WorkingSets;
-use crate::{Lines, Notice, Roots, Said, TaskCgroups, Wanted};
+use crate::{Lines, Notice, PerfWanted, Roots, Said, TaskCgroups, Wanted};
 
 /// The families that are wanted and that this machine can have, in the order of their values.
 pub(crate) struct Families {
@@ -46,6 +47,7 @@ impl Families {
     pub(crate) fn want(&mut self, before: &Wanted, wanted: &Wanted, tasks: &[TaskCgroups]) {
         for (place, kind) in KINDS.into_iter().enumerate() {
             if kind.is_same(before, wanted) {
+                self.all.iter_mut().filter(|(known, _)| *known == kind).for_each(|(_, family)| family.tune(wanted));
                 continue;
             }
             // What it holds of the machine is free before another one asks for it.
@@ -84,13 +86,41 @@ impl Families {
         self.all.iter_mut().fold(false, |changed, (_, family)| family.machine_changed() | changed)
     }
 
-    /// Reads all values; true where the series are not those of the last time.
-    pub(crate) fn read(&mut self, buffer: &mut Vec<u8>, said: &mut Said, notices: &mut Vec<Notice>) -> bool {
-        let Self { all, traffic, .. } = self;
-        traffic.clear();
+    /// How many of `most` descriptors they keep open, or are going to with the tasks that they have.
+    pub(crate) fn descriptors(&self, most: usize) -> usize {
+        most - self.left(most, self.all.len())
+    }
+
+    /// How many of `most` descriptors the first `count` families leave.
+    fn left(&self, most: usize, count: usize) -> usize {
+        let families = self.all.iter().take(count);
+        families.fold(most, |left, (_, family)| left - family.descriptors(left).min(left))
+    }
+
+    /// What a family may have open of `most` descriptors, of which `taken` are no family's.
+    fn allowance(&self, most: usize, taken: usize, at: usize) -> Allowance {
+        let left = self.left(most, at);
+        let own = left - self.left(most, at + 1);
+        let others = self.descriptors(most) - own;
+        Allowance { left, granted: most.saturating_sub(others + taken) }
+    }
+
+    /// Reads all values; true where the series are not those of the last time. Readers of values may have `most` descriptors,
+    /// of which `taken` are no family's.
+    pub(crate) fn read(
+        &mut self,
+        (most, taken): (usize, usize),
+        buffer: &mut Vec<u8>,
+        said: &mut Said,
+        notices: &mut Vec<Notice>,
+    ) -> bool {
+        self.traffic.clear();
         let mut has_changed = false;
-        for (_, family) in all {
-            has_changed |= family.read(&mut Moment { buffer, traffic, said, notices });
+        for at in 0..self.all.len() {
+            let allowance = self.allowance(most, taken, at);
+            let Self { all, traffic, .. } = self;
+            let family = &mut all[at].1;
+            has_changed |= family.read(&mut Moment { buffer, traffic, allowance, said, notices });
             traffic.extend_from_slice(family.traffic());
         }
         has_changed
@@ -113,10 +143,17 @@ impl Families {
 }
 
 impl Kind {
-    /// Whether the same is wanted of it as before.
+    /// Whether the same is wanted of it as before, but for what [`Family::tune`] takes over.
     fn is_same(self, before: &Wanted, now: &Wanted) -> bool {
         match self {
-            Self::TaskCounters | Self::UncoreCounters => before.perf == now.perf,
+            Self::TaskCounters => {
+                let of = |wanted: &Wanted| {
+                    let PerfWanted { events, is_named, per_cpu, derived, .. } = wanted.perf.clone();
+                    (events, is_named, per_cpu, derived)
+                };
+                of(before) == of(now)
+            }
+            Self::UncoreCounters => (&before.perf.uncore, before.perf.derived) == (&now.perf.uncore, now.perf.derived),
             Self::Monitoring => before.rdt_enabled == now.rdt_enabled,
             Self::Sched => before.sched == now.sched,
             Self::WorkingSets => before.working_set == now.working_set,
@@ -131,8 +168,13 @@ fn boxed(family: Option<impl Family + 'static>) -> Option<Box<dyn Family>> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use rstest::rstest;
+
     use super::*;
     use crate::wanted::WorkingSet;
+    use crate::{PerfWindow, UncoreWanted};
 
     fn kinds(families: &Families) -> Vec<Kind> {
         families.all.iter().map(|(kind, _)| *kind).collect()
@@ -142,6 +184,35 @@ mod tests {
     fn address(families: &Families, kind: Kind) -> Option<*const u8> {
         let found = families.all.iter().find(|(known, _)| *known == kind);
         found.map(|(_, family)| std::ptr::from_ref(&**family).cast())
+    }
+
+    fn counted(change: impl FnOnce(&mut PerfWanted)) -> Wanted {
+        let events = vec!["page_faults".to_owned()];
+        let mut perf = PerfWanted { events, uncore: UncoreWanted::All, ..PerfWanted::default() };
+        change(&mut perf);
+        Wanted { perf, ..Wanted::default() }
+    }
+
+    /// A window, a budget and what the others count are no reason to lose what was counted.
+    #[rstest]
+    #[case::window(
+        |perf: &mut PerfWanted| perf.window = PerfWindow::Part { counted: Duration::from_secs(1), every: Duration::from_secs(9) },
+        (true, true)
+    )]
+    #[case::budget(|perf: &mut PerfWanted| perf.descriptors = Some(7), (true, true))]
+    #[case::events(|perf: &mut PerfWanted| perf.events.push("context_switches".into()), (false, true))]
+    #[case::named(|perf: &mut PerfWanted| perf.is_named = true, (false, true))]
+    #[case::per_cpu(|perf: &mut PerfWanted| perf.per_cpu = true, (false, true))]
+    #[case::uncore(|perf: &mut PerfWanted| perf.uncore = UncoreWanted::Automatic, (true, false))]
+    #[case::derived(|perf: &mut PerfWanted| perf.derived = true, (false, false))]
+    fn each_sort_of_counters_goes_on_unless_something_else_is_wanted_of_it(
+        #[case] change: fn(&mut PerfWanted),
+        #[case] (task_counters, uncore_counters): (bool, bool),
+    ) {
+        let (before, now) = (counted(|_| {}), counted(change));
+        assert_ne!(before, now);
+        assert_eq!(Kind::TaskCounters.is_same(&before, &now), task_counters);
+        assert_eq!(Kind::UncoreCounters.is_same(&before, &now), uncore_counters);
     }
 
     #[test]

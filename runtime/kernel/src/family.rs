@@ -2,7 +2,8 @@
 
 use wca_model::MetricInfo;
 
-use crate::{Notice, Said, TaskCgroups};
+use crate::limits::Allowance;
+use crate::{Notice, Said, TaskCgroups, Wanted};
 
 /// Metrics that are read together in a way of their own: of tasks, of the machine, or of both.
 pub(crate) trait Family: Send {
@@ -11,6 +12,17 @@ pub(crate) trait Family: Send {
 
     /// The tasks are these from now on, one row each.
     fn set_tasks(&mut self, tasks: &[TaskCgroups]);
+
+    /// How many of `left` descriptors it keeps open, or is going to with the tasks that it has; at most `left`.
+    fn descriptors(&self, left: usize) -> usize {
+        let _ = left;
+        0
+    }
+
+    /// Takes over what is wanted now, as far as that can be changed while it goes on.
+    fn tune(&mut self, wanted: &Wanted) {
+        let _ = wanted;
+    }
 
     /// The machine is another one than before, by its processors, its nodes or what is mounted; true where the series are not
     /// those of the last time.
@@ -47,6 +59,8 @@ pub(crate) struct Moment<'a> {
     pub buffer: &'a mut Vec<u8>,
     /// What the families before this one have found at [`Family::traffic`]; empty where none measures it.
     pub traffic: &'a [f64],
+    /// How many descriptors it may have open.
+    pub allowance: Allowance,
     /// What has been said already.
     pub said: &'a mut Said,
     /// What is to be said.

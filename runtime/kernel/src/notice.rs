@@ -184,7 +184,7 @@ impl fmt::Display for Notice {
             Self::TasksNotCounted { counted, left_out, descriptors } => write!(
                 f,
                 "events of {left_out} tasks are not counted: counters may take {descriptors} descriptors, which is enough for \
-                 {counted} tasks; remedy: raise perf_fd_budget, or count fewer events"
+                 {counted} tasks; remedy: raise perf_fd_budget or the limit on open files, or count fewer events"
             ),
             Self::CountersShort { counted } => write!(
                 f,
@@ -211,10 +211,15 @@ impl Said {
     #[must_use]
     pub fn news(&mut self, mut notices: Vec<Notice>) -> Vec<Notice> {
         notices.retain(|notice| self.first(notice));
+        self.end(&mut notices);
+        notices
+    }
+
+    /// Adds to what is said at a time that no more will be, if it is so: once.
+    pub(crate) fn end(&mut self, notices: &mut Vec<Notice>) {
         if self.full_now() {
             notices.push(Notice::MoreToSay { limit: LIMIT });
         }
-        notices
     }
 
     /// Whether `key` is asked for the first time, and there is still room to remember it.

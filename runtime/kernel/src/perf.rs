@@ -13,6 +13,7 @@ mod leaves;
 mod machine;
 mod microarchitecture;
 mod misnamed;
+mod missing;
 mod online;
 mod retry;
 mod row;

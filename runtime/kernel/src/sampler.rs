@@ -13,7 +13,7 @@ use crate::cgroup::plan::{Labels, Plan};
 use crate::cgroup::sum::Sum;
 use crate::cgroup::{Hierarchies, relative_cgroup_path};
 use crate::families::Families;
-use crate::limits::{descriptor_limit, walker_descriptors};
+use crate::limits::{descriptor_limit, reader_descriptors};
 use crate::machine::{Machine, MachineMetric};
 use crate::metrics::TaskFact;
 use crate::{Notice, Roots, Wanted};
@@ -46,9 +46,12 @@ pub struct Sampler {
     opener: Opener,
     tasks: Vec<TaskCgroups>,
     rows: Vec<Row>,
+    /// How many descriptors all readers of values may have.
+    descriptors: usize,
+    /// How many files of cgroups may stay open, where somebody wants fewer than there is room for.
     budget: usize,
-    /// The limit on open files at which the process ran out of them.
-    starved_at: Option<u64>,
+    /// Where the process ran out of descriptors: its limit on them, and how many files of cgroups it could keep open.
+    starved_at: Option<(u64, usize)>,
     buffer: Vec<u8>,
     machine_took: Duration,
     sums: Vec<Sum>,
@@ -62,9 +65,6 @@ struct Row {
     containers: u32,
 }
 
-/// Descriptors that are left to the rest of the process.
-const RESERVE: u64 = 256;
-
 /// How many files are closed when the process has run out of descriptors.
 const SHED: usize = 32;
 
@@ -75,12 +75,10 @@ impl Sampler {
     /// A sampler without tasks. What this machine cannot measure is among the notices of the first [`Sampler::sample`].
     #[must_use]
     pub fn new(roots: &Roots, hierarchies: &Hierarchies, wanted: Wanted) -> Self {
-        let limit = descriptor_limit();
-        let others = RESERVE + walker_descriptors();
-        let budget = usize::try_from(limit.saturating_sub(others).max(limit / 2)).unwrap_or(usize::MAX);
+        let descriptors = reader_descriptors();
         let labels = Labels::new();
         let (plan, notices) = Plan::new(hierarchies, &labels);
-        let mut opener = Opener::new(hierarchies, budget);
+        let mut opener = Opener::new(hierarchies, descriptors);
         opener.notices.extend(notices);
         let mut sampler = Self {
             catalog: Catalog::default(),
@@ -95,7 +93,8 @@ impl Sampler {
             opener,
             tasks: Vec::new(),
             rows: Vec::new(),
-            budget,
+            descriptors,
+            budget: descriptors,
             starved_at: None,
             buffer: vec![0; BUFFER],
             machine_took: Duration::ZERO,
@@ -143,14 +142,25 @@ impl Sampler {
         }
     }
 
-    /// How many files of cgroups may stay open: by default the limit of the process at the time of [`Sampler::new`] less
-    /// a sixteenth for finding cgroups and 256, which its other parts may need. Files beyond are opened for each reading.
+    /// How many files of cgroups may stay open at most: by default all for which there is room under the limit of the process
+    /// at the time of [`Sampler::new`], beside a sixteenth for finding cgroups, 256 for the other parts of the process, and
+    /// what counters need. Files beyond are opened for each reading.
     pub fn set_descriptor_budget(&mut self, files: usize) {
         self.budget = files;
-        self.opener.budget = files;
         self.starved_at = None;
-        let excess = self.opener.open.saturating_sub(files);
-        self.park_oldest(excess);
+        self.share_descriptors();
+    }
+
+    /// Leaves to the families what they need, also where files of cgroups must be closed for it; true where some were.
+    fn share_descriptors(&mut self) -> bool {
+        let room = self.descriptors - self.families.descriptors(self.descriptors);
+        let kept = self.starved_at.map_or(usize::MAX, |(_, kept)| kept);
+        self.opener.budget = room.min(self.budget).min(kept);
+        let excess = self.opener.open.saturating_sub(self.opener.budget);
+        if excess > 0 {
+            self.park_oldest(excess);
+        }
+        excess > 0
     }
 
     /// Sets the tasks whose values are read, in the order of their rows. Files of tasks that stay remain open, those of new
@@ -184,9 +194,11 @@ impl Sampler {
         drop(old);
         self.opener.open = self.rows.iter().flat_map(|row| &row.cgroups).map(CgroupFiles::open_count).sum();
         // After the process ran out once, only a higher limit promises that it will not again.
-        if self.starved_at.is_some_and(|limit| limit < descriptor_limit()) {
+        if self.starved_at.is_some_and(|(limit, _)| limit < descriptor_limit()) {
             self.starved_at = None;
-            self.opener.budget = self.budget;
+        }
+        if self.share_descriptors() {
+            self.opener.say_short();
         }
         for row in 0..self.rows.len() {
             for cgroup in 0..self.rows[row].cgroups.len() {
@@ -228,7 +240,9 @@ impl Sampler {
         values.extend(self.families.columns());
         values.extend(self.machine.metrics.iter().flat_map(MachineMetric::values));
         values.extend(self.families.platform());
-        std::mem::take(&mut self.opener.notices)
+        let Opener { said, notices, .. } = &mut self.opener;
+        said.end(notices);
+        std::mem::take(notices)
     }
 
     /// What reading the machine took in the last [`Sampler::sample`].
@@ -292,7 +306,11 @@ impl Sampler {
 
     /// Reads what is read in other ways; true where there are other series than before.
     fn read_families(&mut self) -> bool {
-        self.families.read(&mut self.buffer, &mut self.opener.said, &mut self.opener.notices)
+        if self.share_descriptors() {
+            self.opener.say_short();
+        }
+        let descriptors = (self.descriptors, self.opener.open);
+        self.families.read(descriptors, &mut self.buffer, &mut self.opener.said, &mut self.opener.notices)
     }
 
     fn read_machine(&mut self, time: f64) -> bool {
@@ -307,7 +325,7 @@ impl Sampler {
         }
         self.park_oldest(SHED);
         self.opener.budget = self.opener.budget.min(self.opener.open);
-        self.starved_at = Some(descriptor_limit());
+        self.starved_at = Some((descriptor_limit(), self.opener.budget));
         true
     }
 

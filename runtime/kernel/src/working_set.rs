@@ -215,6 +215,7 @@ mod tests {
 
     use super::*;
     use crate::Said;
+    use crate::limits::Allowance;
 
     fn write(root: &Path, path: &str, text: &str) {
         let path = root.join(path);
@@ -241,7 +242,8 @@ mod tests {
         for (traffic, reading) in [1e6, 2e6, 3e6, 4e6, 5e6, 6e6].into_iter().zip(1..) {
             let traffic = &[traffic];
             let (buffer, said, notices) = (&mut buffer, &mut said, &mut notices);
-            assert!(!family.read(&mut Moment { buffer, traffic, said, notices }));
+            let allowance = Allowance { left: 0, granted: 0 };
+            assert!(!family.read(&mut Moment { buffer, traffic, allowance, said, notices }));
             let [referenced, overhead, working_set] = *family.columns() else { panic!("three columns of one task") };
             assert!(referenced == 15_728_640.0 && overhead > 0.0);
             found.push(Some(working_set).filter(|bytes| !bytes.is_nan()));

@@ -158,6 +158,50 @@ fn a_task_above_another_and_one_beyond_the_budget_are_left_out() {
 }
 
 #[test]
+fn a_task_that_has_ended_is_nobodys_fault() {
+    let (test, name) = ("a_task_that_has_ended", "ended-not");
+    let Some((hierarchies, scratch)) = real_cgroup(test, name) else { return };
+    let mut sampler = sampler(&hierarchies, wanted(), &["ended", name, "ended-too"]);
+    let first = tick(&mut sampler);
+    if let Some(refusal) = refusal(&first).filter(|refusal| !refusal.contains("cannot be opened")) {
+        return skipped(test, &refusal);
+    }
+    assert_eq!(first.notices, []);
+    for _ in 0..8 {
+        assert_eq!(tick(&mut sampler).notices, []);
+    }
+    scratch.remove().unwrap();
+}
+
+#[test]
+fn another_window_and_budget_change_nothing_of_what_was_counted() {
+    let (test, name) = ("another_window_and_budget", "tuned");
+    let Some((hierarchies, scratch)) = real_cgroup(test, name) else { return };
+    let mut worker = Worker::start();
+    scratch.add_process(worker.id()).unwrap();
+    let mut sampler = sampler(&hierarchies, wanted(), &[name]);
+    if let Some(refusal) = refusal(&tick(&mut sampler)) {
+        return skipped(test, &refusal);
+    }
+    worker.work();
+    let before = tick(&mut sampler).of("task_page_faults")[0].unwrap();
+    let window = PerfWindow::Part { counted: Duration::from_hours(1), every: Duration::from_hours(2) };
+    let mut want = |descriptors: Option<u64>| {
+        let perf = PerfWanted { window, descriptors, ..wanted() };
+        sampler.want(Wanted { perf, ..Wanted::default() });
+        worker.work();
+        tick(&mut sampler).of("task_page_faults")[0]
+    };
+    let after = want(Some(10_000)).unwrap();
+    assert!(after > before + ROUND, "{after} after {before}");
+    want(Some(0));
+    let again = (0..3).map(|_| want(None)).last().flatten().unwrap();
+    assert!(again > after + ROUND, "{again} after {after}");
+    drop(worker);
+    scratch.remove().unwrap();
+}
+
+#[test]
 fn outside_of_its_window_a_task_is_not_counted_and_absent() {
     let (test, name) = ("outside_of_its_window", "window");
     let Some((hierarchies, scratch)) = real_cgroup(test, name) else { return };

@@ -158,6 +158,17 @@ fn a_path_that_leads_elsewhere_is_no_task(#[case] path: &str) {
 }
 
 #[test]
+fn when_no_more_is_said_that_is_said() {
+    let machine = Machine::captured("v1-and-v2");
+    let tasks = |from: u64| (from..from + 1_100).map(|n| task(n, &format!("/../{n}"))).collect::<Vec<_>>();
+    let mut sampler = sampler(&machine, &tasks(0));
+    let notices = tick(&mut sampler).notices;
+    assert_eq!(notices.last(), Some(&Notice::MoreToSay { limit: 1_000 }));
+    sampler.set_tasks(&tasks(5_000));
+    assert_eq!(tick(&mut sampler).notices, []);
+}
+
+#[test]
 fn files_beyond_the_budget_are_opened_for_each_reading() {
     let machine = Machine::captured("v1-and-v2");
     let cgroup = |n: u64| format!("/sys/fs/cgroup/memory/t{n}/memory.usage_in_bytes");

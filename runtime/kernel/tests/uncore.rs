@@ -160,6 +160,47 @@ fn a_socket_that_goes_offline_takes_its_series_along_and_the_other_counts_on() {
 }
 
 #[rstest]
+#[case::tried_again(&[BUSY, "x/uncore_imc/event=fe/"], false)]
+#[case::a_processor_comes_and_goes(&[BUSY], true)]
+fn counters_that_are_opened_anew_lose_nothing(#[case] names: &[&str], #[case] has_other_cpus: bool) {
+    let machine = Machine::captured("uncore");
+    let mut sampler = sampler(&machine, groups(&[names]));
+    let first = tick(&mut sampler);
+    if !can_count("counters_that_are_opened_anew", &said(&machine, &first)) {
+        return;
+    }
+    let mut before = first.machine("busy")[0].unwrap_or(0.0);
+    for online in ["0\n", "0-1\n", "0\n", "0-1\n", "0\n"] {
+        sleep(Duration::from_millis(60));
+        if has_other_cpus {
+            machine.write("/sys/devices/system/cpu/online", online);
+        }
+        let now = tick(&mut sampler).machine("busy")[0].unwrap();
+        assert!(now - before > 50e6, "the clock counts nanoseconds: {}", now - before);
+        before = now;
+    }
+}
+
+#[test]
+fn a_module_that_is_loaded_later_is_found() {
+    let machine = Machine::captured("uncore");
+    let whole = machine.path("/sys/bus");
+    let away = machine.path("/away");
+    std::fs::rename(&whole, &away).unwrap();
+    let mut sampler = sampler(&machine, groups(&[&[BUSY]]));
+    assert_eq!(said(&machine, &tick(&mut sampler)).len(), 1);
+    for _ in 0..10 {
+        assert!(labels(&tick(&mut sampler), "busy").is_empty());
+    }
+    std::fs::rename(&away, &whole).unwrap();
+    let ticks: Vec<Tick> = (0..16).map(|_| tick(&mut sampler)).collect();
+    if ticks.iter().all(|tick| can_count("a_module_that_is_loaded_later", &said(&machine, tick))) {
+        assert_eq!(labels(&ticks[15], "busy").len(), 2);
+        assert!(ticks.iter().all(|tick| said(&machine, tick).is_empty()));
+    }
+}
+
+#[rstest]
 #[case(UncoreWanted::Automatic, 0)]
 #[case(UncoreWanted::All, 2)]
 #[case(UncoreWanted::Off, 0)]

@@ -121,7 +121,7 @@ const MEASUREMENT: &[Parameter] = &[
         "perf_fd_budget",
         Kind::Integer(0, NO_LIMIT),
         "Most descriptors that counters of tasks may take, one for each event, task and CPU; tasks beyond are not counted. \
-         null is half of what the process may have open.",
+         null is half of the limit on open files less a reserve, within which any number stays.",
     ),
     Parameter::optional(
         "perf_window",

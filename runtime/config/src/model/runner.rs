@@ -97,7 +97,7 @@ pub struct Measurement {
     pub event_names: EventNames,
     /// Whether counters are summed over CPUs.
     pub perf_aggregate_cpus: bool,
-    /// Most descriptors that counters of tasks may take; `None`: half of what the process may have open.
+    /// Most descriptors that counters of tasks may take; `None`: half of what there is for values.
     pub perf_fd_budget: Option<u32>,
     /// When tasks are counted.
     pub perf_window: CountingWindow,

@@ -92,12 +92,8 @@ impl Group {
         record.read(&self.leader)?;
         let (now, counts) = record.parse(self.events.len()).ok_or(Errno::BADMSG)?;
         let time = Instant::now();
-        let interval = match Interval::between(self.times, now, time.duration_since(self.at)) {
-            Interval::Counted(_) if self.is_software => Interval::Counted(1.0),
-            // It waited before, and the task has not run since.
-            Interval::Waiting if self.is_software || now.enabled == self.seen => Interval::Idle,
-            interval => interval,
-        };
+        let interval = Interval::between(self.times, now, time.duration_since(self.at));
+        let interval = settle(interval, self.is_software, now.enabled == self.seen);
         self.seen = now.enabled;
         match interval {
             // Counts may have gone on a little between the two numbers that the kernel wrote.
@@ -127,6 +123,17 @@ impl Group {
         self.times = now;
         self.counts.iter_mut().zip(counts).for_each(|(count, now)| *count = now);
         Ok(())
+    }
+}
+
+/// What an interval means for a group, where it may be the kernel's own and may not have been meant to count since the last
+/// reading.
+fn settle(interval: Interval, is_software: bool, is_resting: bool) -> Interval {
+    match interval {
+        Interval::Counted(_) | Interval::Unknown if is_software => Interval::Counted(1.0),
+        // It waited before, and the task has not run since.
+        Interval::Waiting if is_software || is_resting => Interval::Idle,
+        interval => interval,
     }
 }
 
@@ -196,6 +203,21 @@ mod tests {
     #[case::an_event_more(&[3, 100, 50, 7, 8, 9], 2)]
     fn other_records_are_not_understood(#[case] numbers: &[u64], #[case] events: usize) {
         assert!(record(numbers).parse(events).is_none());
+    }
+
+    #[rstest]
+    #[case(Interval::Counted(3.0), Interval::Counted(3.0), Interval::Counted(1.0))]
+    #[case(Interval::Unknown, Interval::Unknown, Interval::Counted(1.0))]
+    #[case(Interval::Waiting, Interval::Waiting, Interval::Idle)]
+    #[case(Interval::Idle, Interval::Idle, Interval::Idle)]
+    fn the_kernels_own_events_always_count(
+        #[case] interval: Interval,
+        #[case] of_a_processor: Interval,
+        #[case] of_the_kernel: Interval,
+    ) {
+        assert_eq!(settle(interval, false, false), of_a_processor);
+        assert_eq!(settle(interval, true, false), of_the_kernel);
+        assert_eq!(settle(Interval::Waiting, false, true), Interval::Idle);
     }
 
     /// Works wherever the kernel lets this user count: no counter of a processor is needed.

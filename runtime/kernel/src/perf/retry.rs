@@ -18,6 +18,11 @@ impl Retry {
         *self = Self { left: self.pause, pause: self.pause, is_pending: true };
     }
 
+    /// Whether it was tried in vain more than once.
+    pub(crate) fn is_again(self) -> bool {
+        self.pause > 1
+    }
+
     /// Something was never tried: it is at the next reading.
     pub(crate) fn at_once(&mut self) {
         *self = Self { left: 1, pause: 0, is_pending: true };
@@ -49,6 +54,7 @@ mod tests {
         let mut waits = Vec::new();
         for _ in 0..9 {
             retry.later();
+            assert_eq!(retry.is_again(), !waits.is_empty());
             waits.push((1..).find(|_| retry.is_due()).unwrap());
         }
         assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 64, 64]);

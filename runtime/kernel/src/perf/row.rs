@@ -122,6 +122,11 @@ impl Row {
         self.cpus.iter().any(CpuCounters::is_open)
     }
 
+    /// How many descriptors it has open.
+    pub(crate) fn descriptors(&self) -> usize {
+        self.cpus.iter().flat_map(|cpu| cpu.groups.iter().flatten()).map(Group::len).sum()
+    }
+
     /// Closes the counters; what they counted up to now is kept.
     pub(crate) fn close(&mut self) {
         for cpu in &mut self.cpus {

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 
 use crate::cgroup::{Hierarchies, Version, relative_cgroup_path};
 use crate::family::{Family, FamilyMetric, Moment};
-use crate::limits::descriptor_limit;
+use crate::limits::counters_share;
 use crate::perf::columns::Columns;
 use crate::perf::event::{Encoding, Event};
 use crate::perf::group::Group;
@@ -18,15 +18,16 @@ use crate::perf::layout::{Layout, Room};
 use crate::perf::leaves::{chosen, leaves};
 use crate::perf::machine::{has_threads, has_watchdog, processor};
 use crate::perf::microarchitecture::Microarchitecture;
+use crate::perf::missing::MissingOn;
 use crate::perf::online::Online;
 use crate::perf::retry::Retry;
-use crate::perf::row::{Missing, Row};
+use crate::perf::row::Row;
 use crate::perf::starved::Starved;
 use crate::perf::sys::{Place, open};
 use crate::perf::trouble;
 use crate::perf::wanted::PerfWanted;
 use crate::perf::window::{PerfWindow, Turn, Window};
-use crate::{Notice, Roots, TaskCgroups};
+use crate::{Notice, Roots, TaskCgroups, Wanted};
 
 /// Counts events of tasks.
 ///
@@ -46,7 +47,8 @@ pub(crate) struct TaskCounters {
     rows: Vec<Row>,
     window: Window,
     window_wanted: PerfWindow,
-    descriptors: usize,
+    /// Most descriptors that the operator lets them take.
+    descriptors: Option<u64>,
     starved: Starved,
     columns: Columns,
     has_new_rows: bool,
@@ -66,7 +68,6 @@ impl TaskCounters {
         let mut notices = Vec::new();
         let events = named(&wanted.events, &cpuinfo, &mut notices);
         let hierarchy = CountedHierarchy::find(hierarchies).map_err(|notice| notices.push(notice)).ok();
-        let limit = wanted.descriptors.unwrap_or(descriptor_limit() / 2);
         let encodings: Vec<Encoding> = events.iter().map(|event| event.encoding).collect();
         Some(Self {
             columns: Columns::new(&encodings, wanted.per_cpu, wanted.derived),
@@ -80,7 +81,7 @@ impl TaskCounters {
             rows: Vec::new(),
             window: Window::New,
             window_wanted: wanted.window,
-            descriptors: usize::try_from(limit).unwrap_or(usize::MAX),
+            descriptors: wanted.descriptors,
             starved: Starved::default(),
             has_new_rows: false,
             is_named: wanted.is_named,
@@ -153,9 +154,7 @@ impl TaskCounters {
         let Some(hierarchy) = &self.hierarchy else { return };
         let Some(path) = self.rows.iter().find_map(|row| row.cgroup.as_deref()) else { return };
         let Err(error) = hierarchy.open(path) else { return };
-        if moment.said.first(("perf cgroup", error.raw_os_error())) {
-            moment.notices.push(trouble::no_cgroup(&hierarchy.path.join(path), error));
-        }
+        say_not_opened(hierarchy, path, error, self.retry, moment);
     }
 
     /// Counts by this layout from now on: counters that are open are closed and opened anew.
@@ -176,14 +175,11 @@ impl TaskCounters {
             leaves(&paths).into_iter().zip(&self.rows).map(|(is_leaf, row)| is_leaf && row.cgroup.is_some()).collect();
         let is_counted: Vec<bool> = self.rows.iter().map(|row| row.is_counted).collect();
         let files = layout.files() * self.online.cpus.len();
-        let room = self.descriptors.checked_div(files).unwrap_or(usize::MAX);
+        let descriptors = counters_share(moment.allowance.left, self.descriptors);
+        let room = descriptors.checked_div(files).unwrap_or(usize::MAX);
         let wanted = is_candidate.iter().filter(|candidate| **candidate).count();
         if wanted > room && moment.said.first("perf budget") {
-            moment.notices.push(Notice::TasksNotCounted {
-                counted: room,
-                left_out: wanted - room,
-                descriptors: self.descriptors,
-            });
+            moment.notices.push(Notice::TasksNotCounted { counted: room, left_out: wanted - room, descriptors });
         }
         for (row, is_chosen) in self.rows.iter_mut().zip(chosen(&is_candidate, &is_counted, room)) {
             if is_chosen && !row.is_counted {
@@ -199,10 +195,18 @@ impl TaskCounters {
     /// Opens the counters of tasks that lack some, where it is time to try.
     fn open_missing(&mut self, moment: &mut Moment<'_>) {
         let Self { rows, layout: Some(layout), hierarchy: Some(hierarchy), .. } = self else { return };
+        let files = layout.files() * self.online.cpus.len();
+        let mut open: usize = rows.iter().map(Row::descriptors).sum();
         let mut counted = 0;
         for row in rows {
             if !row.is_counted || !row.retry.is_due() {
                 counted += usize::from(row.is_open());
+                continue;
+            }
+            let before = row.descriptors();
+            if open + files.saturating_sub(before) > moment.allowance.granted {
+                // Files of cgroups make room for it before the next reading.
+                row.retry.at_once();
                 continue;
             }
             let path = row.cgroup.as_deref().unwrap_or_default();
@@ -210,20 +214,16 @@ impl TaskCounters {
                 Ok(dir) => dir,
                 Err(error) => {
                     row.retry.later();
-                    if moment.said.first(("perf cgroup", error.raw_os_error())) {
-                        moment.notices.push(trouble::no_cgroup(&hierarchy.path.join(path), error));
-                    }
+                    say_not_opened(hierarchy, path, error, row.retry, moment);
                     continue;
                 }
             };
-            let mut missing = |Missing { cpu, event, error }: Missing| {
-                // A processor that goes offline meanwhile is found out at the next reading.
-                let is_gone = matches!(error, Errno::NODEV | Errno::NXIO);
-                if !is_gone && moment.said.first(("perf missing", event, cpu, error.raw_os_error())) {
-                    moment.notices.push(trouble::event_on(&self.events[event].metric, cpu, error));
-                }
-            };
-            match row.open(dir.as_fd(), &layout.groups, &self.encodings, self.window.is_on(), &mut missing) {
+            let mut missing = MissingOn::default();
+            let opened = row
+                .open(dir.as_fd(), &layout.groups, &self.encodings, self.window.is_on(), &mut |one| missing.add(one));
+            missing.say(&self.events, moment);
+            open = open - before + row.descriptors();
+            match opened {
                 Ok(true) => row.retry.done(),
                 Ok(false) => row.retry.later(),
                 Err(_) => {
@@ -263,6 +263,18 @@ impl TaskCounters {
     }
 }
 
+/// Says why a cgroup could not be opened, at the second try: one that is being removed is in some hierarchies for a moment
+/// longer than in others.
+fn say_not_opened(hierarchy: &CountedHierarchy, cgroup: &str, error: Errno, retry: Retry, moment: &mut Moment<'_>) {
+    if !retry.is_again() {
+        return;
+    }
+    let Some(notice) = hierarchy.trouble(cgroup, error) else { return };
+    if moment.said.first(("perf cgroup", error.raw_os_error())) {
+        moment.notices.push(notice);
+    }
+}
+
 /// The events of these names, each once. What is none is said.
 fn named(names: &[String], cpuinfo: &[u8], notices: &mut Vec<Notice>) -> Vec<Event> {
     let cpu = Microarchitecture::of(cpuinfo);
@@ -298,6 +310,23 @@ impl Family for TaskCounters {
         if self.layout.is_none() {
             self.retry.at_once();
         }
+    }
+
+    fn tune(&mut self, wanted: &Wanted) {
+        self.window_wanted = wanted.perf.window;
+        // Another budget has room for other tasks.
+        self.has_new_rows |= self.descriptors != wanted.perf.descriptors;
+        self.descriptors = wanted.perf.descriptors;
+    }
+
+    fn descriptors(&self, left: usize) -> usize {
+        if self.hierarchy.is_none() {
+            return 0;
+        }
+        let files = self.layout.as_ref().map_or(self.events.len(), Layout::files);
+        let counted = self.rows.iter().filter(|row| row.cgroup.is_some()).count();
+        let most = files.saturating_mul(self.online.cpus.len()).saturating_mul(counted);
+        most.min(counters_share(left, self.descriptors))
     }
 
     fn read(&mut self, moment: &mut Moment<'_>) -> bool {

@@ -32,9 +32,20 @@ pub(crate) fn event(metric: &str, error: Errno) -> Notice {
     Notice::NotCounted { what: metric.to_owned(), reason, remedy: remedy.to_owned() }
 }
 
-/// An event is not counted on one processor, though it is on others.
-pub(crate) fn event_on(metric: &str, cpu: u32, error: Errno) -> Notice {
-    event(&format!("{metric} on CPU {cpu}"), error)
+/// How many processors a sentence names; of more it says how many they are.
+const NAMED: usize = 8;
+
+/// An event is not counted on some processors, though it is on others, or for other tasks.
+pub(crate) fn event_on(metric: &str, cpus: &[u32], error: Errno) -> Notice {
+    let where_not = match cpus {
+        [cpu] => format!("CPU {cpu}"),
+        cpus if cpus.len() > NAMED => format!("{} CPUs", cpus.len()),
+        cpus => {
+            let numbers: Vec<String> = cpus.iter().map(ToString::to_string).collect();
+            format!("CPUs {}", numbers.join(", "))
+        }
+    };
+    event(&format!("{metric} on {where_not}"), error)
 }
 
 /// A name is not one of an event.
@@ -90,5 +101,22 @@ pub(crate) fn no_descriptors(what: &str) -> Notice {
         what: what.to_owned(),
         reason: "the process has run out of descriptors".into(),
         remedy: "raise the limit on open files (ulimit -n, LimitNOFILE)".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case(1, "x on CPU 0: not counted: somebody else has")]
+    #[case(3, "x on CPUs 0, 1, 2: not counted: ")]
+    #[case(64, "x on 64 CPUs: not counted: ")]
+    fn processors_are_named_while_they_are_few(#[case] count: u32, #[case] expected: &str) {
+        let cpus: Vec<u32> = (0..count).collect();
+        let said = event_on("x", &cpus, Errno::BUSY).to_string();
+        assert!(said.starts_with(expected), "{said}");
     }
 }

@@ -17,7 +17,8 @@ pub struct PerfWanted {
     pub derived: bool,
     /// Counters outside of cores.
     pub uncore: UncoreWanted,
-    /// Most descriptors that counters of tasks may take; none: half of what the process may have open.
+    /// Most descriptors that counters of tasks may take; none: half of what readers may
+    /// have open. More than that is not there, whatever is asked for.
     pub descriptors: Option<u64>,
     /// Whether tasks are counted always.
     pub window: PerfWindow,

@@ -12,6 +12,7 @@ use wca_model::TaskKey;
 use crate::cgroup::processes::Processes;
 use crate::cgroup::{Hierarchies, relative_cgroup_path};
 use crate::family::{Family, FamilyMetric, Moment};
+use crate::limits::monitoring_share;
 use crate::resctrl::group::Group;
 use crate::resctrl::layout::{Domain, domains};
 use crate::resctrl::lock::Lock;
@@ -159,6 +160,14 @@ impl Family for Monitoring {
         self.leaving.extend(gone.filter(|group| group.is_ours));
         self.values.clear();
         self.values.resize(self.kinds.len() * (1 + self.domains.len()) * self.tasks.len(), f64::NAN);
+    }
+
+    fn descriptors(&self, left: usize) -> usize {
+        let Some(mounted) = &self.mounted else { return 0 };
+        let per_group = self.domains.len() * mounted.events.len() + 1;
+        // A task without a group is about to have one.
+        let groups: usize = self.tasks.iter().map(|task| task.groups.len().max(1)).sum();
+        (per_group * groups + self.leaving.len()).min(monitoring_share(left))
     }
 
     fn read(&mut self, moment: &mut Moment<'_>) -> bool {

@@ -38,11 +38,13 @@ pub(crate) struct Lost {
 
 impl Bank {
     /// Opens counters of a PMU through a processor. `events` are all that there are, none where the PMU does not have one;
-    /// `wanted` are positions of those that are to be counted together.
+    /// `wanted` are positions of those that are to be counted together. It takes
+    /// as many descriptors from `left`.
     pub(crate) fn open(
         (kind, cpu): (u32, u32),
         events: &[Option<Encoding>],
         wanted: &[Vec<usize>],
+        left: &mut usize,
         totals: Option<Box<[f64]>>,
         lost: &mut Lost,
     ) -> Self {
@@ -55,7 +57,9 @@ impl Bank {
             let room = Room { general: LARGEST, has_fixed: false };
             let probed = Layout::probe(&encodings, room, |group| {
                 let events: Arc<[usize]> = group.iter().map(|at| here[*at]).collect();
+                let room = left.checked_sub(events.len()).ok_or(OpenError { at: 0, error: Errno::MFILE })?;
                 groups.push(Group::open(&events, &all, place, true)?);
+                *left = room;
                 Ok::<(), OpenError>(())
             });
             match probed {

@@ -115,16 +115,17 @@ pub(crate) const LATENCY_HELP: &str =
 pub(crate) const LATENCY_NEEDS: [usize; 3] = [6, 7, 8];
 
 /// Seconds that a read waits in the queue of a memory controller, over all controllers of a socket: by Little's law the
-/// mean number of reads in the queue for each that comes, in cycles of a controller.
-pub(crate) fn latency<'a>(controllers: impl Iterator<Item = &'a PerSecond>) -> f64 {
-    let (mut ticks, mut occupancy, mut inserts, mut count) = (0.0, 0.0, 0.0, 0.0);
-    for rates in controllers {
+/// mean number of reads in the queue for each that comes, in cycles of a controller. Rates are sums over so many controllers,
+/// one on each die.
+pub(crate) fn latency<'a>(controllers: impl Iterator<Item = (&'a PerSecond, usize)>) -> f64 {
+    let (mut ticks, mut occupancy, mut inserts, mut count) = (0.0, 0.0, 0.0, 0);
+    for (rates, dies) in controllers {
         ticks += rates[LATENCY_NEEDS[0]];
         occupancy += rates[LATENCY_NEEDS[1]];
         inserts += rates[LATENCY_NEEDS[2]];
-        count += 1.0;
+        count += dies;
     }
-    ratio(ratio(occupancy, inserts), ratio(ticks, count))
+    ratio(ratio(occupancy, inserts), ratio(ticks, count as f64))
 }
 
 /// The last totals of the inputs, and when each was read.
@@ -185,16 +186,19 @@ mod tests {
 
     #[test]
     fn a_read_waits_for_cycles_of_one_controller() {
-        let controller = |occupancy, inserts| {
+        let controllers = |ticks, occupancy, inserts| {
             let mut rates = NONE;
-            rates[6..].copy_from_slice(&[1.4e9, occupancy, inserts]);
+            rates[6..].copy_from_slice(&[ticks, occupancy, inserts]);
             rates
         };
+        let controller = |occupancy, inserts| controllers(1.4e9, occupancy, inserts);
         // 140 cycles at 1.4 GHz are 100 ns, however many controllers there are.
-        let found = latency([controller(140e6, 1e6), controller(280e6, 2e6)].iter());
+        let found = latency([(&controller(140e6, 1e6), 1), (&controller(280e6, 2e6), 1)].into_iter());
         assert!((found - 100e-9).abs() < 1e-15, "{found}");
-        assert!(latency([controller(0.0, 0.0)].iter()).is_nan(), "nothing was read");
-        assert!(latency([NONE].iter()).is_nan() && latency([].iter()).is_nan());
+        let found = latency([(&controllers(2.8e9, 420e6, 3e6), 2), (&controllers(2.8e9, 140e6, 1e6), 2)].into_iter());
+        assert!((found - 100e-9).abs() < 1e-15, "two dies count as many cycles as two controllers: {found}");
+        assert!(latency([(&controller(0.0, 0.0), 1)].into_iter()).is_nan(), "nothing was read");
+        assert!(latency([(&NONE, 1)].into_iter()).is_nan() && latency([].into_iter()).is_nan());
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::perf::trouble;
 use crate::perf::uncore::bank::{Bank, Lost};
 use crate::perf::uncore::derived::{Before, DERIVED, INPUTS, LATENCY, LATENCY_HELP, LATENCY_NEEDS, PerSecond, latency};
 use crate::perf::uncore::event::UncoreEvent;
-use crate::perf::uncore::pmu::{Pmu, pmus};
+use crate::perf::uncore::pmu::{Pmu, names, pmus};
 use crate::perf::uncore::table::GROUPS;
 use crate::perf::wanted::{PerfWanted, UncoreWanted};
 use crate::platform::cpus;
@@ -38,6 +38,12 @@ pub(crate) struct UncoreCounters {
     /// Sockets with all that the latency needs, in order.
     latency_sockets: Vec<u32>,
     retry: Retry,
+    /// PMUs that there were when counters were last opened: a module that is loaded later brings others.
+    known: Vec<String>,
+    /// When it is looked for others, where some are missing.
+    look: Retry,
+    /// How many descriptors all counters take that there are to open.
+    descriptors: usize,
     values: Vec<f64>,
     notices: Vec<Notice>,
 }
@@ -96,6 +102,9 @@ impl UncoreCounters {
             cells: Vec::new(),
             latency_sockets: Vec::new(),
             retry: Retry::default(),
+            known: Vec::new(),
+            look: Retry::default(),
+            descriptors: 0,
             values: Vec::new(),
             notices,
         })
@@ -105,15 +114,19 @@ impl UncoreCounters {
     fn open(&mut self, moment: &mut Moment<'_>) {
         let mut totals: HashMap<(u32, u32), Box<[f64]>> = HashMap::new();
         let mut before: HashMap<(u32, u32), Before> = HashMap::new();
-        for cell in self.cells.drain(..) {
+        for mut cell in self.cells.drain(..) {
+            // What was counted since the last reading is part of the totals.
+            cell.banks.iter_mut().for_each(|bank| _ = bank.read());
             before.insert((cell.socket, cell.kind), cell.before);
             totals.extend(cell.banks.into_iter().map(|bank| ((bank.kind, bank.cpu), bank.into_totals())));
         }
+        self.known = names(&self.roots).unwrap_or_default();
         let (pmus, notices) = pmus(&self.roots);
         moment.notices.extend(notices.into_iter().filter(|notice| moment.said.first(notice)));
         let sockets: BTreeMap<u32, u32> =
             cpus(&self.roots, &[]).unwrap_or_default().iter().map(|cpu| (cpu.id, cpu.socket)).collect();
         let mut is_complete = true;
+        let (mut descriptors, mut left) = (0, moment.allowance.granted);
         let mut found: BTreeMap<(String, u32, u32), Vec<Bank>> = BTreeMap::new();
         for pmu in &pmus {
             let events = self.encodings(pmu, moment);
@@ -124,15 +137,24 @@ impl UncoreCounters {
                 let socket = sockets.get(cpu).copied().unwrap_or(0);
                 let mut lost = Lost::default();
                 let old = totals.remove(&(pmu.kind, *cpu));
-                let bank = Bank::open((pmu.kind, *cpu), &events, &self.groups, old, &mut lost);
+                let bank = Bank::open((pmu.kind, *cpu), &events, &self.groups, &mut left, old, &mut lost);
+                descriptors += self.groups.iter().flatten().filter(|event| events[**event].is_some()).count();
                 is_complete &= lost.events.is_empty() && !lost.is_starved;
+                // What has not been claimed yet may be there the next time.
+                lost.is_starved &= descriptors <= self.descriptors;
                 self.say_lost(&lost, moment);
                 if bank.is_open() {
                     found.entry((pmu.sort().to_owned(), socket, pmu.kind)).or_default().push(bank);
                 }
             }
         }
-        self.say_missing(&pmus, moment);
+        self.descriptors = descriptors;
+        let missing = self.missing(&pmus);
+        self.say_missing(&missing, moment);
+        self.look.done();
+        if !missing.is_empty() {
+            self.look.later();
+        }
         self.cells = found
             .into_iter()
             .map(|((_, socket, kind), banks)| Cell {
@@ -150,6 +172,15 @@ impl UncoreCounters {
         } else {
             self.retry.later();
         }
+    }
+
+    /// Whether it is time to look, and there are other PMUs than before.
+    fn has_other_pmus(&mut self) -> bool {
+        if !self.look.is_due() {
+            return false;
+        }
+        self.look.later();
+        names(&self.roots).is_ok_and(|names| names != self.known)
     }
 
     /// What each event is on a PMU; none where it is of another sort, or is not known for it.
@@ -182,15 +213,15 @@ impl UncoreCounters {
         }
     }
 
-    /// Says which PMUs are wanted and not there, once for each sort.
-    fn say_missing(&self, pmus: &[Pmu], moment: &mut Moment<'_>) {
-        if !self.is_named {
-            return;
-        }
+    /// Which sorts of PMUs are wanted and not there.
+    fn missing(&self, pmus: &[Pmu]) -> BTreeSet<String> {
         let has = |sort: &str| pmus.iter().any(|pmu| pmu.sort() == sort);
-        let missing: BTreeSet<&str> =
-            self.events.iter().map(|event| event.sort.as_str()).filter(|sort| !has(sort)).collect();
-        for sort in missing {
+        self.events.iter().map(|event| &event.sort).filter(|sort| !has(sort)).cloned().collect()
+    }
+
+    /// Says which PMUs are wanted and not there, once for each sort.
+    fn say_missing(&self, missing: &BTreeSet<String>, moment: &mut Moment<'_>) {
+        for sort in missing.iter().filter(|_| self.is_named) {
             if moment.said.first(("uncore pmu", sort)) {
                 moment.notices.push(trouble::no_pmu(sort));
             }
@@ -222,13 +253,19 @@ impl UncoreCounters {
         for socket in &self.latency_sockets {
             let cells = self.cells.iter().filter(|cell| cell.socket == *socket);
             let cells = cells.filter(|cell| self.has_inputs(cell, &LATENCY_NEEDS));
-            values.push(latency(cells.map(|cell| &cell.per_second)));
+            let clock = self.inputs[LATENCY_NEEDS[0]];
+            values.push(latency(cells.map(|cell| (&cell.per_second, clock.map_or(0, |clock| cell.count(clock))))));
         }
         self.values = values;
     }
 }
 
 impl Cell {
+    /// How many banks count an event.
+    fn count(&self, event: usize) -> usize {
+        self.banks.iter().filter(|bank| bank.has(event)).count()
+    }
+
     /// What was counted of an event, over all banks that count it.
     fn total(&self, event: usize) -> f64 {
         self.banks.iter().filter(|bank| bank.has(event)).map(|bank| bank.total(event)).sum()
@@ -287,10 +324,14 @@ impl Family for UncoreCounters {
 
     fn set_tasks(&mut self, _: &[TaskCgroups]) {}
 
+    fn descriptors(&self, left: usize) -> usize {
+        self.descriptors.min(left)
+    }
+
     fn read(&mut self, moment: &mut Moment<'_>) -> bool {
         moment.notices.append(&mut self.notices);
         let has_new_cpus = self.online.refresh(moment.buffer, moment.said, moment.notices);
-        let is_opened = has_new_cpus || self.retry.is_due();
+        let is_opened = has_new_cpus | self.retry.is_due() | self.has_other_pmus();
         if is_opened {
             self.open(moment);
         }

@@ -42,9 +42,12 @@ const DEVICES: &str = "/sys/bus/event_source/devices";
 pub(crate) fn pmus(roots: &Roots) -> (Vec<Pmu>, Vec<Notice>) {
     let mut notices = Vec::new();
     let devices = roots.path(DEVICES);
-    let mut pmus: Vec<Pmu> = names(&devices, &mut notices)
+    let names = names(roots).unwrap_or_else(|error| {
+        notices.push(Notice::NotKnown { what: "which PMUs there are", reason: error.to_string() });
+        Vec::new()
+    });
+    let mut pmus: Vec<Pmu> = names
         .into_iter()
-        .filter(|name| name.starts_with("uncore_"))
         .filter_map(|name| {
             let dir = devices.join(&name);
             pmu(&dir, name).unwrap_or_else(|error| {
@@ -75,14 +78,11 @@ fn pmu(dir: &Path, name: String) -> Result<Option<Pmu>, KernelError> {
     Ok(Some(Pmu { name, kind, cpus, fields, events }))
 }
 
-fn names(dir: &Path, notices: &mut Vec<Notice>) -> Vec<String> {
-    match entries(dir) {
-        Ok(names) => names,
-        Err(error) => {
-            notices.push(Notice::NotKnown { what: "which PMUs there are", reason: error.to_string() });
-            Vec::new()
-        }
-    }
+/// What PMUs outside of cores are called here, in order.
+pub(crate) fn names(roots: &Roots) -> Result<Vec<String>, KernelError> {
+    let mut names = entries(&roots.path(DEVICES))?;
+    names.retain(|name| name.starts_with("uncore_"));
+    Ok(names)
 }
 
 /// The names in a directory; none where it is not there.

@@ -2,7 +2,7 @@
 
 use super::{Monitoring, links};
 use crate::family::Moment;
-use crate::limits::descriptor_limit;
+use crate::limits::monitoring_share;
 use crate::resctrl::counters::Reading;
 use crate::resctrl::group::Group;
 use crate::resctrl::layout::domains;
@@ -20,8 +20,7 @@ impl Monitoring {
             return;
         };
         let per_group = domains.len() * mounted.events.len() + 1;
-        // A quarter of all descriptors for counters; the directories of groups are few beside them.
-        let mut left = usize::try_from(descriptor_limit() / 4).unwrap_or(usize::MAX);
+        let mut left = monitoring_share(moment.allowance.left).min(moment.allowance.granted);
         for (row, task) in tasks.iter_mut().enumerate() {
             let has_fallen = std::mem::take(&mut task.has_fallen);
             if task.why.is_some() || task.groups.is_empty() {
