@@ -2,6 +2,7 @@
 //!
 //! Source of everything that is asked of the kernel: perf_event_open(2) and tools/perf/design.txt.
 
+mod chosen;
 mod columns;
 mod definitions;
 mod derived;
@@ -9,7 +10,6 @@ mod event;
 mod group;
 mod hierarchy;
 mod layout;
-mod leaves;
 mod machine;
 mod microarchitecture;
 mod online;
