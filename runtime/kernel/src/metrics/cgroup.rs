@@ -85,6 +85,11 @@ impl CgroupRead {
         value.is_some()
     }
 
+    /// Whether a file may be well-formed and have no value.
+    pub(crate) const fn may_lack_its_line(self) -> bool {
+        matches!(self, Self::KeyedOrNot { .. })
+    }
+
     /// Whether its values have labels.
     pub(crate) const fn is_split(self) -> bool {
         matches!(self, Self::Split(_))
