@@ -180,7 +180,7 @@ impl CgroupFiles {
                 let is_well_formed = output.read.read(bytes, &mut |label, value| {
                     taken |= 1 << output.part;
                     match output.places.iter().find(|place| place.label.as_bytes() == label) {
-                        Some(place) => sums[place.column].add(value, output.read.greatest_sum()),
+                        Some(place) => sums[place.column].add(value, output.join, output.read.greatest_sum()),
                         // What the kernel calls things is ASCII.
                         None => {
                             let label = str::from_utf8(label).ok();
