@@ -26,6 +26,7 @@ mod wanted;
 mod window;
 
 pub(crate) use definitions::definitions;
+pub use event::is_software_event;
 pub(crate) use tasks::TaskCounters;
 pub(crate) use uncore::UncoreCounters;
 pub use wanted::{PerfWanted, UncoreWanted};

@@ -156,6 +156,24 @@ fn the_memory_controller(
     assert_eq!((found.reason, found.remedy.is_empty()), (expected, expected == Reason::Available), "{found:?}");
 }
 
+/// Counters of tasks are opened in the unified hierarchy where no hierarchy of v1 has the controller, beside others of v1 too.
+#[rstest]
+#[case::beside_v1([UNIFIED, MEMORY_V1].concat(), "perf_event 0 1 1", Reason::Available)]
+#[case::v2_alone(UNIFIED.to_owned(), "perf_event 0 1 1", Reason::Available)]
+#[case::disabled([UNIFIED, MEMORY_V1].concat(), "perf_event 0 1 0", Reason::Off)]
+#[case::disabled_on_v2(UNIFIED.to_owned(), "perf_event 0 1 0", Reason::Off)]
+#[case::not_built([UNIFIED, MEMORY_V1].concat(), "memory 4 68 1", Reason::Missing)]
+#[case::v1_alone_without_it(MEMORY_V1.to_owned(), "perf_event 0 1 1", Reason::Missing)]
+fn the_perf_event_controller(#[case] mountinfo: String, #[case] table: &str, #[case] expected: Reason) {
+    let machine = Machine::empty();
+    machine.write("/proc/self/mountinfo", &mountinfo);
+    machine.write("/proc/cgroups", &format!("#subsys_name hierarchy num_cgroups enabled\n{table}\n"));
+    machine.write("/sys/fs/cgroup/cgroup.controllers", "");
+    machine.write("/sys/fs/cgroup/memory/cgroup.procs", "");
+    let found = feature(&machine, "cgroup_perf_event");
+    assert_eq!((found.reason, found.remedy.is_empty()), (expected, expected == Reason::Available), "{found:?}");
+}
+
 #[rstest]
 #[case::not_mounted("", "nodev\tresctrl\n", Reason::Off)]
 #[case::not_known("", "nodev\tproc\n", Reason::Missing)]
