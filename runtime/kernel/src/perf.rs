@@ -20,6 +20,7 @@ mod starved;
 mod sys;
 mod table;
 mod tasks;
+pub(crate) mod trial;
 mod trouble;
 mod uncore;
 mod wanted;
