@@ -1,5 +1,6 @@
 //! The tasks of the node: found, made known to the warden, kept while they do not change.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use wca_messages::{Cgroup, Reply, Request};
@@ -71,6 +72,8 @@ pub(crate) struct Known {
     /// Whether the warden knows the tasks that were discovered.
     is_told: bool,
     missing: Missing,
+    /// Labels of everything of which it was said that series have their own.
+    overruled: BTreeSet<String>,
     changes: u64,
 }
 
@@ -87,6 +90,7 @@ impl Known {
             discovered: Vec::new(),
             is_told: false,
             missing: Missing::default(),
+            overruled: BTreeSet::new(),
             changes: 0,
         };
         known.renew_labels();
@@ -123,6 +127,9 @@ impl Known {
         let given = std::iter::once(host).chain(machine.into_iter().flatten());
         self.common = given.filter(|(name, _)| !self.has_label(name)).collect();
         self.common.extend(self.view.labels.iter().cloned());
+        for notice in overruled(&self.view.labels, &self.catalog, &mut self.overruled) {
+            tracing::warn!("{notice}");
+        }
         self.changes += 1;
         let mut catalog = (*self.catalog).clone();
         for metric in &mut catalog.metrics {
@@ -206,6 +213,26 @@ pub(crate) fn say(notices: &[String]) {
     }
 }
 
+/// What is to be said, once for each label, of labels of everything that some series have of their own, which win.
+fn overruled(labels: &[Label], catalog: &Catalog, said: &mut BTreeSet<String>) -> Vec<String> {
+    let mut notices = Vec::new();
+    for (name, value) in labels {
+        let of_metric = catalog.metrics.iter().find(|metric| metric.levels.contains(name));
+        let whose = of_metric.map(|metric| metric.name.as_str());
+        let whose =
+            whose.or_else(|| ["task_id", "task_name"].contains(&name.as_str()).then_some("every metric of a task"));
+        if let Some(whose) = whose
+            && said.insert(name.clone())
+        {
+            notices.push(format!(
+                "extra_labels: {name}: {value:?} is not on series that have such a label of their own, as those of {whose}: \
+                 without it they would be the same; remedy: another name"
+            ));
+        }
+    }
+    notices
+}
+
 #[cfg(test)]
 mod tests {
     use wca_node::StaticNode;
@@ -223,6 +250,19 @@ mod tests {
     fn known(view: View) -> Known {
         let platform = Platform { host: "vm".into(), ..Platform::default() };
         Known::new(Arc::new(platform), Arc::new(catalog()), view)
+    }
+
+    #[test]
+    fn a_label_that_series_have_of_their_own_is_told_once() {
+        let mut catalog = catalog();
+        catalog.metrics[0].levels = vec!["zone".into()];
+        let labels = ["zone", "rack", "task_id"].map(|name| (name.to_owned(), "eu".to_owned()));
+        let mut said = BTreeSet::new();
+        let told = overruled(&labels, &catalog, &mut said);
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(told[0].starts_with("extra_labels: zone: \"eu\" is not on series that have such a label"), "{told:?}");
+        assert!(told[1].contains("every metric of a task"), "{told:?}");
+        assert_eq!(overruled(&labels, &catalog, &mut said), [""; 0]);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 pub(crate) mod files;
 pub(crate) mod gaps;
 mod known;
+pub(crate) mod leaves;
 mod mounts;
 pub(crate) mod opener;
 mod path;

@@ -1,7 +1,8 @@
 //! What WCA uses where a machine has it: whether it has, by which file, and what would bring it.
 //!
 //! A probe reads one file, or one table; none writes anything, and none needs more rights than measuring does. What a probe
-//! cannot read is not available, with the errno that says why.
+//! cannot read is not available, with the errno that says why. Counters are tried too, where files say that there are some, by
+//! opening one that never counts.
 
 mod cgroups;
 mod family;
@@ -10,6 +11,7 @@ mod limits;
 mod look;
 mod perf;
 mod resctrl;
+mod user_namespaces;
 
 use crate::Roots;
 

@@ -43,7 +43,7 @@ pub use error::KernelError;
 pub use features::{FEATURES, Feature, Reason, features};
 pub use limits::raise_descriptor_limit;
 pub use notice::{Notice, Said};
-pub use perf::{PerfWanted, PerfWindow, UncoreWanted, misnamed_event, misnamed_uncore_event};
+pub use perf::{PerfWanted, PerfWindow, UncoreWanted, is_software_event, misnamed_event, misnamed_uncore_event};
 pub use platform::{Facts, platform, smbios_table};
 pub use process::{children, open_files, resident_memory};
 pub use processor_time::{process_time, thread_time};

@@ -8,7 +8,7 @@ mod table;
 
 use wca_model::{Confirmed, MetricInfo, MetricKind};
 
-pub(crate) use crate::metrics::cgroup::{CgroupFile, CgroupPart, CgroupRead};
+pub(crate) use crate::metrics::cgroup::{CgroupFile, CgroupPart, CgroupRead, Join};
 pub(crate) use crate::metrics::machine::{Found, MachineRead};
 pub(crate) use crate::metrics::table::{BOTH, MACHINE, TASKS, TEST_BED, part, part_count};
 

@@ -2,6 +2,7 @@
 //!
 //! Source of everything that is asked of the kernel: perf_event_open(2) and tools/perf/design.txt.
 
+mod chosen;
 mod columns;
 mod definitions;
 mod derived;
@@ -9,7 +10,6 @@ mod event;
 mod group;
 mod hierarchy;
 mod layout;
-mod leaves;
 mod machine;
 mod microarchitecture;
 mod misnamed;
@@ -22,12 +22,14 @@ mod starved;
 mod sys;
 mod table;
 mod tasks;
+pub(crate) mod trial;
 mod trouble;
 mod uncore;
 mod wanted;
 mod window;
 
 pub(crate) use definitions::definitions;
+pub use event::is_software_event;
 pub use misnamed::{misnamed_event, misnamed_uncore_event};
 pub(crate) use tasks::TaskCounters;
 pub(crate) use uncore::UncoreCounters;

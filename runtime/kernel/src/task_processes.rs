@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use rustix::fs::{Mode, OFlags, open, openat};
 use rustix::io::{Errno, retry_on_intr, write};
 
+use crate::cgroup::leaves::topmost;
 use crate::cgroup::processes::{Listed, Processes, sort_once};
 use crate::cgroup::{Hierarchies, relative_cgroup_path};
 use crate::family::Moment;
@@ -121,8 +122,10 @@ fn unreadable(path: PathBuf, error: Errno) -> Notice {
     }
 }
 
-/// The cgroups whose processes are those of a task, without those below them. A path that is none has been told of.
+/// The cgroups whose processes are those of a task, with all cgroups below them: those of the containers of a pod, else its
+/// own. Where the cgroup of another task lies below one of these, its processes are listed for both tasks. A path that is
+/// none has been told of.
 pub(crate) fn cgroups_of(task: &TaskCgroups) -> Vec<String> {
     let paths = if task.containers.is_empty() { std::slice::from_ref(&task.cgroup) } else { &task.containers };
-    paths.iter().filter_map(|path| relative_cgroup_path(path).ok()).map(str::to_owned).collect()
+    topmost(paths.iter().filter_map(|path| relative_cgroup_path(path).ok()))
 }

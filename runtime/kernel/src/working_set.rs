@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use wca_model::{Definition, Described, MetricKind, Subject, TaskKey};
 
 use crate::cgroup::Hierarchies;
+use crate::cgroup::leaves::leaves;
 use crate::cgroup::processes::Listed;
 use crate::error::excerpt;
 use crate::family::{Family, FamilyMetric, Moment};
@@ -31,7 +32,7 @@ const REFERENCED: Definition = Definition {
     levels: &[],
     subject: Subject::Task,
     source: "Referenced of /proc/PID/smaps_rollup, else of /proc/PID/smaps",
-    formula: "sum over processes",
+    formula: "sum over processes; none of a task that has others below it",
     confirmed: BOTH,
 };
 const OVERHEAD: Definition = Definition {
@@ -72,6 +73,8 @@ pub(crate) struct WorkingSets {
 struct Task {
     key: TaskKey,
     cgroups: Vec<String>,
+    /// Whether no other task lies below: a process has one set of marks, and whoever resets it takes them from all.
+    is_leaf: bool,
     state: State,
 }
 
@@ -114,6 +117,19 @@ impl WorkingSets {
             }
             source
         })
+    }
+
+    /// Says once that tasks above others are left out.
+    fn say_left_out(&self, moment: &mut Moment<'_>) {
+        let Some(task) = self.tasks.iter().find(|task| !task.is_leaf) else { return };
+        if moment.said.first((REFERENCED.name, "below")) {
+            let reason = format!(
+                "cgroups of other tasks lie below those of \"/{}\" or of others like it, and a process counts for one task only, \
+                 which is the one below",
+                task.cgroups.first().map_or("", String::as_str)
+            );
+            moment.notices.push(Notice::NotKnown { what: "task_wss_referenced_bytes of some tasks", reason });
+        }
     }
 
     /// Reads a task: bytes that are referenced, none where none of its processes could be read.
@@ -171,9 +187,16 @@ impl Family for WorkingSets {
         let task = |task: &TaskCgroups| Task {
             key: task.key,
             cgroups: cgroups_of(task),
+            is_leaf: true,
             state: known.get(&task.key).copied().unwrap_or_default(),
         };
         self.tasks = tasks.iter().map(task).collect();
+        let cgroups: Vec<&str> = self.tasks.iter().flat_map(|task| &task.cgroups).map(String::as_str).collect();
+        let mut are_leaves = leaves(&cgroups).into_iter();
+        for task in &mut self.tasks {
+            let count = task.cgroups.len();
+            task.is_leaf = are_leaves.by_ref().take(count).filter(|is_leaf| !is_leaf).count() == 0;
+        }
         let metrics = if self.search.is_some() { 3 } else { 2 };
         self.columns.clear();
         self.columns.resize(metrics * tasks.len(), f64::NAN);
@@ -187,7 +210,11 @@ impl Family for WorkingSets {
                 "it takes task_mem_bandwidth_bytes, which needs resctrl with memory bandwidth monitoring".to_owned();
             moment.notices.push(Notice::NotMeasured { metric: WORKING_SET.name, reason });
         }
+        self.say_left_out(moment);
         for row in 0..rows {
+            if !self.tasks[row].is_leaf {
+                continue;
+            }
             let referenced = self.read_task(row, source, moment);
             let state = &self.tasks[row].state;
             self.columns[row] = referenced.unwrap_or(f64::NAN);

@@ -127,6 +127,33 @@ fn capabilities_count_whatever_is_asked_for() {
     }
 }
 
+#[rstest]
+#[case::debian_open(&[("unprivileged_userns_clone", "1\n")], "0", Reason::Available)]
+#[case::debian_closed(&[("unprivileged_userns_clone", "0\n")], "0", Reason::Denied)]
+#[case::ubuntu_open(&[("apparmor_restrict_unprivileged_userns", "0\n")], "0", Reason::Available)]
+#[case::ubuntu_closed(&[("unprivileged_userns_clone", "1\n"), ("apparmor_restrict_unprivileged_userns", "1\n")], "0", Reason::Denied)]
+#[case::root([("unprivileged_userns_clone", "0\n"), ("apparmor_restrict_unprivileged_userns", "1\n")].as_slice(), "200000", Reason::Available)]
+#[case::malformed(&[("unprivileged_userns_clone", "no\n")], "0", Reason::Malformed)]
+fn user_namespaces_of_those_without_rights(
+    #[case] switches: &[(&str, &str)],
+    #[case] capabilities: &str,
+    #[case] expected: Reason,
+) {
+    let machine = Machine::empty();
+    machine.write("/proc/sys/user/max_user_namespaces", "96365\n");
+    machine.write("/proc/self/status", &format!("Name:\twca\nCapEff:\t{capabilities}\n"));
+    for (name, value) in switches {
+        machine.write(&format!("/proc/sys/kernel/{name}"), value);
+    }
+    let found = feature(&machine, "user_namespaces");
+    assert_eq!((found.reason, found.remedy.is_empty()), (expected, expected == Reason::Available), "{found:?}");
+    let (name, _) = switches.last().unwrap();
+    assert!(found.found.contains(name), "{found:?}");
+    // As many as nobody may make are none, whatever the switches say.
+    machine.write("/proc/sys/user/max_user_namespaces", "0\n");
+    assert_eq!(feature(&machine, "user_namespaces").reason, Reason::Off);
+}
+
 const UNIFIED: &str = "30 25 0:27 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
 const MEMORY_V1: &str = "31 25 0:28 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n";
 
@@ -153,6 +180,24 @@ fn the_memory_controller(
     machine.write("/sys/fs/cgroup/cgroup.subtree_control", handed_down);
     machine.write("/sys/fs/cgroup/memory/cgroup.procs", "");
     let found = feature(&machine, "cgroup_memory");
+    assert_eq!((found.reason, found.remedy.is_empty()), (expected, expected == Reason::Available), "{found:?}");
+}
+
+/// Counters of tasks are opened in the unified hierarchy where no hierarchy of v1 has the controller, beside others of v1 too.
+#[rstest]
+#[case::beside_v1([UNIFIED, MEMORY_V1].concat(), "perf_event 0 1 1", Reason::Available)]
+#[case::v2_alone(UNIFIED.to_owned(), "perf_event 0 1 1", Reason::Available)]
+#[case::disabled([UNIFIED, MEMORY_V1].concat(), "perf_event 0 1 0", Reason::Off)]
+#[case::disabled_on_v2(UNIFIED.to_owned(), "perf_event 0 1 0", Reason::Off)]
+#[case::not_built([UNIFIED, MEMORY_V1].concat(), "memory 4 68 1", Reason::Missing)]
+#[case::v1_alone_without_it(MEMORY_V1.to_owned(), "perf_event 0 1 1", Reason::Missing)]
+fn the_perf_event_controller(#[case] mountinfo: String, #[case] table: &str, #[case] expected: Reason) {
+    let machine = Machine::empty();
+    machine.write("/proc/self/mountinfo", &mountinfo);
+    machine.write("/proc/cgroups", &format!("#subsys_name hierarchy num_cgroups enabled\n{table}\n"));
+    machine.write("/sys/fs/cgroup/cgroup.controllers", "");
+    machine.write("/sys/fs/cgroup/memory/cgroup.procs", "");
+    let found = feature(&machine, "cgroup_perf_event");
     assert_eq!((found.reason, found.remedy.is_empty()), (expected, expected == Reason::Available), "{found:?}");
 }
 

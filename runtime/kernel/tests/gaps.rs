@@ -39,9 +39,28 @@ fn files_of_a_controller_that_is_not_enabled_are_named_where_they_would_be() {
     assert_eq!(told(&machine, &sampler, 1), expected);
     assert!(told(&machine, &sampler, 2).len() > expected.len());
     machine.write(&format!("{pids}/pids.current"), "3\n");
-    machine.write("/sys/fs/cgroup/memory/demo/busy/memory.stat", "pgfault 1\n");
+    machine.write("/sys/fs/cgroup/memory/demo/busy/memory.stat", "total_swap 0\npgfault 1\n");
     for _ in 0..3 {
         sampler.sample(&mut Vec::new());
     }
     assert_eq!(told(&machine, &sampler, 1), [""; 0]);
+}
+
+/// Without the cpu controller `cpu.stat` of v2 has the usage and nothing of periods (cgroup-v2.rst, CPU Interface Files).
+#[test]
+fn lines_of_a_controller_that_is_not_enabled_are_named_with_their_file() {
+    let machine = Machine::captured("v2-numa-resctrl");
+    let path = "/sys/fs/cgroup/one/cpu.stat";
+    machine.write(path, "usage_usec 12\nuser_usec 8\nsystem_usec 4\n");
+    let mut sampler = sampler(&machine, &[task(1, "/one")]);
+    let of_cpu = |sampler: &Sampler| {
+        told(&machine, sampler, 1).into_iter().filter(|line| line.contains("cpu.stat")).collect::<Vec<_>>()
+    };
+    assert_eq!(of_cpu(&sampler), [""; 0], "nothing was read yet");
+    sampler.sample(&mut Vec::new());
+    let expected = format!("{path} cpu: task_cpu_periods task_cpu_throttled_periods task_cpu_throttled_seconds");
+    assert_eq!(of_cpu(&sampler), [expected]);
+    machine.write(path, "usage_usec 12\nnr_periods 1\nnr_throttled 0\nthrottled_usec 0\n");
+    sampler.sample(&mut Vec::new());
+    assert_eq!(of_cpu(&sampler), [""; 0]);
 }

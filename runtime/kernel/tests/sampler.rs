@@ -104,6 +104,24 @@ fn a_pod_is_the_sum_of_its_containers() {
     assert_eq!((second.cpu()[0], second.memory()[0]), (Some(3.5), None), "a part that cannot be read makes no sum");
 }
 
+/// Two containers that waited at the same time did not wait twice as long, and their maxima are of different moments.
+#[test]
+fn what_does_not_add_up_is_that_of_the_container_with_the_greatest() {
+    let machine = Machine::captured("v2-numa-resctrl");
+    for (name, waited, peak, used) in [("a", 3_000_000, 100, 60), ("b", 1_000_000, 700, 20)] {
+        let write = |file: &str, text: &str| machine.write(&format!("/sys/fs/cgroup/pod/{name}/{file}"), text);
+        write("cpu.pressure", &format!("some avg10=0.00 avg60=0.00 avg300=0.00 total={waited}\n"));
+        write("memory.peak", &format!("{peak}\n"));
+        write("memory.current", &format!("{used}\n"));
+    }
+    let containers: Vec<String> = ["/pod/a", "/pod/b"].map(str::to_owned).into();
+    let mut sampler = sampler(&machine, &[TaskCgroups { key: TaskKey(1), cgroup: "/pod".into(), containers }]);
+    let tick = tick(&mut sampler);
+    assert_eq!(tick.of("task_mem_max_usage_bytes"), [Some(700.0)]);
+    assert_eq!(tick.memory()[0], Some(80.0));
+    assert_eq!(tick.of("task_pressure_seconds"), [Some(3.0)]);
+}
+
 #[rstest]
 #[case("100\n", "23\n", 123.0)]
 #[case("100\n", "9223372036854771712\n", NO_LIMIT)]

@@ -68,6 +68,26 @@ fn what_the_processes_of_a_task_have_referenced_adds_up(#[case] source: &str) {
     assert!(tick.catalog.metric("task_working_set_size_bytes").is_none(), "nobody looks for it");
 }
 
+/// The marks of a process are there once: a task above another does not reset those of the one below.
+#[test]
+fn a_process_belongs_to_the_deepest_task_that_holds_it() {
+    let machine = machine("smaps_rollup");
+    machine.write("/sys/fs/cgroup/one/below/cgroup.procs", "9\n");
+    machine.write("/proc/9/smaps_rollup", "Referenced: 10 kB\n");
+    machine.write("/proc/9/clear_refs", "");
+    let tasks = [task(1, "/one"), task(2, "/one/below")];
+    let mut sampler = sampler(&machine.roots(), &machine.hierarchies(), every(1), &tasks);
+    let first = tick(&mut sampler);
+    assert_eq!(first.of("task_wss_referenced_bytes"), [None, Some(10_240.0)]);
+    assert_eq!(first.of("task_wss_measure_overhead_seconds")[0], None);
+    let told = machine.sentences(&first.notices).into_iter().filter(|text| text.contains("\"/one\"")).count();
+    assert_eq!((told, resets(&machine)), (1, ["", ""].map(str::to_owned)));
+    // A task is measured as soon as none is below it.
+    sampler.set_tasks(&[task(1, "/one")]);
+    assert_eq!(tick(&mut sampler).of("task_wss_referenced_bytes"), [Some(134.0 * 1_024.0)]);
+    assert_eq!(resets(&machine), ["1\n", "1\n"]);
+}
+
 #[test]
 fn without_a_cycle_nothing_is_reset() {
     let machine = machine("smaps_rollup");

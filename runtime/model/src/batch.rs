@@ -11,6 +11,9 @@ use crate::metric::{Label, MetricInfo, MetricKind, Sample};
 use crate::snapshot::Snapshot;
 use crate::task::Roster;
 
+/// Labels that tell tasks apart.
+const TELLING: [&str; 2] = ["task_id", "task_name"];
+
 /// The label sets of all series of one roster and catalogue, each once, with their text: made once per change of either,
 /// never per tick.
 #[derive(Debug, PartialEq)]
@@ -40,8 +43,8 @@ struct SeriesPlace {
 }
 
 impl LabelSets {
-    /// The label sets of all series; `common` labels are on every one and win over labels of the same name. The catalogue may
-    /// have other names for its metrics than the snapshot's: those are written.
+    /// The label sets of all series; `common` labels are on every one and win over labels of tasks of the same name, but not
+    /// over those that tell series apart: levels of metrics, `task_id` and `task_name`. The catalogue may have other names for its metrics than the snapshot's: those are written.
     #[must_use]
     pub fn new(version: u64, roster: &Roster, catalog: &Catalog, common: &[Label]) -> Self {
         let mut interned = Interned::default();
@@ -51,8 +54,9 @@ impl LabelSets {
             .map(|task| {
                 // By these two every series of a task is its own, whatever labels somebody has given it.
                 let mut labels = task.labels.clone();
-                set(&mut labels, "task_id", &task.id);
-                set(&mut labels, "task_name", &task.name);
+                for (name, value) in TELLING.into_iter().zip([&task.id, &task.name]) {
+                    set(&mut labels, name, value);
+                }
                 labels
             })
             .collect();
@@ -97,7 +101,8 @@ struct Interned {
 impl Interned {
     fn place_of(&mut self, own: &[Label], task: &[Label], common: &[Label]) -> usize {
         let mut labels = task.to_vec();
-        for (name, value) in own.iter().chain(common) {
+        let telling = task.iter().filter(|(name, _)| TELLING.contains(&name.as_str()));
+        for (name, value) in common.iter().chain(telling).chain(own) {
             set(&mut labels, name, value);
         }
         labels.sort();
@@ -158,13 +163,17 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// A batch of the snapshot's metrics and `extra` ones, whose labels are sorted here and which take the `common` labels.
+    /// A batch of the snapshot's metrics and `extra` ones, whose labels are sorted here and which take the `common` labels, but for
+    /// `task_id` and `task_name` where they have such.
     #[must_use]
     pub fn new(snapshot: Arc<Snapshot>, labels: Arc<LabelSets>, extra: Vec<Sample>, common: &[Label]) -> Self {
         let mut extra = extra;
         for sample in &mut extra {
             for (name, value) in common {
-                set(&mut sample.labels, name, value);
+                let is_telling = TELLING.contains(&name.as_str()) && sample.labels.iter().any(|(own, _)| own == name);
+                if !is_telling {
+                    set(&mut sample.labels, name, value);
+                }
             }
             sample.labels.sort();
         }
@@ -427,6 +436,37 @@ mod tests {
         let sets = LabelSets::new(1, &roster, &catalog, &[]);
         let expected = [("app", "db"), ("cpu", "7"), ("task_id", "task1"), ("task_name", "name1")];
         assert_eq!(sets.sets[0], expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    }
+
+    /// Readers of the format refuse series that are equal.
+    #[test]
+    fn what_tells_series_apart_wins_over_common_labels() {
+        let mut catalog = crate::testing::catalog();
+        let zone = |zone: &str| vec![("zone".to_owned(), zone.to_owned())];
+        catalog.platform[0].labels = zone("DMA");
+        let mut other = catalog.platform[0].clone();
+        other.labels = zone("Normal");
+        catalog.platform.push(other);
+        let common: Vec<Label> =
+            [("zone", "eu"), ("task_id", "mine"), ("app", "all")].map(|(a, b)| (a.into(), b.into())).into();
+        let sets = LabelSets::new(1, &crate::testing::roster(&[1, 2]), &catalog, &common).sets;
+        let distinct: BTreeSet<&Vec<Label>> = sets.iter().collect();
+        assert_eq!(distinct.len(), sets.len());
+        let values = |name: &str| {
+            let all = sets.iter().flatten().filter(|(label, _)| label == name);
+            all.map(|(_, value)| value.as_str()).collect::<BTreeSet<_>>()
+        };
+        assert_eq!(values("app"), BTreeSet::from(["all"]), "it wins over labels of tasks");
+        assert!(values("zone").is_superset(&BTreeSet::from(["DMA", "Normal"])), "{sets:?}");
+        assert!(values("task_id").is_superset(&BTreeSet::from(["task1", "task2"])), "{sets:?}");
+        let snapshot = Arc::new(snapshot_after(None, 100.0, &[1], &[1.0]));
+        let extra = [("9", 1.0), ("8", 2.0)].map(|(id, value)| sample("rate", &[("task_id", id)], value)).into();
+        assert_eq!(
+            Batch::new(snapshot, Arc::new(LabelSets::none()), extra, &common)
+                .only(&Arc::new(BTreeSet::from(["rate".to_owned()])))
+                .size(),
+            2
+        );
     }
 
     #[test]

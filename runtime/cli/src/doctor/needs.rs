@@ -1,6 +1,7 @@
 //! What a configuration needs of a machine: what it asks for by name, not what it takes where it is there.
 
 use wca_config::{Configuration, Measurement, Runner, UncoreEvents};
+use wca_kernel::is_software_event;
 
 /// A feature that is needed.
 #[derive(Debug, PartialEq, Eq)]
@@ -38,7 +39,10 @@ impl Needs {
 
     fn measurement(&mut self, measurement: &Measurement) {
         if measurement.event_names.given && !measurement.event_names.names.is_empty() {
-            self.add(&["cgroup_perf_event", "perf_core", "perf_event_paranoid"], "event_names");
+            self.add(&["cgroup_perf_event", "perf_event_paranoid"], "event_names");
+            if !measurement.event_names.names.iter().all(|(name, _)| is_software_event(name)) {
+                self.add(&["perf_core"], "event_names");
+            }
         }
         match measurement.uncore_events {
             UncoreEvents::All => self.add(&["perf_uncore", "perf_event_paranoid"], "enable_perf_uncore"),
@@ -93,7 +97,15 @@ mod tests {
     #[case("event_names: []", &[])]
     #[case(
         "event_names: [task_cycles]",
-        &["cgroup_perf_event event_names", "perf_core event_names", "perf_event_paranoid event_names"]
+        &["cgroup_perf_event event_names", "perf_event_paranoid event_names", "perf_core event_names"]
+    )]
+    #[case(
+        "event_names: [page-faults, task_context_switches]",
+        &["cgroup_perf_event event_names", "perf_event_paranoid event_names"]
+    )]
+    #[case(
+        "event_names: [page_faults, name__r0101]",
+        &["cgroup_perf_event event_names", "perf_event_paranoid event_names", "perf_core event_names"]
     )]
     #[case("enable_perf_uncore: true", &["perf_uncore enable_perf_uncore", "perf_event_paranoid enable_perf_uncore"])]
     #[case("uncore_event_names: [a]", &["perf_uncore uncore_event_names", "perf_event_paranoid uncore_event_names"])]

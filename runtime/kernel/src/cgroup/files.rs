@@ -27,6 +27,8 @@ pub(crate) struct CgroupFiles {
     /// Path below the mount points, without a leading slash.
     pub path: String,
     pub slots: Box<[Slot]>,
+    /// The parts whose line was in none of the files at the last reading, as bits.
+    without_line: u64,
     /// Ticks until missing files are looked for again; none where nothing is missing.
     retry: Option<Retry>,
 }
@@ -56,7 +58,7 @@ impl CgroupFiles {
     /// Nothing is opened yet.
     pub(crate) fn new(path: &str, plan: &Plan) -> Self {
         let slots = plan.files.iter().map(|_| Slot::Missing).collect();
-        Self { path: path.to_owned(), slots, retry: Some(Retry { ticks_left: 0, pause: 1 }) }
+        Self { path: path.to_owned(), slots, without_line: 0, retry: Some(Retry { ticks_left: 0, pause: 1 }) }
     }
 
     /// Whether none of its files was ever looked for.
@@ -121,10 +123,16 @@ impl CgroupFiles {
             .fold(0, |parts, (_, file)| parts | file.parts)
     }
 
+    /// The parts that this cgroup has nothing of, as bits: their file is missing, or was without their line when it was last
+    /// read.
+    pub(crate) fn lacking(&self, plan: &Plan) -> u64 {
+        plan.all_parts() & !self.covered(plan) | self.without_line
+    }
+
     /// Adds what the files say to the sums, one per column; what has no column yet goes to [`Opener::learned`].
     pub(crate) fn read(&mut self, plan: &Plan, opener: &mut Opener, buffer: &mut Vec<u8>, sums: &mut [Sum]) -> Reading {
         let mut reading = Reading::Nothing;
-        let mut taken = 0u64;
+        let (mut taken, mut without_line) = (0u64, 0u64);
         for (slot, file) in self.slots.iter_mut().zip(&plan.files) {
             let read = match slot {
                 Slot::Missing | Slot::Gone => continue,
@@ -172,7 +180,7 @@ impl CgroupFiles {
                 let is_well_formed = output.read.read(bytes, &mut |label, value| {
                     taken |= 1 << output.part;
                     match output.places.iter().find(|place| place.label.as_bytes() == label) {
-                        Some(place) => sums[place.column].add(value, output.read.greatest_sum()),
+                        Some(place) => sums[place.column].add(value, output.join, output.read.greatest_sum()),
                         // What the kernel calls things is ASCII.
                         None => {
                             let label = str::from_utf8(label).ok();
@@ -180,6 +188,9 @@ impl CgroupFiles {
                         }
                     }
                 });
+                if is_well_formed && output.read.may_lack_its_line() {
+                    without_line |= 1 << output.part;
+                }
                 if !is_well_formed {
                     taken |= 1 << output.part;
                     output.places.iter().for_each(|place| sums[place.column].spoil());
@@ -188,6 +199,7 @@ impl CgroupFiles {
                 }
             }
         }
+        self.without_line = without_line & !taken;
         reading
     }
 

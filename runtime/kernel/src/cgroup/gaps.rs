@@ -8,21 +8,22 @@ use crate::cgroup::plan::Plan;
 use crate::cgroup::{Hierarchies, Version};
 use crate::metrics::part;
 
-/// A file that a cgroup lacks.
+/// A file that a cgroup lacks, or that it has without the lines that a controller adds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gap {
-    /// The file, if it were there.
+    /// The file, there or not.
     pub file: PathBuf,
-    /// The controller that brings it; none where every cgroup should have it.
+    /// The controller that brings it or its lines; none where every cgroup should have it.
     pub controller: Option<&'static str>,
-    /// The metrics that are taken from it.
+    /// The metrics that are taken from it and have no value.
     pub metrics: Vec<&'static str>,
 }
 
-/// What files of this cgroup are missing for metrics that no other of its files holds. For each metric the file that is
+/// What files or lines of this cgroup are missing for metrics that no other of its files holds: `cpu.stat` of v2 is there
+/// without the cpu controller too, and then has no more than the usage. For each metric the file that is
 /// looked for first is named.
 pub(crate) fn gaps(cgroup: &CgroupFiles, plan: &Plan, hierarchies: &Hierarchies, opener: &Opener) -> Vec<Gap> {
-    let mut missing = plan.all_parts() & !cgroup.covered(plan);
+    let mut missing = cgroup.lacking(plan);
     let mut gaps = Vec::new();
     for file in &plan.files {
         let parts = file.parts & missing;

@@ -2,7 +2,7 @@
 
 use crate::Notice;
 use crate::cgroup::{Hierarchies, Version};
-use crate::metrics::{CgroupFile, CgroupPart, CgroupRead, Metric, Source, TASKS, TaskFact, part_count};
+use crate::metrics::{CgroupFile, CgroupPart, CgroupRead, Join, Metric, Source, TASKS, TaskFact, part_count};
 
 /// The files of each cgroup that this machine can have, and the columns that come out of them.
 pub(crate) struct Plan {
@@ -42,6 +42,8 @@ pub(crate) struct Output {
     pub part: usize,
     /// How.
     pub read: CgroupRead,
+    /// What is made of several cgroups.
+    pub join: Join,
     /// Where it goes.
     pub places: Vec<Place>,
 }
@@ -141,7 +143,12 @@ impl Plan {
         }));
         for (hierarchy, file) in sources {
             let places = labels.iter().zip(first..).map(|(label, column)| Place { label: label.clone(), column });
-            self.file(hierarchy, file.file).take(Output { part: number, read: file.read, places: places.collect() });
+            self.file(hierarchy, file.file).take(Output {
+                part: number,
+                read: file.read,
+                join: part.join,
+                places: places.collect(),
+            });
         }
         true
     }

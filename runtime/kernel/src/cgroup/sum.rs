@@ -1,6 +1,8 @@
 //! One metric of a task that is several cgroups.
 
-/// The sum of one metric over the cgroups of a task.
+use crate::metrics::Join;
+
+/// The sum of one metric over the cgroups of a task, or the greatest of them.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Sum {
     value: Option<f64>,
@@ -9,9 +11,13 @@ pub(crate) struct Sum {
 }
 
 impl Sum {
-    /// Adds what one cgroup has; the sum grows to `greatest` and no further.
-    pub(crate) fn add(&mut self, value: f64, greatest: f64) {
-        self.value = Some((self.value.unwrap_or(0.0) + value).min(greatest));
+    /// Adds what one cgroup has; a sum grows to `limit` and no further.
+    pub(crate) fn add(&mut self, value: f64, join: Join, limit: f64) {
+        self.value = Some(match (self.value, join) {
+            (None, _) => value.min(limit),
+            (Some(before), Join::Sum) => (before + value).min(limit),
+            (Some(before), Join::Greatest) => before.max(value),
+        });
     }
 
     /// The one thing that is to be said.
@@ -45,7 +51,7 @@ mod tests {
     fn a_sum_is_of_those_that_have_it() {
         let sum = |values: &[f64], greatest| {
             let mut sum = Sum::default();
-            values.iter().for_each(|value| sum.add(*value, greatest));
+            values.iter().for_each(|value| sum.add(*value, Join::Sum, greatest));
             sum
         };
         assert!(sum(&[], f64::INFINITY).value().is_nan());
@@ -62,11 +68,22 @@ mod tests {
     }
 
     #[test]
+    fn what_does_not_add_up_is_the_greatest() {
+        let mut greatest = Sum::default();
+        for value in [1.0, 2.5, 2.0] {
+            greatest.add(value, Join::Greatest, f64::INFINITY);
+        }
+        assert_eq!(greatest.value().to_bits(), 2.5f64.to_bits());
+        greatest.spoil();
+        assert!(greatest.value().is_nan(), "the one that could not be read may be the greatest");
+    }
+
+    #[test]
     fn a_difference_is_known_where_both_are_and_not_negative() {
         let of = |value: f64| {
             let mut sum = Sum::default();
             if !value.is_nan() {
-                sum.add(value, f64::INFINITY);
+                sum.add(value, Join::Sum, f64::INFINITY);
             }
             sum
         };

@@ -18,8 +18,10 @@ struct Controller {
 enum Implied {
     /// Under this name, where it is handed down to the cgroups below the root.
     Handed(&'static str),
-    /// Without a controller: every cgroup has it.
+    /// Without a controller: every cgroup has it, where v2 is not for grouping alone.
     Always,
+    /// On every unified hierarchy, also beside v1 ones, unless v1 has it: there is no file to switch it on.
+    Everywhere,
 }
 
 /// Documentation/admin-guide/cgroup-v1/index.rst and cgroup-v2.rst: `cpu.stat` of v2 says what cpuacct says on v1, and
@@ -30,7 +32,7 @@ const CONTROLLERS: [Controller; 7] = [
     Controller { name: "cgroup_cpuset", v1: "cpuset", v2: Implied::Handed("cpuset") },
     Controller { name: "cgroup_io", v1: "blkio", v2: Implied::Handed("io") },
     Controller { name: "cgroup_memory", v1: "memory", v2: Implied::Handed("memory") },
-    Controller { name: "cgroup_perf_event", v1: "perf_event", v2: Implied::Always },
+    Controller { name: "cgroup_perf_event", v1: "perf_event", v2: Implied::Everywhere },
     Controller { name: "cgroup_pids", v1: "pids", v2: Implied::Handed("pids") },
 ];
 
@@ -62,6 +64,9 @@ impl Controller {
             (Some(unified), Implied::Always) if !is_hybrid => {
                 available(self.name, format!("cgroup v2 at {}", shown(roots, unified)))
             }
+            (Some(unified), Implied::Everywhere) if self.is_enabled(roots) => {
+                available(self.name, format!("cgroup v2 at {}", shown(roots, unified)))
+            }
             (Some(unified), Implied::Handed(name)) if unified.has(name) => self.handed_down(roots, unified, name),
             (unified, _) => self.missing(roots, unified.filter(|_| !is_hybrid)),
         }
@@ -83,12 +88,20 @@ impl Controller {
         }
     }
 
+    /// Whether the kernel's table of controllers has it enabled; none where it is not in there.
+    fn row(&self, roots: &Roots) -> Option<bool> {
+        let bytes = look(roots, TABLE).ok()?;
+        let row = lines(&bytes).find(|line| words(line).next() == Some(self.v1.as_bytes()))?;
+        Some(words(row).nth(3) == Some(b"1"))
+    }
+
+    /// Whether the kernel has it. One without v1 has no table that would say so.
+    fn is_enabled(&self, roots: &Roots) -> bool {
+        self.row(roots).unwrap_or_else(|| !roots.path(TABLE).exists())
+    }
+
     fn missing(&self, roots: &Roots, unified: Option<&Hierarchy>) -> Feature {
-        let row = look(roots, TABLE).ok().and_then(|bytes| {
-            let row = lines(&bytes).find(|line| words(line).next() == Some(self.v1.as_bytes()))?;
-            Some(words(row).nth(3) == Some(b"1"))
-        });
-        match (row, unified) {
+        match (self.row(roots), unified) {
             (Some(false), _) => {
                 let remedy = format!("start the kernel without cgroup_disable={}", self.v1);
                 lacking(self.name, Reason::Off, format!("{TABLE}: {} is disabled", self.v1), remedy)

@@ -8,6 +8,7 @@ use rustix::io::Errno;
 use super::{Feature, Reason};
 use crate::error::is_absent;
 use crate::files::read_file;
+use crate::text::{hexadecimal, text_of};
 use crate::{KernelError, Roots};
 
 /// Why a file says nothing: how it stands, and the path with the errno.
@@ -43,6 +44,15 @@ fn reason(error: &io::Error) -> Reason {
 fn source_text(error: &io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or_default().to_owned()
+}
+
+/// What this process may do (proc_pid_status(5), `CapEff`).
+pub(super) const STATUS: &str = "/proc/self/status";
+
+/// The capabilities of this process, as bits (include/uapi/linux/capability.h); none where the file does not say.
+pub(super) fn capabilities(roots: &Roots) -> u64 {
+    let status = look(roots, STATUS).unwrap_or_default();
+    text_of(&status, "CapEff").and_then(|set| hexadecimal(set.as_bytes())).unwrap_or(0)
 }
 
 /// One that is there.

@@ -3,6 +3,16 @@
 use crate::metrics::split::Split;
 use crate::text::{number, word_behind};
 
+/// How the values of several cgroups become the one of a task, as of the containers of a pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Join {
+    /// They add up: what one of them has used, no other has.
+    Sum,
+    /// The greatest is taken: they do not add up, as two that waited at the same time did not wait twice as long, and two
+    /// maxima are of different moments.
+    Greatest,
+}
+
 /// A file of a cgroup in either hierarchy. Where both have the path, v1 is read.
 pub(crate) struct CgroupPart {
     /// Value of the first level, where the file is about one thing and does not say which.
@@ -11,6 +21,8 @@ pub(crate) struct CgroupPart {
     pub v1: Option<CgroupFile>,
     /// The file of cgroup v2.
     pub v2: Option<CgroupFile>,
+    /// What is made of several cgroups.
+    pub join: Join,
 }
 
 /// A file in the directory of a cgroup, and the number in it.
@@ -83,6 +95,11 @@ impl CgroupRead {
             found(b"", value as f64 / per_unit);
         }
         value.is_some()
+    }
+
+    /// Whether a file may be well-formed and have no value.
+    pub(crate) const fn may_lack_its_line(self) -> bool {
+        matches!(self, Self::KeyedOrNot { .. })
     }
 
     /// Whether its values have labels.

@@ -3,12 +3,15 @@
 use wca_model::{Definition, Described, Subject};
 
 use crate::metrics::split::Split;
-use crate::metrics::{CgroupFile, CgroupPart, CgroupRead, MachineFact, MachineRead, Metric, Source, TaskFact};
+use crate::metrics::{CgroupFile, CgroupPart, CgroupRead, Join, MachineFact, MachineRead, Metric, Source, TaskFact};
 
 impl Metric {
     /// What is known of it without its files.
     pub(crate) fn definition(&self) -> Definition {
         let (subject, formula) = match &self.source {
+            Source::Cgroup(parts) if parts.iter().any(|part| part.join == Join::Greatest) => {
+                (Subject::Task, "the greatest of the containers of a pod, which do not add up")
+            }
             Source::Cgroup(_) => (Subject::Task, ""),
             Source::Less { .. } => (Subject::Task, "the other metric - what stands in the file, never below 0"),
             Source::Task(fact) => (Subject::Task, fact.text()),

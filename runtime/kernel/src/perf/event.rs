@@ -107,6 +107,12 @@ impl Event {
     }
 }
 
+/// Whether an event of this name is one of the kernel itself, which needs no counter of the processor, as `page-faults`.
+#[must_use]
+pub fn is_software_event(name: &str) -> bool {
+    find(name).is_some_and(|event| matches!(event.code, Code::Software(_)))
+}
+
 /// The name without what all have.
 fn short(event: &NamedEvent) -> &'static str {
     event.name.strip_prefix("task_").unwrap_or(event.name)

@@ -7,15 +7,16 @@ use std::time::Instant;
 use perf_event_open_sys::bindings::{PERF_COUNT_SW_DUMMY, PERF_TYPE_SOFTWARE};
 use rustix::io::Errno;
 
+use crate::cgroup::leaves::leaves;
 use crate::cgroup::{Hierarchies, Version, relative_cgroup_path};
 use crate::family::{Family, FamilyMetric, Moment};
 use crate::limits::counters_share;
+use crate::perf::chosen::chosen;
 use crate::perf::columns::Columns;
 use crate::perf::event::{Encoding, Event};
 use crate::perf::group::Group;
 use crate::perf::hierarchy::CountedHierarchy;
 use crate::perf::layout::{Layout, Room};
-use crate::perf::leaves::{chosen, leaves};
 use crate::perf::machine::{has_threads, has_watchdog, processor};
 use crate::perf::microarchitecture::Microarchitecture;
 use crate::perf::missing::MissingOn;

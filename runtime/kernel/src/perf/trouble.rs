@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use crate::Notice;
 
 /// What the kernel meant by an error of perf_event_open(2), and the remedy.
-fn meaning(error: Errno) -> (String, &'static str) {
+pub(crate) fn meaning(error: Errno) -> (String, &'static str) {
     let (reason, remedy) = match error {
         Errno::ACCESS | Errno::PERM => (
             "the kernel does not let this user count",

@@ -9,6 +9,7 @@ use std::os::fd::OwnedFd;
 use rustix::fs::{AtFlags, statat};
 use wca_model::TaskKey;
 
+use crate::cgroup::leaves::topmost;
 use crate::cgroup::processes::Processes;
 use crate::cgroup::{Hierarchies, relative_cgroup_path};
 use crate::family::{Family, FamilyMetric, Moment};
@@ -222,18 +223,8 @@ fn links(root: &OwnedFd) -> u64 {
 
 /// Cgroups that hold a task's threads; what is below another one of them is found there.
 fn paths(task: &TaskCgroups) -> Vec<String> {
-    let mut paths: Vec<String> = Vec::new();
-    for path in std::iter::once(&task.cgroup).chain(&task.containers) {
-        let Ok(path) = relative_cgroup_path(path) else { continue };
-        let is_below = |above: &String| {
-            path.strip_prefix(above.as_str())
-                .is_some_and(|rest| above.is_empty() || rest.is_empty() || rest.starts_with('/'))
-        };
-        if !paths.iter().any(is_below) {
-            paths.push(path.to_owned());
-        }
-    }
-    paths
+    let all = std::iter::once(&task.cgroup).chain(&task.containers);
+    topmost(all.filter_map(|path| relative_cgroup_path(path).ok()))
 }
 
 /// The cgroups above one, without leading slashes: `a/b` and `a` and the root of `/a/b/c`.

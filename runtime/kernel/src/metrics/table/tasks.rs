@@ -4,13 +4,18 @@ use wca_model::MetricKind::{Counter, Gauge};
 
 use crate::metrics::split::Split;
 use crate::metrics::table::{BOTH, TEST_BED, TREE};
-use crate::metrics::{CgroupFile, CgroupPart, CgroupRead, Metric, Source, TaskFact};
+use crate::metrics::{CgroupFile, CgroupPart, CgroupRead, Join, Metric, Source, TaskFact};
 
 const WHOLE_NUMBER: CgroupRead = CgroupRead::Number { per_unit: 1.0 };
 
 /// One file in each hierarchy.
 const fn part(v1: Option<CgroupFile>, v2: Option<CgroupFile>) -> CgroupPart {
-    CgroupPart { label: None, v1, v2 }
+    CgroupPart { label: None, v1, v2, join: Join::Sum }
+}
+
+/// The same, of which a pod has that of the container with the greatest.
+const fn greatest(v1: Option<CgroupFile>, v2: Option<CgroupFile>) -> CgroupPart {
+    CgroupPart { join: Join::Greatest, ..part(v1, v2) }
 }
 
 /// A file of a controller.
@@ -36,7 +41,7 @@ const fn line_or_not(key: &'static str, per_unit: f64) -> CgroupRead {
 /// How long the task waited for a resource. Every cgroup of v2 has these files, whatever its controllers.
 const fn pressure(resource: &'static str, file: &'static str) -> CgroupPart {
     let file = CgroupFile { controller: None, file, read: CgroupRead::Split(Split::Stalled) };
-    CgroupPart { label: Some(resource), v1: None, v2: Some(file) }
+    CgroupPart { label: Some(resource), ..greatest(None, Some(file)) }
 }
 
 /// Page faults. Both hierarchies have the line; that of v1 does not count the cgroups below, that of v2 does.
@@ -194,11 +199,12 @@ pub(crate) static TASKS: &[Metric] = &[
     // memory.peak is there since Linux 5.19.
     Metric {
         name: "task_mem_max_usage_bytes",
-        help: "Most memory that was ever charged to the task at once (memory.max_usage_in_bytes; memory.peak on cgroup v2).",
+        help: "Most memory that was ever charged to the task at once, of a pod to the one of its containers that had most \
+               (memory.max_usage_in_bytes; memory.peak on cgroup v2).",
         kind: Gauge,
         unit: "bytes",
         levels: &[],
-        source: Source::Cgroup(&[part(
+        source: Source::Cgroup(&[greatest(
             memory("memory.max_usage_in_bytes", WHOLE_NUMBER),
             memory("memory.peak", WHOLE_NUMBER),
         )]),
@@ -297,8 +303,8 @@ pub(crate) static TASKS: &[Metric] = &[
     },
     Metric {
         name: "task_pressure_seconds",
-        help: "Time in which processes of the task waited for a resource: some of them, or all at once (full) \
-               (cpu.pressure, io.pressure and memory.pressure of cgroup v2).",
+        help: "Time in which processes of the task waited for a resource: some of them, or all at once (full); of a pod, those \
+               of the one of its containers that waited longest (cpu.pressure, io.pressure and memory.pressure of cgroup v2).",
         kind: Counter,
         unit: "seconds",
         levels: &["resource", "kind"],
