@@ -204,6 +204,8 @@ impl Drop for Toucher {
 #[test]
 fn a_real_process_that_touches_its_memory_after_a_reset() {
     const MEBIBYTE: f64 = 1_048_576.0;
+    // A kernel that looks for idle memory by itself takes marks away meanwhile (Documentation/mm/damon/design.rst).
+    const MARKED: f64 = 0.9;
     let (test, name) = ("a_real_process_that_touches_its_memory", "touches");
     if ["/proc/self/smaps_rollup", "/proc/self/clear_refs"].iter().any(|file| !Roots::system().path(file).exists()) {
         return skipped(test, "this kernel has no smaps_rollup or no clear_refs");
@@ -217,15 +219,15 @@ fn a_real_process_that_touches_its_memory_after_a_reset() {
         tick.of("task_wss_referenced_bytes")[0].unwrap()
     };
     let all = read();
-    assert!(all >= 64.0 * MEBIBYTE, "{all}: all that was ever touched");
+    assert!(all >= 64.0 * MARKED * MEBIBYTE, "{all}: all that was ever touched");
     let idle = read();
     assert!(idle < 8.0 * MEBIBYTE, "{idle}: what the process touches while it waits");
     for mebibytes in [16, 48] {
         toucher.touch(mebibytes);
         let touched = read();
-        let least = f64::from(u32::try_from(mebibytes).unwrap()) * MEBIBYTE;
+        let bytes = f64::from(u32::try_from(mebibytes).unwrap()) * MEBIBYTE;
         // What the interpreter itself touches comes to some MiB; a huge page is marked as a whole.
-        assert!((least..least + 14.0 * MEBIBYTE).contains(&touched), "{touched} for {least}");
+        assert!((bytes * MARKED..bytes + 14.0 * MEBIBYTE).contains(&touched), "{touched} for {bytes}");
     }
     drop(toucher);
     scratch.remove().unwrap();
