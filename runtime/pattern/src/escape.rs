@@ -44,6 +44,32 @@ impl Category {
     }
 }
 
+/// What digits behind a backslash stand for.
+pub(crate) enum Number {
+    /// A character by its octal number.
+    Character(char),
+    /// A group, by these decimal digits.
+    Group(String),
+}
+
+/// Reads digits behind a backslash, of which `first` is the first: a character where that is 0 or where there are three octal
+/// ones, else a group.
+pub(crate) fn number(reader: &mut Reader, first: char, at: usize) -> Result<Number, PatternError> {
+    if first == '0' {
+        return octal(&reader.while_of(2, is_octal), at).map(Number::Character);
+    }
+    let mut digits = String::from(first);
+    digits.extend(reader.next_if(|next| next.is_ascii_digit()));
+    if digits.len() == 2
+        && digits.chars().all(is_octal)
+        && let Some(third) = reader.next_if(is_octal)
+    {
+        digits.push(third);
+        return octal(&digits, at).map(Number::Character);
+    }
+    Ok(Number::Group(digits))
+}
+
 /// Reads what stands behind a backslash outside of a set.
 pub(crate) fn outside(reader: &mut Reader) -> Result<Escape, PatternError> {
     let at = reader.at().saturating_sub(1);
@@ -53,19 +79,10 @@ pub(crate) fn outside(reader: &mut Reader) -> Result<Escape, PatternError> {
         'Z' => Escape::End,
         'b' => Escape::Boundary(true),
         'B' => Escape::Boundary(false),
-        '0' => Escape::Literal(octal(&reader.while_of(2, is_octal), at)?),
-        '1'..='9' => {
-            let mut digits = String::from(first);
-            digits.extend(reader.next_if(|next| next.is_ascii_digit()));
-            if digits.len() == 2
-                && digits.chars().all(is_octal)
-                && let Some(third) = reader.next_if(is_octal)
-            {
-                digits.push(third);
-                return octal(&digits, at).map(Escape::Literal);
-            }
-            Escape::Group(digits.parse().map_err(|_| error(at, "this number is too large"))?)
-        }
+        '0'..='9' => match number(reader, first, at)? {
+            Number::Character(character) => Escape::Literal(character),
+            Number::Group(digits) => Escape::Group(digits.parse().map_err(|_| error(at, "this number is too large"))?),
+        },
         _ => anywhere(reader, first, at)?,
     })
 }
@@ -120,12 +137,12 @@ pub(crate) fn bad(letter: char, at: usize) -> PatternError {
     error(at, format!("`\\{letter}` stands for nothing"))
 }
 
-pub(crate) fn is_octal(character: char) -> bool {
+fn is_octal(character: char) -> bool {
     character.is_digit(8)
 }
 
 /// The character of an octal number; none is 0.
-pub(crate) fn octal(digits: &str, at: usize) -> Result<char, PatternError> {
+fn octal(digits: &str, at: usize) -> Result<char, PatternError> {
     let number = if digits.is_empty() { 0 } else { u32::from_str_radix(digits, 8).unwrap_or(u32::MAX) };
     u8::try_from(number).map(char::from).map_err(|_| error(at, "this octal number is greater than 377"))
 }

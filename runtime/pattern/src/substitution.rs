@@ -1,7 +1,7 @@
 //! Replacing what matches, as `re.sub` does (<https://docs.python.org/3.11/library/re.html#re.sub>).
 
 use crate::error::{PatternError, TooCostly};
-use crate::escape::{bad, control, is_octal, octal};
+use crate::escape::{Number, bad, control, number};
 use crate::pattern::Pattern;
 use crate::reader::{Reader, error, is_group_name};
 
@@ -96,19 +96,10 @@ fn escape(reader: &mut Reader, pattern: &Pattern, at: usize) -> Result<Part, Pat
             let name = reader.until('>', "the name of a group")?;
             named(pattern, &name, at)
         }
-        '0' => character(octal(&reader.while_of(2, is_octal), at)?),
-        '1'..='9' => {
-            let mut digits = String::from(first);
-            digits.extend(reader.next_if(|next| next.is_ascii_digit()));
-            if digits.len() == 2
-                && digits.chars().all(is_octal)
-                && let Some(third) = reader.next_if(is_octal)
-            {
-                digits.push(third);
-                return character(octal(&digits, at)?);
-            }
-            numbered(pattern, &digits, at)
-        }
+        '0'..='9' => match number(reader, first, at)? {
+            Number::Character(of) => character(of),
+            Number::Group(digits) => numbered(pattern, &digits, at),
+        },
         '\\' => character('\\'),
         'b' => character('\u{8}'),
         _ => match control(first) {
