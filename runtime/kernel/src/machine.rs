@@ -1,15 +1,12 @@
 //! The values of the machine: files of /proc and /sys that are kept open and read at each tick, and what is known besides.
 
+pub(crate) mod file;
 mod series;
 
-use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
-use rustix::fs::CWD;
-use rustix::io::Errno;
-
-use crate::error::{excerpt, is_absent};
-use crate::files::{open_below, reread_parts};
+use crate::error::is_absent;
+use crate::machine::file::MachineFile;
 use crate::machine::series::SeriesList;
 use crate::metrics::{MACHINE, MachineFact, MachineRead, Metric, Source};
 use crate::platform::Topology;
@@ -29,11 +26,6 @@ pub(crate) struct Machine {
     topology: Option<Topology>,
     /// The metrics, in the order of the table.
     pub metrics: Vec<MachineMetric>,
-}
-
-struct MachineFile {
-    path: PathBuf,
-    file: Option<OwnedFd>,
 }
 
 /// A metric of the machine and what was last read of it.
@@ -62,7 +54,7 @@ enum Origin {
 
 impl Machine {
     pub(crate) fn new(roots: &Roots, wanted: &Wanted) -> Self {
-        let online = MachineFile { path: roots.path("/sys/devices/system/node/online"), file: None };
+        let online = MachineFile::new(roots.path("/sys/devices/system/node/online"));
         let mut machine = Self {
             roots: roots.clone(),
             wanted: wanted.clone(),
@@ -82,8 +74,8 @@ impl Machine {
         let files = &mut self.files;
         let mut index_of = |path: PathBuf| {
             files.iter().position(|one: &MachineFile| one.path == path).unwrap_or_else(|| {
-                let known = before.iter_mut().find(|one| one.path == path).and_then(|one| one.file.take());
-                files.push(MachineFile { path, file: known });
+                let known = before.iter().position(|one| one.path == path).map(|at| before.swap_remove(at));
+                files.push(known.unwrap_or_else(|| MachineFile::new(path)));
                 files.len() - 1
             })
         };
@@ -206,31 +198,6 @@ fn is_unwanted(metric: &Metric, wanted: &Wanted) -> bool {
         (read, &wanted.vmstat, &wanted.zoneinfo),
         (MachineRead::Keys, Lines::Nothing, _) | (MachineRead::Zones, _, Lines::Nothing)
     )
-}
-
-impl MachineFile {
-    fn read(&mut self, buffer: &mut Vec<u8>) -> Result<usize, Errno> {
-        let file = match self.file.take() {
-            Some(file) => file,
-            None => open_below(CWD, self.path.as_path())?,
-        };
-        // A file that failed is opened anew at the next tick.
-        let count = reread_parts(&file, buffer)?;
-        self.file = Some(file);
-        Ok(count)
-    }
-
-    fn unreadable(&self, error: Errno, said: &mut Said, notices: &mut Vec<Notice>) {
-        if said.first(("machine", &self.path)) {
-            notices.push(Notice::Unreadable { path: self.path.clone(), error: error.to_string() });
-        }
-    }
-
-    fn malformed(&self, bytes: &[u8], said: &mut Said, notices: &mut Vec<Notice>) {
-        if said.first(("malformed", &self.path)) {
-            notices.push(Notice::Malformed { path: self.path.clone(), found: excerpt(bytes) });
-        }
-    }
 }
 
 impl MachineMetric {

@@ -1,13 +1,6 @@
 //! Which processors are online, as it changes.
 
-use std::os::fd::OwnedFd;
-use std::path::PathBuf;
-
-use rustix::fs::CWD;
-use rustix::io::Errno;
-
-use crate::error::excerpt;
-use crate::files::{open_below, reread};
+use crate::machine::file::MachineFile;
 use crate::platform::cpus;
 use crate::text::number_list;
 use crate::{Notice, Roots, Said};
@@ -15,8 +8,7 @@ use crate::{Notice, Roots, Said};
 /// The processors that are online, looked at again at each reading.
 pub(crate) struct Online {
     roots: Roots,
-    path: PathBuf,
-    file: Option<OwnedFd>,
+    file: MachineFile,
     /// What the file said last; none before it was first read.
     text: Option<Vec<u8>>,
     /// The processors, in order.
@@ -25,8 +17,8 @@ pub(crate) struct Online {
 
 impl Online {
     pub(crate) fn new(roots: &Roots) -> Self {
-        let path = roots.path("/sys/devices/system/cpu/online");
-        Self { roots: roots.clone(), path, file: None, text: None, cpus: Vec::new() }
+        let file = MachineFile::new(roots.path("/sys/devices/system/cpu/online"));
+        Self { roots: roots.clone(), file, text: None, cpus: Vec::new() }
     }
 
     /// Looks at the file again; true where other processors are online than the last time.
@@ -34,7 +26,7 @@ impl Online {
     /// Where a container hides the file, the processors of /proc/stat are taken once. Where it cannot be understood, what
     /// was known stands.
     pub(crate) fn refresh(&mut self, buffer: &mut Vec<u8>, said: &mut Said, notices: &mut Vec<Notice>) -> bool {
-        let text = match self.read(buffer) {
+        let text = match self.file.read(buffer) {
             Ok(count) => &buffer[..count],
             Err(_) => b"",
         };
@@ -54,9 +46,7 @@ impl Online {
                 }
             },
             None => {
-                if said.first(("malformed", &self.path)) {
-                    notices.push(Notice::Malformed { path: self.path.clone(), found: excerpt(text) });
-                }
+                self.file.malformed(text, said, notices);
                 None
             }
         };
@@ -66,16 +56,6 @@ impl Online {
         let has_changed = self.cpus != found;
         self.cpus = found;
         has_changed
-    }
-
-    fn read(&mut self, buffer: &mut Vec<u8>) -> Result<usize, Errno> {
-        let file = match self.file.take() {
-            Some(file) => file,
-            None => open_below(CWD, self.path.as_path())?,
-        };
-        let count = reread(&file, buffer)?;
-        self.file = Some(file);
-        Ok(count)
     }
 }
 
