@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use nix::time::{ClockId, clock_gettime};
 use wca_messages::Cost;
 use wca_model::Sample;
-use wca_storage::{Delivery, Part, thread_time};
+use wca_storage::{Delivery, Part, process_time, thread_time};
 
 use crate::definitions::{PART_CPU, PROCESS_CPU};
 
@@ -39,8 +38,4 @@ impl Spent {
         let process = |(process, seconds)| PROCESS_CPU.sample_of(&[process], seconds);
         parts.map(part).into_iter().chain(processes.map(process)).collect()
     }
-}
-
-fn process_time() -> Duration {
-    clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
 }

@@ -15,4 +15,4 @@ pub use delivery::{Delivered, Delivery, WhenFull};
 pub use log::{Appended, LogStorage, Output, StandardError, TextForm, blocking};
 pub use outlet::Outlet;
 pub use store::{Store, StoreError};
-pub use work::{Part, Work, thread_time};
+pub use work::{Part, Work, process_time, thread_time};

@@ -48,7 +48,17 @@ impl Work {
 /// Processor time of this thread since it began (clock_gettime(2)).
 #[must_use]
 pub fn thread_time() -> Duration {
-    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
+    time(ClockId::ThreadCPUTime)
+}
+
+/// Processor time of all threads of this process since it began.
+#[must_use]
+pub fn process_time() -> Duration {
+    time(ClockId::ProcessCPUTime)
+}
+
+fn time(clock: ClockId) -> Duration {
+    Duration::try_from(clock_gettime(clock)).unwrap_or_default()
 }
 
 #[cfg(test)]
