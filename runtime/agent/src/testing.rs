@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use wca_config::{Content, Place};
+use wca_config::{Content, Measurement, Place};
 use wca_messages::{Channel, Downward, Reply, Request, RosterEntry};
 use wca_model::catalog::Series;
 use wca_model::metric::MetricInfo;
@@ -18,6 +18,19 @@ use crate::pace::Pace;
 use crate::policies::{Member, Policies};
 use crate::roster::{Known, View};
 use crate::storages::Storages;
+
+/// What a runner measures that has this argument, from a file that is called `c.yaml`.
+pub(crate) fn measurement(argument: &str) -> Measurement {
+    let text = format!("runner: !MeasurementRunner {{node: !CgroupNode , {argument}}}\n");
+    let around = wca_config::Surroundings {
+        source: "c.yaml",
+        environment: &|_| None,
+        readable: &|_| Ok(()),
+        guests: &[],
+        other_guests: false,
+    };
+    wca_config::load(&text, &around).unwrap().runner.measurement().clone()
+}
 
 /// A gauge.
 pub(crate) fn sample(name: &str, labels: &[(&str, &str)], value: f64) -> Sample {

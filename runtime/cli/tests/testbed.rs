@@ -7,25 +7,18 @@
 mod counters;
 #[path = "../../../tests/skipped.rs"]
 mod skipped;
+#[path = "../../../tests/testbed.rs"]
+mod testbed_of_project;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use skipped::skipped;
+use testbed_of_project::project;
 
 /// The test bed, or none, which is said.
 fn testbed() -> Option<PathBuf> {
-    let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let named = std::env::var_os("WCA_TESTBED").map_or_else(|| project.join("../shared/testbed"), PathBuf::from);
-    let run = named.join("run");
-    if !run.exists() {
-        skipped(&format!(
-            "a real cgroup v2 kernel takes a test bed; {} is not there (WCA_TESTBED names one)",
-            run.display()
-        ));
-        return None;
-    }
-    Some(run)
+    testbed_of_project::run().map_err(|why| skipped(&format!("a real cgroup v2 kernel takes a test bed; {why}"))).ok()
 }
 
 /// What a script prints inside the test bed, with the program beside it.
@@ -35,10 +28,9 @@ fn run_inside(run: &Path, script: &str) -> String {
 
 /// The same, with options of the test bed and further files beside the program.
 fn run_inside_with(run: &Path, options: &[&str], script: &str, files: &[String]) -> String {
-    let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let output = Command::new(run)
         .args(options)
-        .arg(project.join("testbed").join(script))
+        .arg(project().join("testbed").join(script))
         .arg(env!("CARGO_BIN_EXE_wca"))
         .args(files)
         .output()

@@ -10,25 +10,26 @@ mod few;
 mod inside;
 #[path = "testbed/scene.rs"]
 mod scene;
+#[path = "../../../tests/testbed.rs"]
+mod testbed_of_project;
 
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use testbed_of_project::{project, run};
 
 /// Runs those tests of this program inside in whose names that stands, on such a machine.
 fn run_inside(test: &str, filter: &str, machine: &[&str]) {
-    let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let named = std::env::var_os("WCA_TESTBED").map_or_else(|| project.join("../shared/testbed"), PathBuf::from);
-    let run = named.join("run");
-    if !run.exists() {
-        return common::skipped(test, &format!("a real resctrl takes a test bed; {} is not there", run.display()));
-    }
+    let run = match run() {
+        Ok(run) => run,
+        Err(why) => return common::skipped(test, &format!("a real resctrl takes a test bed; {why}")),
+    };
     let dir = tempfile::tempdir().unwrap();
     let filter_file = dir.path().join("filter");
     fs::write(&filter_file, filter).unwrap();
     let output = Command::new(run)
         .args(machine)
-        .arg(project.join("testbed/resctrl.sh"))
+        .arg(project().join("testbed/resctrl.sh"))
         .arg(format!("{}:/test/tests", std::env::current_exe().unwrap().display()))
         .arg(format!("{}:/test/filter", filter_file.display()))
         .output()

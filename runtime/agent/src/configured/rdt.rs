@@ -22,24 +22,9 @@ pub(crate) fn check_rdt(measurement: &Measurement, platform: &Platform) -> Resul
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
-    use wca_config::{Runner, Surroundings, load};
 
     use super::*;
-
-    fn measurement(rdt_enabled: &str) -> Measurement {
-        let text = format!("runner: !MeasurementRunner {{node: !CgroupNode , rdt_enabled: {rdt_enabled}}}\n");
-        let around = Surroundings {
-            source: "c.yaml",
-            environment: &|_| None,
-            readable: &|_| Ok(()),
-            guests: &[],
-            other_guests: false,
-        };
-        match load(&text, &around).unwrap().runner {
-            Runner::Measurement(measurement) => measurement,
-            other => panic!("{other:?}"),
-        }
-    }
+    use crate::testing::measurement;
 
     /// Vector 110, as far as it is about whether resctrl is there.
     #[rstest]
@@ -49,7 +34,8 @@ mod tests {
     #[case("true", 0, false)]
     #[case("true", 1, true)]
     fn v110_rdt_that_is_asked_for_must_be_there(#[case] rdt: &str, #[case] groups: u32, #[case] is_right: bool) {
-        let checked = check_rdt(&measurement(rdt), &Platform { groups, ..Platform::default() });
+        let checked =
+            check_rdt(&measurement(&format!("rdt_enabled: {rdt}")), &Platform { groups, ..Platform::default() });
         assert_eq!(checked.is_ok(), is_right);
         if let Err(error) = checked {
             assert_eq!(

@@ -97,22 +97,13 @@ fn check(measurement: &Measurement, found: &MemoryTopology) -> Result<(), Config
 
 #[cfg(test)]
 mod tests {
-    use wca_config::{Surroundings, load};
     use wca_messages::Ipmctl;
 
     use super::*;
-    use crate::testing::warden;
+    use crate::testing::{measurement, warden};
 
-    fn measurement(gather: &str) -> Measurement {
-        let text = format!("runner: !MeasurementRunner {{node: !CgroupNode , gather_hw_mm_topology: {gather}}}\n");
-        let around = Surroundings {
-            source: "c.yaml",
-            environment: &|_| None,
-            readable: &|_| Ok(()),
-            guests: &[],
-            other_guests: false,
-        };
-        load(&text, &around).unwrap().runner.measurement().clone()
+    fn gathering(gather: &str) -> Measurement {
+        measurement(&format!("gather_hw_mm_topology: {gather}"))
     }
 
     fn table() -> Vec<u8> {
@@ -122,7 +113,7 @@ mod tests {
     #[tokio::test]
     async fn nobody_is_asked_for_what_nobody_wants() {
         let (client, asked) = warden(|request| panic!("{request:?}"));
-        let mut memory = Memory::ask(&client, &measurement("false")).await.unwrap();
+        let mut memory = Memory::ask(&client, &gathering("false")).await.unwrap();
         assert!(memory.samples(&client).await.is_empty());
         assert!(asked.lock().unwrap().is_empty());
     }
@@ -133,9 +124,9 @@ mod tests {
         let (client, _) = warden(move |_| {
             Reply::MemoryTopology(MemoryTopology { smbios: smbios(), ipmctl: ToolAnswer::NotInstalled })
         });
-        let mut memory = Memory::ask(&client, &measurement("null")).await.unwrap();
+        let mut memory = Memory::ask(&client, &gathering("null")).await.unwrap();
         assert!(memory.samples(&client).await.is_empty());
-        let error = Memory::ask(&client, &measurement("true")).await.unwrap_err().to_string();
+        let error = Memory::ask(&client, &gathering("true")).await.unwrap_err().to_string();
         let expected = "c.yaml:1:72: `gather_hw_mm_topology` is true, but the firmware's table of memory modules is not there: \
             cannot read DMI: No such file";
         assert_eq!(error, expected);
@@ -152,7 +143,7 @@ mod tests {
             let ipmctl = if answers < 3 { ToolAnswer::Running } else { ToolAnswer::Said(said) };
             Reply::MemoryTopology(MemoryTopology { smbios: Ok(table()), ipmctl })
         });
-        let mut memory = Memory::ask(&client, &measurement("true")).await.unwrap();
+        let mut memory = Memory::ask(&client, &gathering("true")).await.unwrap();
         let mut counts = Vec::new();
         for _ in 0..4 {
             counts.push(memory.samples(&client).await.len());
