@@ -1,6 +1,8 @@
 //! Where the test bed is: a folder with a program `run` that boots a virtual machine. Taken into test programs by its path.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// The folder of the project.
 pub(crate) fn project() -> PathBuf {
@@ -11,5 +13,24 @@ pub(crate) fn project() -> PathBuf {
 pub(crate) fn run() -> Result<PathBuf, String> {
     let named = std::env::var_os("WCA_TESTBED").map_or_else(|| project().join("../shared/testbed"), PathBuf::from);
     let run = named.join("run");
-    if run.exists() { Ok(run) } else { Err(format!("{} is not there (WCA_TESTBED names one)", run.display())) }
+    if !run.exists() {
+        return Err(format!("{} is not there (WCA_TESTBED names one)", run.display()));
+    }
+    set_up(&named.join("setup"));
+    Ok(run)
+}
+
+/// Lets one test at a time install and unpack what the test bed needs, which `run` otherwise does by itself: two that do it
+/// beside each other on a fresh machine take each other's files away.
+///
+/// # Panics
+/// Panics where it fails: a test bed that is there must work.
+fn set_up(setup: &Path) {
+    let path = std::env::temp_dir().join("wca-testbed-setup.lock");
+    let lock = File::create(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    lock.lock().unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    if setup.exists() {
+        let output = Command::new(setup).output().unwrap_or_else(|error| panic!("{}: {error}", setup.display()));
+        assert!(output.status.success(), "{}: {}", setup.display(), String::from_utf8_lossy(&output.stderr));
+    }
 }
