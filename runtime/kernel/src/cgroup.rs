@@ -23,5 +23,6 @@ pub use gaps::Gap;
 pub use mounts::{Hierarchies, Hierarchy, Version};
 pub use path::relative_cgroup_path;
 pub use scratch::Scratch;
+pub(crate) use tree::identity_in;
 pub use tree::{Limits, PopulatedCgroup, Tree, identity, populated};
 pub use walker::TreeWalker;

@@ -31,6 +31,7 @@ mod sched;
 mod skipped;
 mod task_processes;
 mod text;
+pub mod values;
 mod wanted;
 mod working_set;
 

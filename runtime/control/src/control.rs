@@ -1,0 +1,298 @@
+//! One who changes things, and can take everything back.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use wca_kernel::values::Values;
+use wca_kernel::{KernelError, Roots};
+use wca_model::{Change, Fate, Outcome, Platform, Refusal, Request, TaskKey};
+use wca_rules::{validate, which_count};
+
+use crate::adopt::{adopt, expire};
+use crate::apply::{Due, apply_task};
+use crate::context::Context;
+use crate::foreign::ForeignWrites;
+use crate::held::{Held, Owner};
+use crate::journal::{Journal, JournalError};
+use crate::kinds;
+use crate::plan::Planned;
+use crate::policy::Policy;
+use crate::restore::{self, Restored, put_back};
+use crate::settings::{Mode, OnExit, Settings};
+use crate::tasks::{ControlledTask, Tasks};
+
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+
+/// Changes cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// The journal cannot be had.
+    #[error("the journal: {0}")]
+    Journal(#[from] JournalError),
+    /// The kernel cannot be asked.
+    #[error(transparent)]
+    Kernel(#[from] KernelError),
+    /// Nobody can tell this boot from another.
+    #[error("{path}: {source}: values of another boot could not be told from those of this one")]
+    Boot {
+        /// The file.
+        path: PathBuf,
+        /// What the kernel said.
+        source: std::io::Error,
+    },
+}
+
+/// What stood in the journal at a start.
+#[derive(Debug, Default)]
+pub struct Opened {
+    /// What was put back, since no policy of today had asked for it.
+    pub restored: Restored,
+    /// Values that wait for their policies.
+    pub adopted: usize,
+    /// Values of an earlier boot.
+    pub lost: Vec<Held>,
+}
+
+/// Makes changes, and takes them back.
+#[derive(Debug)]
+pub struct Control {
+    values: Values,
+    journal: Journal,
+    settings: Settings,
+    policies: Vec<Policy>,
+    foreign: ForeignWrites,
+    is_frozen: bool,
+}
+
+impl Control {
+    /// With a journal in this folder, which is locked for this process; without a folder nothing outlives this process.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub fn open(
+        roots: &Roots,
+        folder: Option<PathBuf>,
+        settings: Settings,
+        policies: Vec<Policy>,
+    ) -> Result<(Self, Opened), ControlError> {
+        let values = Values::find(roots)?;
+        let (mut journal, lost) = match folder {
+            Some(folder) => Journal::open(folder, &boot(roots)?)?,
+            None => (Journal::in_memory(), Vec::new()),
+        };
+        let restored = adopt(&policies, settings.adopt_ticks, &values, &mut journal);
+        let adopted = journal.iter().count();
+        let control = Self { values, journal, settings, policies, foreign: ForeignWrites::default(), is_frozen: false };
+        Ok((control, Opened { restored, adopted, lost }))
+    }
+
+    /// What a policy asks for: one outcome per request, in their order.
+    pub fn apply(&mut self, policy: u32, requests: &[Request], tasks: &Tasks, platform: &Platform) -> Vec<Outcome> {
+        let mut fates: Vec<Option<Fate>> = vec![None; requests.len()];
+        let planned = self.plan(policy, requests, tasks, platform, &mut fates);
+        if self.settings.all_or_nothing && fates.iter().any(|fate| matches!(fate, Some(Fate::Failed(_)))) {
+            let why = "another request of the batch failed, and all_or_nothing is set";
+            return outcomes(requests, fates, &Fate::Failed(why.into()));
+        }
+        if self.settings.mode == Mode::Shadow {
+            return outcomes(requests, fates, &Fate::Shadowed);
+        }
+        for due in by_task(planned, requests) {
+            for (at, fate) in apply_task(due, &self.values, &mut self.journal) {
+                fates[at] = Some(fate);
+            }
+        }
+        self.release(policy, requests, tasks, &mut fates);
+        outcomes(requests, fates, &Fate::Failed("it was not planned".into()))
+    }
+
+    /// What is to be written for the requests that can be applied; the others have their fate then.
+    fn plan(
+        &self,
+        policy: u32,
+        requests: &[Request],
+        tasks: &Tasks,
+        platform: &Platform,
+        fates: &mut [Option<Fate>],
+    ) -> Vec<Due> {
+        let counts = which_count(requests);
+        let context =
+            Context { values: &self.values, platform, settings: &self.settings, tasks, journal: &self.journal };
+        let mut due = Vec::new();
+        for (at, request) in requests.iter().enumerate() {
+            match self.judge(policy, request, counts[at], &context) {
+                Ok((_, None)) => {}
+                Ok((owner, Some(planned))) => due.push(Due { at, owner, planned }),
+                Err(why) => fates[at] = Some(Fate::Failed(why)),
+            }
+        }
+        due
+    }
+
+    /// Whether one request can be applied, and what is to be written for it; none for a release.
+    fn judge(
+        &self,
+        policy: u32,
+        request: &Request,
+        counts: bool,
+        context: &Context<'_>,
+    ) -> Result<(Owner, Option<Planned>), String> {
+        if self.is_frozen {
+            return Err("frozen by the operator".into());
+        }
+        if !counts {
+            return Err("a later request of the same batch asks for the same of this task".into());
+        }
+        let task = context.tasks.get(request.task).ok_or_else(|| Refusal::Gone.to_string())?;
+        validate(&request.change, context.platform).map_err(|refusal| refusal.to_string())?;
+        let owner = self.owner(policy, request, task)?;
+        if matches!(request.change, Change::Release(_)) {
+            return Ok((owner, None));
+        }
+        let planned = kinds::plan(&request.change, task, context)?;
+        for step in &planned.steps {
+            self.is_free(policy, step, &owner)?;
+        }
+        Ok((owner, Some(planned)))
+    }
+
+    /// Whether a value may be written in the name of this policy.
+    fn is_free(&self, policy: u32, step: &crate::plan::Step, owner: &Owner) -> Result<(), String> {
+        let spot = &step.spot;
+        if let Some(entry) = self.journal.get(spot) {
+            let other = &entry.held.owner.policy;
+            let place = self.policies.iter().position(|known| known == other);
+            if *other != owner.policy && place.is_some_and(|place| place < policy as usize) {
+                return Err(format!("{spot} is held by {}, which comes first", other.name));
+            }
+        }
+        match self.values.life(spot) {
+            Some(life) if self.foreign.is_yielded(spot, life) => Err(format!(
+                "{spot} was changed by somebody else and is left to them, until {} is released",
+                owner.kind.as_str()
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn owner(&self, policy: u32, request: &Request, task: &ControlledTask) -> Result<Owner, String> {
+        let known =
+            self.policies.get(policy as usize).ok_or_else(|| format!("policy {policy} is none of the operator's"))?;
+        Ok(Owner {
+            policy: known.clone(),
+            cgroup: task.cgroup.clone(),
+            kind: request.change.kind(),
+            domain: request.change.domain(),
+            asked: request.change.to_string(),
+        })
+    }
+
+    /// Gives back the values of the kinds that are released.
+    fn release(&mut self, _policy: u32, requests: &[Request], tasks: &Tasks, fates: &mut [Option<Fate>]) {
+        for (at, request) in requests.iter().enumerate() {
+            let Change::Release(kind) = request.change else { continue };
+            let (None, Some(task)) = (&fates[at], tasks.get(request.task)) else { continue };
+            let is_meant = |held: &Held| held.owner.cgroup == task.cgroup && held.owner.kind == kind;
+            let spots: Vec<_> = self
+                .journal
+                .iter()
+                .map(|entry| &entry.held)
+                .filter(|held| is_meant(held))
+                .map(|held| held.spot.clone())
+                .collect();
+            let nothing = spots.is_empty();
+            let restored = put_back(spots, &self.values, &mut self.journal);
+            fates[at] = Some(match restored.failed.first() {
+                Some(why) => Fate::Failed(why.clone()),
+                None if nothing => Fate::Unchanged,
+                None => Fate::Applied,
+            });
+        }
+    }
+
+    /// Gives back everything that a policy holds.
+    pub fn release_policy(&mut self, policy: u32) -> Restored {
+        let Some(policy) = self.policies.get(policy as usize) else { return Restored::default() };
+        let held = self.journal.iter().filter(|entry| entry.held.owner.policy == *policy);
+        let spots = held.map(|entry| entry.held.spot.clone()).collect();
+        put_back(spots, &self.values, &mut self.journal)
+    }
+
+    /// Once in each interval: what others have changed, and what nobody has asked for again. What is to be said.
+    pub fn tick(&mut self) -> Vec<String> {
+        let mut told = self.foreign.look(&self.values, &mut self.journal, &self.settings, self.is_frozen);
+        if !self.is_frozen {
+            let expired = expire(&self.values, &mut self.journal);
+            if expired != Restored::default() {
+                told.push(format!("values of an earlier start that no policy has asked for again: {expired}"));
+            }
+        }
+        told
+    }
+
+    /// Puts back everything.
+    pub fn restore(&mut self) -> Restored {
+        put_back(restore::all(&self.journal), &self.values, &mut self.journal)
+    }
+
+    /// The end: everything is put back or stays, as the operator has decided.
+    pub fn end(&mut self) -> Option<Restored> {
+        (self.settings.on_exit == OnExit::Restore).then(|| self.restore())
+    }
+
+    /// From now on.
+    pub fn renew(&mut self, settings: Settings, policies: Vec<Policy>) -> Restored {
+        self.settings = settings;
+        self.policies = policies;
+        let policies = &self.policies;
+        let strangers = self.journal.iter().filter(|entry| !policies.contains(&entry.held.owner.policy));
+        let strangers = strangers.map(|entry| entry.held.spot.clone()).collect();
+        put_back(strangers, &self.values, &mut self.journal)
+    }
+
+    /// No changes until it is thawed; whether that is new.
+    pub fn freeze(&mut self, is_frozen: bool) -> bool {
+        std::mem::replace(&mut self.is_frozen, is_frozen) != is_frozen
+    }
+
+    /// What is held.
+    pub fn held(&self) -> impl Iterator<Item = &Held> {
+        self.journal.iter().map(|entry| &entry.held)
+    }
+
+    /// What others have changed.
+    #[must_use]
+    pub fn foreign_writes(&self) -> &ForeignWrites {
+        &self.foreign
+    }
+}
+
+fn boot(roots: &Roots) -> Result<String, ControlError> {
+    let path = roots.path(BOOT_ID);
+    let text = std::fs::read_to_string(&path).map_err(|source| ControlError::Boot { path, source })?;
+    Ok(text.trim().to_owned())
+}
+
+/// What is due, task by task in the order in which they were first named.
+fn by_task(planned: Vec<Due>, requests: &[Request]) -> Vec<Vec<Due>> {
+    let mut order: BTreeMap<TaskKey, usize> = BTreeMap::new();
+    let mut tasks: Vec<Vec<Due>> = Vec::new();
+    for due in planned {
+        let at = *order.entry(requests[due.at].task).or_insert(tasks.len());
+        if at == tasks.len() {
+            tasks.push(Vec::new());
+        }
+        tasks[at].push(due);
+    }
+    tasks
+}
+
+fn outcomes(requests: &[Request], fates: Vec<Option<Fate>>, otherwise: &Fate) -> Vec<Outcome> {
+    let outcome = |(request, fate): (&Request, Option<Fate>)| Outcome {
+        task: request.task,
+        kind: request.change.kind(),
+        domain: request.change.domain(),
+        fate: fate.unwrap_or_else(|| otherwise.clone()),
+    };
+    requests.iter().zip(fates).map(outcome).collect()
+}

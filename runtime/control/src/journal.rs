@@ -1,0 +1,217 @@
+//! The journal: what was found and what was written, in a file that outlives this process.
+//!
+//! A line of JSON for each step: `begin` with the boot, `writing` before a write, `written` after it with the value that was read back,
+//! `dropped` when the value is ours no more. The file need not reach a disk: what it speaks of dies with the boot too.
+
+mod file;
+mod record;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use wca_kernel::values::Spot;
+
+use crate::held::{Held, Owner};
+
+use file::JournalFile;
+pub(crate) use record::Dropped;
+use record::Record;
+
+/// The journal cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// The kernel said no.
+    #[error("{call} {path}: {source}")]
+    File {
+        /// The call.
+        call: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the kernel said.
+        source: std::io::Error,
+    },
+    /// A line is none of ours.
+    #[error(
+        "{path}, line {line}: {what}; move the file away, and what it holds is not put back (`wca journal` shows the values that WCA holds)"
+    )]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+        /// What is wrong with it.
+        what: String,
+    },
+}
+
+/// All values that are held, in memory and in the file.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    file: Option<JournalFile>,
+    held: BTreeMap<Spot, Entry>,
+    last: u64,
+}
+
+/// A value that is held, with what only this process knows of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    /// Counts the values: the one that was held first is put back last.
+    pub(crate) number: u64,
+    /// The value.
+    pub(crate) held: Held,
+    /// Ticks within which it is to be asked for again; none: it was, or came up in this process.
+    pub(crate) adopted: Option<u32>,
+}
+
+impl Journal {
+    /// Without a file: nothing outlives this process.
+    pub(crate) fn in_memory() -> Self {
+        Self { file: None, held: BTreeMap::new(), last: 0 }
+    }
+
+    /// The journal in this folder, which is locked for this process, with what an earlier process has held. Values of an earlier
+    /// boot come back beside it: they are held no more.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub(crate) fn open(folder: PathBuf, boot: &str) -> Result<(Self, Vec<Held>), JournalError> {
+        let (file, records) = JournalFile::open(folder)?;
+        let mut journal = Self { file: None, held: BTreeMap::new(), last: 0 };
+        let mut is_of_this_boot = true;
+        for (line, record) in records {
+            match record {
+                Record::Begin { boot: then, .. } => is_of_this_boot = then == boot,
+                record => journal.replay(record).map_err(|what| file.malformed(line, what))?,
+            }
+        }
+        let lost = if is_of_this_boot { Vec::new() } else { std::mem::take(&mut journal.held).into_values().collect() };
+        journal.file = Some(file);
+        journal.rewrite(boot)?;
+        Ok((journal, lost.into_iter().map(|entry: Entry| entry.held).collect()))
+    }
+
+    /// The value that is held there.
+    pub(crate) fn get(&self, spot: &Spot) -> Option<&Entry> {
+        self.held.get(spot)
+    }
+
+    /// All of them, by their spots.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.held.values()
+    }
+
+    /// Before a write. What was found first stays what was found.
+    pub(crate) fn writing(&mut self, mut held: Held) -> Result<(), JournalError> {
+        let known = self.held.get(&held.spot).filter(|entry| entry.held.life == held.life);
+        let number = known.map_or(self.last + 1, |entry| entry.number);
+        if let Some(entry) = known {
+            held.before.clone_from(&entry.held.before);
+        }
+        self.record(&Record::Writing { number, held: held.clone() })?;
+        self.last = self.last.max(number);
+        self.held.insert(held.spot.clone(), Entry { number, held, adopted: None });
+        Ok(())
+    }
+
+    /// After a write, with the value that was read back.
+    pub(crate) fn written(&mut self, spot: &Spot, now: &str) -> Result<(), JournalError> {
+        let Some(entry) = self.held.get_mut(spot) else { return Ok(()) };
+        entry.held.now = Some(now.to_owned());
+        let number = entry.number;
+        self.record(&Record::Written { number, now: now.to_owned() })
+    }
+
+    /// It was asked for and stands there already.
+    pub(crate) fn confirmed(&mut self, spot: &Spot, owner: &Owner) -> Result<(), JournalError> {
+        let Some(entry) = self.held.get_mut(spot) else { return Ok(()) };
+        entry.adopted = None;
+        if entry.held.owner == *owner {
+            return Ok(());
+        }
+        entry.held.owner = owner.clone();
+        let record = Record::Writing { number: entry.number, held: entry.held.clone() };
+        self.record(&record)
+    }
+
+    /// It is ours no more.
+    pub(crate) fn dropped(&mut self, spot: &Spot, why: Dropped) -> Result<(), JournalError> {
+        let Some(entry) = self.held.remove(spot) else { return Ok(()) };
+        self.record(&Record::Dropped { number: entry.number, why })
+    }
+
+    /// As it was before a step that came to nothing.
+    pub(crate) fn reset(&mut self, spot: &Spot, entry: Option<Entry>) -> Result<(), JournalError> {
+        let Some(entry) = entry else { return self.dropped(spot, Dropped::NotWritten) };
+        let record = Record::Writing { number: entry.number, held: entry.held.clone() };
+        self.held.insert(spot.clone(), entry);
+        self.record(&record)
+    }
+
+    /// All of them wait to be asked for again.
+    pub(crate) fn adopt(&mut self, ticks: u32) {
+        for entry in self.held.values_mut() {
+            entry.adopted = Some(ticks);
+        }
+    }
+
+    /// A tick has passed: the spots of values that nobody has asked for again in time.
+    pub(crate) fn expire(&mut self) -> Vec<Spot> {
+        let mut expired = Vec::new();
+        for (spot, entry) in &mut self.held {
+            match &mut entry.adopted {
+                None => {}
+                Some(0) => expired.push(spot.clone()),
+                Some(left) => *left -= 1,
+            }
+        }
+        expired
+    }
+
+    fn record(&mut self, record: &Record) -> Result<(), JournalError> {
+        let Some(file) = &mut self.file else { return Ok(()) };
+        file.append(record)?;
+        if file.lines() > 4 * self.held.len() + 1_024 {
+            let boot = file.boot().to_owned();
+            self.rewrite(&boot)?;
+        }
+        Ok(())
+    }
+
+    /// The file with nothing in it but what is held.
+    fn rewrite(&mut self, boot: &str) -> Result<(), JournalError> {
+        let records =
+            self.held.values().map(|entry| Record::Writing { number: entry.number, held: entry.held.clone() });
+        match &mut self.file {
+            Some(file) => file.rewrite(boot, records),
+            None => Ok(()),
+        }
+    }
+
+    fn replay(&mut self, record: Record) -> Result<(), String> {
+        let spot = |number: u64, held: &BTreeMap<Spot, Entry>| {
+            let found = held.iter().find(|(_, entry)| entry.number == number).map(|(spot, _)| spot.clone());
+            found.ok_or_else(|| format!("value {number} was not held"))
+        };
+        match record {
+            Record::Begin { .. } => {}
+            Record::Writing { number, held } => {
+                self.last = self.last.max(number);
+                self.held.insert(held.spot.clone(), Entry { number, held, adopted: None });
+            }
+            Record::Written { number, now } => {
+                let spot = spot(number, &self.held)?;
+                if let Some(entry) = self.held.get_mut(&spot) {
+                    entry.held.now = Some(now);
+                }
+            }
+            Record::Dropped { number, .. } => {
+                let spot = spot(number, &self.held)?;
+                self.held.remove(&spot);
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,28 @@
+//! Control: what was asked for becomes values of the kernel, and there is a way back.
+//!
+//! A request is judged and planned ([`wca_rules`] and the kinds here), applied step by step through [`wca_kernel`], and journaled:
+//! before each write the value that was found and the value that is about to be written, after it the value that was read
+//! back. From the journal everything can be put back, by this process, by the next one, or by `wca restore`.
+
+mod adopt;
+mod apply;
+mod context;
+mod control;
+mod foreign;
+mod held;
+mod journal;
+mod kinds;
+mod plan;
+mod policy;
+mod restore;
+mod settings;
+mod tasks;
+
+pub use control::{Control, ControlError, Opened};
+pub use foreign::ForeignWrites;
+pub use held::{Held, Owner};
+pub use journal::JournalError;
+pub use policy::Policy;
+pub use restore::Restored;
+pub use settings::{Mode, OnExit, OnForeignWrite, RdtSettings, Settings, SharesConversion};
+pub use tasks::{ControlledTask, Tasks};

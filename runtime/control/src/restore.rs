@@ -1,0 +1,124 @@
+//! Putting back what was found.
+
+use wca_kernel::values::{Spot, Values};
+
+use crate::held::Held;
+use crate::journal::{Dropped, Journal, JournalError};
+
+/// What became of values that were put back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Restored {
+    /// How many stand there as they were found.
+    pub put_back: usize,
+    /// How many had gone with their cgroup or group.
+    pub gone: usize,
+    /// Those that somebody else has changed, and which stay so; each with what stands there.
+    pub foreign: Vec<String>,
+    /// Those that could not be put back, and stay in the journal; each with the reason.
+    pub failed: Vec<String>,
+}
+
+impl std::fmt::Display for Restored {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { put_back, gone, foreign, failed } = self;
+        write!(f, "{put_back} put back, {gone} gone, {} changed by others, {} failed", foreign.len(), failed.len())
+    }
+}
+
+enum Attempt {
+    PutBack,
+    Gone,
+    Foreign(String),
+    Failed(String),
+}
+
+/// Puts these back, the last that was written first. What the kernel refuses is tried again as long as another one succeeds, since one
+/// value may have to go before another.
+pub(crate) fn put_back(spots: Vec<Spot>, values: &Values, journal: &mut Journal) -> Restored {
+    let mut restored = Restored::default();
+    let mut left: Vec<(u64, Spot)> =
+        spots.into_iter().filter_map(|spot| journal.get(&spot).map(|entry| (entry.number, spot.clone()))).collect();
+    left.sort_unstable_by(|one, other| other.cmp(one));
+    loop {
+        let before = left.len();
+        let mut failed = Vec::new();
+        left.retain(|(_, spot)| {
+            let Some(entry) = journal.get(spot) else { return false };
+            let (why, told) = match attempt(&entry.held, values) {
+                Attempt::PutBack => (Dropped::PutBack, None),
+                Attempt::Gone => (Dropped::Gone, None),
+                Attempt::Foreign(now) => {
+                    (Dropped::Foreign, Some(format!("{spot}: {now:?}, WCA had written {:?}", entry.held.written)))
+                }
+                Attempt::Failed(error) => {
+                    failed.push(error);
+                    return true;
+                }
+            };
+            match journal.dropped(spot, why) {
+                Ok(()) => restored.count(why, told),
+                Err(error) => failed.push(error.to_string()),
+            }
+            false
+        });
+        if left.is_empty() || left.len() == before {
+            restored.failed = failed;
+            return restored;
+        }
+    }
+}
+
+impl Restored {
+    fn count(&mut self, why: Dropped, told: Option<String>) {
+        match why {
+            Dropped::PutBack | Dropped::NotWritten => self.put_back += 1,
+            Dropped::Gone => self.gone += 1,
+            Dropped::Foreign => {}
+        }
+        self.foreign.extend(told);
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.put_back += other.put_back;
+        self.gone += other.gone;
+        self.foreign.extend(other.foreign);
+        self.failed.extend(other.failed);
+        self
+    }
+}
+
+fn attempt(held: &Held, values: &Values) -> Attempt {
+    if values.life(&held.spot) != Some(held.life) {
+        return Attempt::Gone;
+    }
+    let found = match values.read(&held.spot) {
+        Ok(found) => found,
+        Err(error) if error.is_absent() => return Attempt::Gone,
+        Err(error) => return Attempt::Failed(error.to_string()),
+    };
+    if found == held.before {
+        return Attempt::PutBack;
+    }
+    if held.now.as_ref().is_some_and(|now| *now != found) {
+        return Attempt::Foreign(found);
+    }
+    match values.write(&held.spot, &held.before) {
+        Ok(()) => Attempt::PutBack,
+        Err(error) if error.is_absent() => Attempt::Gone,
+        Err(error) => Attempt::Failed(error.to_string()),
+    }
+}
+
+/// Everything that is held.
+pub(crate) fn all(journal: &Journal) -> Vec<Spot> {
+    journal.iter().map(|entry| entry.held.spot.clone()).collect()
+}
+
+/// What could not be told to the journal is said, and nothing else can be done.
+pub(crate) fn said(result: Result<(), JournalError>) {
+    if let Err(error) = result {
+        tracing::error!("{error}");
+    }
+}
