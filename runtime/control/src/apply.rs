@@ -137,3 +137,6 @@ fn unmake(done: Vec<Done>, values: &Values, journal: &mut Journal) -> String {
 pub(crate) fn seconds_since_1970() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }
+
+#[cfg(test)]
+mod tests;

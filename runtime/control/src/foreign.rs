@@ -121,3 +121,6 @@ impl ForeignWrites {
         may
     }
 }
+
+#[cfg(test)]
+mod tests;

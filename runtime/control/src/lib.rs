@@ -17,6 +17,8 @@ mod policy;
 mod restore;
 mod settings;
 mod tasks;
+#[cfg(test)]
+mod testing;
 
 pub use control::{Control, ControlError, Opened};
 pub use foreign::ForeignWrites;
