@@ -10,6 +10,7 @@ mod demo;
 mod doctor;
 mod limits;
 mod metrics;
+mod policies;
 mod registered;
 mod reload;
 mod report;

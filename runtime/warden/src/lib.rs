@@ -10,6 +10,7 @@ mod backoff;
 mod cache;
 mod compile;
 mod config;
+mod control_settings;
 mod copy;
 mod ended;
 mod error;
@@ -41,6 +42,7 @@ mod skipped;
 
 pub use ask::{AskError, ask_warden};
 pub use config::{Cache, CompileLimits, Restart, Ticks, WardenConfig};
+pub use control_settings::control_settings;
 pub use error::WardenError;
 pub use outputs::{OutputFile, Written};
 pub use private::PrivateError;

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::time::{Duration, Instant};
 
+use wca_control::Policy;
 use wca_kernel::Wanted;
 use wca_messages::Refused;
 
@@ -29,8 +30,10 @@ pub struct Renewed {
     pub files: Vec<(String, File)>,
     /// The files that the agent may write.
     pub outputs: Vec<OutputFile>,
-    /// Number of policies.
-    pub policies: u32,
+    /// The policies that it names, those that come first first.
+    pub policies: Vec<Policy>,
+    /// How changes are made.
+    pub control: wca_control::Settings,
     /// What is measured of that which not everybody needs.
     pub wanted: Wanted,
     /// How often the agent should ask for samples.
@@ -61,8 +64,11 @@ impl std::fmt::Debug for Reload {
 pub(crate) struct Terms {
     /// Handed to the agent as it is.
     pub(crate) settings: Vec<u8>,
-    /// Number of policies.
-    pub(crate) policies: u32,
+    /// The policies, those that come first first.
+    pub(crate) policies: Vec<Policy>,
+    /// How changes are made.
+    #[allow(dead_code, reason = "until the warden makes changes")]
+    pub(crate) control: wca_control::Settings,
     /// What is measured of that which not everybody needs.
     pub(crate) wanted: Wanted,
     /// How often the agent should ask for samples.
@@ -120,6 +126,7 @@ impl Service {
             terms: Terms {
                 settings: renewed.settings,
                 policies: renewed.policies,
+                control: renewed.control,
                 wanted: renewed.wanted,
                 ticks: renewed.ticks,
             },

@@ -87,6 +87,7 @@ impl Warden {
             Terms {
                 settings: config.settings,
                 policies: config.policies,
+                control: config.control,
                 wanted: config.wanted.clone(),
                 ticks: config.ticks,
             },

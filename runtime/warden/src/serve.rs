@@ -290,10 +290,10 @@ impl Service {
     }
 
     fn check_policy(&self, policy: u32) -> Result<(), Refused> {
-        if policy < self.terms.policies {
+        let count = self.terms.policies.len();
+        if (policy as usize) < count {
             return Ok(());
         }
-        let count = self.terms.policies;
         Err(Refused::Invalid(format!("policy {policy}: the operator named {count}, counted from 0")))
     }
 }
