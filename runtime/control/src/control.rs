@@ -200,6 +200,7 @@ impl Control {
                 .filter(|held| is_meant(held))
                 .map(|held| held.spot.clone())
                 .collect();
+            self.foreign.forget(&task.cgroup, kind);
             let nothing = spots.is_empty();
             let restored = put_back(spots, &self.values, &mut self.journal);
             fates[at] = Some(match restored.failed.first() {
@@ -238,6 +239,16 @@ impl Control {
     /// The end: everything is put back or stays, as the operator has decided.
     pub fn end(&mut self) -> Option<Restored> {
         (self.settings.on_exit == OnExit::Restore).then(|| self.restore())
+    }
+
+    /// Nobody decides for now: everything is put back, or waits to be asked for again, as the operator has decided for the
+    /// end.
+    pub fn pause(&mut self) -> Option<Restored> {
+        if self.settings.on_exit == OnExit::Restore {
+            return Some(self.restore());
+        }
+        self.journal.adopt(self.settings.adopt_ticks);
+        None
     }
 
     /// From now on.

@@ -68,7 +68,9 @@ fn it_is_left_to_others_as_long_as_the_cgroup_lives() {
     let life = values.life(&spot).unwrap();
     assert!(scene.foreign.is_yielded(&spot, life) && !scene.foreign.is_yielded(&spot, life + 1));
     assert_eq!((scene.journal.iter().count(), scene.counts()), (0, vec![(Kind::CpuShares, 1)]));
-    scene.foreign.forget(|one| *one == spot);
+    scene.foreign.forget("/a", Kind::CpuQuota);
+    assert!(scene.foreign.is_yielded(&spot, life));
+    scene.foreign.forget("/a", Kind::CpuShares);
     assert!(!scene.foreign.is_yielded(&spot, life));
 }
 
