@@ -10,6 +10,7 @@ use crate::journal::{Entry, Journal};
 use crate::plan::{Planned, Step};
 
 /// What is to be written for one request, with its place in the batch.
+#[derive(Debug)]
 pub(crate) struct Due {
     /// Its place among the requests.
     pub(crate) at: usize,

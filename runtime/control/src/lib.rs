@@ -12,6 +12,7 @@ mod foreign;
 mod held;
 mod journal;
 mod kinds;
+mod pages;
 mod plan;
 mod policy;
 mod restore;

@@ -6,7 +6,7 @@ use wca_kernel::TaskCgroups;
 use wca_messages::{
     Cgroup, ColumnsHeader, MAX_REQUESTS, PROTOCOL, Refused, Reply, Request, RosterEntry, write_columns,
 };
-use wca_model::{Catalog, Request as Change, TaskKey};
+use wca_model::{Catalog, Platform, Request as Change, TaskKey};
 
 use crate::changes::Changes;
 use crate::compile::{Compilations, Wanted};
@@ -162,10 +162,15 @@ impl Service {
         }
         Ok(Reply::Welcome {
             settings: self.terms.settings.clone(),
-            platform: self.measure.platform().clone(),
+            platform: self.platform(self.measure.platform().clone()),
             catalog: self.changed_catalog(session).unwrap_or_default(),
             ticks: self.samples,
         })
+    }
+
+    /// The machine, as the operator lets policies see it.
+    fn platform(&self, found: Platform) -> Platform {
+        Platform { moves_pages_despite_swap: self.terms.control.migrate_with_swap, ..found }
     }
 
     fn tree(&mut self, session: &mut Session) -> Reply {
@@ -198,7 +203,7 @@ impl Service {
         self.changes.set_tasks(&rows, &entries);
         self.measure.set_tasks(&rows);
         session.has_roster = true;
-        let platform = self.measure.changed_platform();
+        let platform = self.measure.changed_platform().map(|platform| self.platform(platform));
         Ok(Reply::Roster { version, keys, catalog: self.changed_catalog(session), platform, notices: Vec::new() })
     }
 
@@ -240,7 +245,7 @@ impl Service {
         if count > MAX_REQUESTS {
             return Err(Refused::Oversized(format!("{count} requests at once, at most {MAX_REQUESTS} are taken")));
         }
-        Ok(Reply::Outcomes(self.changes.apply(policy, requests, self.measure.platform())))
+        Ok(Reply::Outcomes(self.changes.apply(policy, requests, &self.platform(self.measure.platform().clone()))))
     }
 
     /// Where the operator does not want to know, an agent cannot make this process run a tool.
