@@ -283,7 +283,9 @@ impl Control {
 
     /// The end: everything is put back or stays, as the operator has decided.
     pub fn end(&mut self) -> Option<Restored> {
-        (self.settings.on_exit == OnExit::Restore).then(|| self.restore())
+        let restored = (self.settings.on_exit == OnExit::Restore).then(|| self.restore());
+        restore::said(self.journal.close());
+        restored
     }
 
     /// Nobody decides for now: everything is put back, or waits to be asked for again, as the operator has decided for the

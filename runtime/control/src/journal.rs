@@ -90,6 +90,14 @@ impl Journal {
         Ok((journal, lost.into_iter().map(|entry: Entry| entry.held).collect()))
     }
 
+    /// The end: a file in which nothing is held goes.
+    pub(crate) fn close(&mut self) -> Result<(), JournalError> {
+        match &self.file {
+            Some(file) if self.held.is_empty() => file.remove(),
+            _ => Ok(()),
+        }
+    }
+
     /// The value that is held there.
     pub(crate) fn get(&self, spot: &Spot) -> Option<&Entry> {
         self.held.get(spot)

@@ -87,6 +87,12 @@ impl JournalFile {
         Ok(())
     }
 
+    /// Removes it.
+    pub(super) fn remove(&self) -> Result<(), JournalError> {
+        let path = self.folder.join(NAME);
+        std::fs::remove_file(&path).map_err(failed("removing", &path))
+    }
+
     pub(super) fn malformed(&self, line: usize, what: String) -> JournalError {
         JournalError::Malformed { path: self.folder.join(NAME), line, what }
     }
