@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use wca_control::{Control, ControlledTask, Held, Mode, Policy, Restored, Settings, Tasks};
 use wca_kernel::{Roots, TaskCgroups};
-use wca_messages::{HeldValue, JournalEntry, RestoredValues, RosterEntry};
+use wca_messages::{Changed, HeldValue, JournalEntry, RestoredValues, RosterEntry};
 use wca_model::{Outcome, Platform, Request, TaskKey};
 
 use crate::error::WardenError;
@@ -84,6 +84,15 @@ impl Changes {
     /// Whether these can be in force.
     pub(crate) fn check(&self, settings: &Settings) -> Result<(), WardenError> {
         if settings.mode == Mode::Apply && !self.has_journal { Err(WardenError::NoJournal) } else { Ok(()) }
+    }
+
+    /// What has become of values that were changed.
+    pub(crate) fn changed(&self) -> Changed {
+        Changed {
+            held: u64::try_from(self.control.held().count()).unwrap_or(u64::MAX),
+            foreign_writes: self.control.foreign_writes().counts().collect(),
+            moved_bytes: self.control.moved_bytes(),
+        }
     }
 
     pub(crate) fn renew(&mut self, settings: Settings, policies: Vec<Policy>) {

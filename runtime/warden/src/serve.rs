@@ -235,7 +235,7 @@ impl Service {
         let written = self.measure.hand_over(|values| write_columns(header, values));
         let memory = written.map_err(|error| Refused::Failed(error.to_string()))?;
         self.samples += 1;
-        let reply = Reply::Sample { timestamp, notices, cost };
+        let reply = Reply::Sample { timestamp, notices, cost, changed: self.changes.changed() };
         Ok(Answer { reply, descriptor: Some(memory) })
     }
 
