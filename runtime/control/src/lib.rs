@@ -12,10 +12,14 @@ mod foreign;
 mod held;
 mod journal;
 mod kinds;
+mod loosen;
 mod plan;
 mod policy;
 mod restore;
 mod settings;
+#[cfg(test)]
+#[path = "../../../tests/skipped.rs"]
+mod skipped;
 mod tasks;
 
 pub use control::{Control, ControlError, Opened};
