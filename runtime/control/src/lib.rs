@@ -12,11 +12,15 @@ mod foreign;
 mod held;
 mod journal;
 mod kinds;
+mod loosen;
 mod pages;
 mod plan;
 mod policy;
 mod restore;
 mod settings;
+#[cfg(test)]
+#[path = "../../../tests/skipped.rs"]
+mod skipped;
 mod tasks;
 #[cfg(test)]
 mod testing;

@@ -3,11 +3,16 @@
 //! The warden judges by them, and the sandbox answers guests by the same ones at once.
 
 mod batch;
+pub mod memory;
+pub mod quota;
 mod resctrl;
 #[cfg(test)]
 mod testing;
+mod tolerance;
 mod validate;
+pub mod weights;
 
 pub use batch::which_count;
 pub use resctrl::rounded_bandwidth;
-pub use validate::validate;
+pub use tolerance::is_close;
+pub use validate::{ranges, validate};
