@@ -23,3 +23,6 @@ pub(crate) fn expire(values: &Values, journal: &mut Journal) -> Restored {
     let expired = journal.expire();
     if expired.is_empty() { Restored::default() } else { put_back(expired, values, journal) }
 }
+
+#[cfg(test)]
+mod tests;

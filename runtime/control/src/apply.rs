@@ -10,6 +10,7 @@ use crate::journal::{Entry, Journal};
 use crate::plan::{Planned, Step};
 
 /// What is to be written for one request, with its place in the batch.
+#[derive(Debug)]
 pub(crate) struct Due {
     /// Its place among the requests.
     pub(crate) at: usize,
@@ -137,3 +138,6 @@ fn unmake(done: Vec<Done>, values: &Values, journal: &mut Journal) -> String {
 pub(crate) fn seconds_since_1970() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }
+
+#[cfg(test)]
+mod tests;

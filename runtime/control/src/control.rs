@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use wca_kernel::values::Values;
+use wca_kernel::values::{Spot, Values};
 use wca_kernel::{KernelError, Roots};
-use wca_model::{Change, Fate, Outcome, Platform, Refusal, Request, TaskKey};
+use wca_model::{Change, Fate, Kind, Outcome, Platform, Refusal, Request, TaskKey};
 use wca_rules::{validate, which_count};
 
 use crate::adopt::{adopt, expire};
@@ -15,6 +15,7 @@ use crate::foreign::ForeignWrites;
 use crate::held::{Held, Owner};
 use crate::journal::{Journal, JournalError};
 use crate::kinds;
+use crate::pages::Pages;
 use crate::plan::Planned;
 use crate::policy::Policy;
 use crate::restore::{self, Restored, put_back};
@@ -61,6 +62,7 @@ pub struct Control {
     settings: Settings,
     policies: Vec<Policy>,
     foreign: ForeignWrites,
+    pages: Pages,
     is_frozen: bool,
 }
 
@@ -82,7 +84,8 @@ impl Control {
         };
         let restored = adopt(&policies, settings.adopt_ticks, &values, &mut journal);
         let adopted = journal.iter().count();
-        let control = Self { values, journal, settings, policies, foreign: ForeignWrites::default(), is_frozen: false };
+        let (foreign, pages) = (ForeignWrites::default(), Pages::default());
+        let control = Self { values, journal, settings, policies, foreign, pages, is_frozen: false };
         Ok((control, Opened { restored, adopted, lost }))
     }
 
@@ -97,6 +100,7 @@ impl Control {
         if self.settings.mode == Mode::Shadow {
             return outcomes(requests, fates, &Fate::Shadowed);
         }
+        let planned = self.without_pages(planned, requests, &mut fates);
         for due in by_task(planned, requests) {
             for (at, fate) in apply_task(due, &self.values, &mut self.journal) {
                 fates[at] = Some(fate);
@@ -149,6 +153,9 @@ impl Control {
         if matches!(request.change, Change::Release(_)) {
             return Ok((owner, None));
         }
+        if matches!(request.change, Change::MigratePages(_)) {
+            return Ok((owner, Some(Planned::default())));
+        }
         let planned = kinds::plan(&request.change, task, context)?;
         for step in &planned.steps {
             self.is_free(policy, step, &owner)?;
@@ -187,6 +194,30 @@ impl Control {
         })
     }
 
+    /// Without those that move pages, and those that have to wait until pages have moved.
+    fn without_pages(&mut self, planned: Vec<Due>, requests: &[Request], fates: &mut [Option<Fate>]) -> Vec<Due> {
+        let mut rest = Vec::new();
+        for due in planned {
+            let at = due.at;
+            let later = match &requests[at].change {
+                Change::MigratePages(node) => {
+                    let done = self.pages.migrate(&due.owner.cgroup, *node, &self.values, &self.settings);
+                    Err((at, done.unwrap_or_else(Fate::Failed)))
+                }
+                Change::CpusetMems(nodes) if moves_pages(&due, &self.values) => {
+                    let postponed = self.pages.postpone(nodes, due, &self.values, &self.settings);
+                    postponed.unwrap_or_else(|why| Err((at, Fate::Failed(why))))
+                }
+                _ => Ok(due),
+            };
+            match later {
+                Ok(due) => rest.push(due),
+                Err((at, fate)) => fates[at] = Some(fate),
+            }
+        }
+        rest
+    }
+
     /// Gives back the values of the kinds that are released.
     fn release(&mut self, _policy: u32, requests: &[Request], tasks: &Tasks, fates: &mut [Option<Fate>]) {
         for (at, request) in requests.iter().enumerate() {
@@ -200,6 +231,10 @@ impl Control {
                 .filter(|held| is_meant(held))
                 .map(|held| held.spot.clone())
                 .collect();
+            self.foreign.forget(&task.cgroup, kind);
+            if kind == Kind::CpusetMems {
+                self.pages.forget(&task.cgroup);
+            }
             let nothing = spots.is_empty();
             let restored = put_back(spots, &self.values, &mut self.journal);
             fates[at] = Some(match restored.failed.first() {
@@ -221,7 +256,17 @@ impl Control {
     /// Once in each interval: what others have changed, and what nobody has asked for again. What is to be said.
     pub fn tick(&mut self) -> Vec<String> {
         let mut told = self.foreign.look(&self.values, &mut self.journal, &self.settings, self.is_frozen);
+        let (due, moved) = self.pages.ended();
+        told.extend(moved);
         if !self.is_frozen {
+            for due in due {
+                let cgroup = due.owner.cgroup.clone();
+                for (_, fate) in apply_task(vec![due], &self.values, &mut self.journal) {
+                    if let Fate::Failed(why) = fate {
+                        told.push(format!("{cgroup}: cpuset_mems, after its pages have moved: {why}"));
+                    }
+                }
+            }
             let expired = expire(&self.values, &mut self.journal);
             if expired != Restored::default() {
                 told.push(format!("values of an earlier start that no policy has asked for again: {expired}"));
@@ -232,12 +277,23 @@ impl Control {
 
     /// Puts back everything.
     pub fn restore(&mut self) -> Restored {
+        self.pages.forget_all();
         put_back(restore::all(&self.journal), &self.values, &mut self.journal)
     }
 
     /// The end: everything is put back or stays, as the operator has decided.
     pub fn end(&mut self) -> Option<Restored> {
         (self.settings.on_exit == OnExit::Restore).then(|| self.restore())
+    }
+
+    /// Nobody decides for now: everything is put back, or waits to be asked for again, as the operator has decided for the
+    /// end.
+    pub fn pause(&mut self) -> Option<Restored> {
+        if self.settings.on_exit == OnExit::Restore {
+            return Some(self.restore());
+        }
+        self.journal.adopt(self.settings.adopt_ticks);
+        None
     }
 
     /// From now on.
@@ -252,12 +308,21 @@ impl Control {
 
     /// No changes until it is thawed; whether that is new.
     pub fn freeze(&mut self, is_frozen: bool) -> bool {
+        if is_frozen {
+            self.pages.forget_all();
+        }
         std::mem::replace(&mut self.is_frozen, is_frozen) != is_frozen
     }
 
     /// What is held.
     pub fn held(&self) -> impl Iterator<Item = &Held> {
         self.journal.iter().map(|entry| &entry.held)
+    }
+
+    /// Bytes that were moved to other NUMA nodes.
+    #[must_use]
+    pub fn moved_bytes(&self) -> u64 {
+        self.pages.moved_bytes()
     }
 
     /// What others have changed.
@@ -271,6 +336,28 @@ fn boot(roots: &Roots) -> Result<String, ControlError> {
     let path = roots.path(BOOT_ID);
     let text = std::fs::read_to_string(&path).map_err(|source| ControlError::Boot { path, source })?;
     Ok(text.trim().to_owned())
+}
+
+/// Whether the kernel moves pages before such a write returns: cgroup v2 does always, v1 where `cpuset.memory_migrate` is set.
+fn moves_pages(due: &Due, values: &Values) -> bool {
+    let is_new = |step: &crate::plan::Step| values.read(&step.spot).is_ok_and(|now| now != step.value);
+    if !due.planned.steps.iter().any(is_new) {
+        return false;
+    }
+    let is_said = |spot: &Spot| match spot {
+        Spot::Cgroup { mount, cgroup, .. } => {
+            let file = "cpuset.memory_migrate".to_owned();
+            let switch = Spot::Cgroup { mount: mount.clone(), cgroup: cgroup.clone(), file };
+            values.read(&switch).is_ok_and(|value| value == "1")
+        }
+        _ => false,
+    };
+    let is_v1 = |hierarchy: &wca_kernel::Hierarchy| hierarchy.version == wca_kernel::Version::V1;
+    match values.hierarchies().with("cpuset") {
+        Some(hierarchy) if is_v1(hierarchy) => due.planned.steps.iter().any(|step| is_said(&step.spot)),
+        Some(_) => true,
+        None => false,
+    }
 }
 
 /// What is due, task by task in the order in which they were first named.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use wca_kernel::values::{Spot, Values};
 use wca_model::Kind;
 
+use crate::held::Owner;
 use crate::journal::{Dropped, Journal};
 use crate::restore::said;
 use crate::settings::{OnForeignWrite, Settings};
@@ -17,7 +18,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 pub struct ForeignWrites {
     counts: BTreeMap<Kind, u64>,
     /// Values that were left to those who changed them, with their lives.
-    yielded: HashMap<Spot, u64>,
+    yielded: HashMap<Spot, (u64, Owner)>,
     /// Changes that were counted and stand there still.
     standing: HashMap<Spot, String>,
     /// When values were written again, within the last minute.
@@ -32,12 +33,12 @@ impl ForeignWrites {
 
     /// Whether the value was left to somebody else.
     pub(crate) fn is_yielded(&self, spot: &Spot, life: u64) -> bool {
-        self.yielded.get(spot) == Some(&life)
+        self.yielded.get(spot).is_some_and(|(then, _)| *then == life)
     }
 
-    /// It may be asked for again.
-    pub(crate) fn forget(&mut self, mut is_meant: impl FnMut(&Spot) -> bool) {
-        self.yielded.retain(|spot, _| !is_meant(spot));
+    /// Values of this kind may be asked for again for the task with this cgroup.
+    pub(crate) fn forget(&mut self, cgroup: &str, kind: Kind) {
+        self.yielded.retain(|_, (_, owner)| owner.cgroup != cgroup || owner.kind != kind);
     }
 
     /// Compares what stands there with what was read back, and does what the operator wants; what is to be said.
@@ -50,7 +51,7 @@ impl ForeignWrites {
     ) -> Vec<String> {
         let mut told = Vec::new();
         let held: Vec<_> = journal.iter().map(|entry| entry.held.clone()).collect();
-        self.yielded.retain(|spot, life| values.life(spot) == Some(*life));
+        self.yielded.retain(|spot, (life, _)| values.life(spot) == Some(*life));
         for held in held {
             let (spot, kind) = (&held.spot, held.owner.kind);
             if values.life(spot) != Some(held.life) {
@@ -82,7 +83,7 @@ impl ForeignWrites {
                 OnForeignWrite::Yield => {
                     said(journal.dropped(spot, Dropped::Foreign));
                     self.standing.remove(spot);
-                    self.yielded.insert(spot.clone(), held.life);
+                    self.yielded.insert(spot.clone(), (held.life, held.owner.clone()));
                     told.push(format!(
                         "{spot}: {found:?} stands there, WCA had written {:?}; it is left to others",
                         held.written
@@ -121,3 +122,6 @@ impl ForeignWrites {
         may
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,11 +12,14 @@ mod foreign;
 mod held;
 mod journal;
 mod kinds;
+mod pages;
 mod plan;
 mod policy;
 mod restore;
 mod settings;
 mod tasks;
+#[cfg(test)]
+mod testing;
 
 pub use control::{Control, ControlError, Opened};
 pub use foreign::ForeignWrites;

@@ -122,3 +122,6 @@ pub(crate) fn said(result: Result<(), JournalError>) {
         tracing::error!("{error}");
     }
 }
+
+#[cfg(test)]
+mod tests;

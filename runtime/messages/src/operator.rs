@@ -14,7 +14,7 @@ pub enum OperatorRequest {
     },
     /// All values that are held.
     Journal,
-    /// Put all values back.
+    /// Put all values back, and make no changes until `Thaw`.
     Restore,
     /// No changes until `Thaw`.
     Freeze,
@@ -31,7 +31,9 @@ pub enum OperatorReply {
     Explained(Vec<HeldValue>),
     /// To `Journal`.
     Journal(Vec<JournalEntry>),
-    /// To `Restore`, `Freeze`, `Thaw` and `Reload`: done.
+    /// To `Restore`.
+    Restored(RestoredValues),
+    /// To `Freeze`, `Thaw` and `Reload`: done.
     Done,
     /// The request was not served.
     Refused(Refused),
@@ -44,4 +46,17 @@ pub struct JournalEntry {
     pub cgroup: String,
     /// The value.
     pub held: HeldValue,
+}
+
+/// What became of values that were put back.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestoredValues {
+    /// How many stand there as they were found.
+    pub put_back: u64,
+    /// How many had gone with their cgroup or group.
+    pub gone: u64,
+    /// Those that somebody else has changed, and which stay so; each with what stands there.
+    pub foreign: Vec<String>,
+    /// Those that could not be put back, and are still held; each with the reason.
+    pub failed: Vec<String>,
 }

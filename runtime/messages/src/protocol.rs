@@ -259,17 +259,23 @@ pub struct Compiled {
 /// A value that WCA holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HeldValue {
-    /// Number of the policy that asked for it.
-    pub policy: u32,
-    /// Its kind and domain, the value found before the first change, and the value in force, as the kernel writes them.
+    /// Name of the policy that asked for it.
+    pub policy: String,
+    /// What kind of request it was.
     pub kind: wca_model::Kind,
     /// Its cache or bandwidth domain, where the kind has one.
     pub domain: Option<u32>,
-    /// The value found before our first change.
+    /// The file in which it stands.
+    pub file: String,
+    /// What the policy asked for, before it was converted.
+    pub asked: String,
+    /// The value that was found before our first change, as the kernel writes it.
     pub before: String,
-    /// The value in force.
-    pub now: String,
-    /// When it was set, in seconds since 1970.
+    /// The value that was written.
+    pub written: String,
+    /// What the kernel made of it; none: it was not read back.
+    pub now: Option<String>,
+    /// When it was written, in seconds since 1970.
     pub since: f64,
 }
 

@@ -158,14 +158,17 @@ fn answer(request: &OperatorRequest, service: &mut Service) -> Option<OperatorRe
     Some(match request {
         OperatorRequest::Explain { cgroup } => {
             if service.is_task(cgroup) {
-                // No value is held, since none is written yet.
-                return Some(OperatorReply::Explained(Vec::new()));
+                return Some(OperatorReply::Explained(service.changes.explain_cgroup(cgroup)));
             }
             let text = format!("{cgroup:?} is no cgroup of a task; `wca explain` takes one as it stands in the roster");
             OperatorReply::Refused(Refused::Invalid(text))
         }
-        OperatorRequest::Journal => OperatorReply::Journal(Vec::new()),
-        OperatorRequest::Restore => OperatorReply::Done,
+        OperatorRequest::Journal => OperatorReply::Journal(service.changes.journal()),
+        OperatorRequest::Restore => {
+            // Its policies would ask for all of it again at the next tick.
+            freeze(service, true);
+            OperatorReply::Restored(service.changes.restore())
+        }
         OperatorRequest::Freeze => freeze(service, true),
         OperatorRequest::Thaw => freeze(service, false),
         OperatorRequest::Reload => OperatorReply::Refused(service.renew().err()?),
@@ -173,7 +176,7 @@ fn answer(request: &OperatorRequest, service: &mut Service) -> Option<OperatorRe
 }
 
 fn freeze(service: &mut Service, frozen: bool) -> OperatorReply {
-    if std::mem::replace(&mut service.frozen, frozen) != frozen {
+    if service.changes.freeze(frozen) {
         tracing::warn!("the operator has {} all changes", if frozen { "frozen" } else { "thawed" });
     }
     OperatorReply::Done

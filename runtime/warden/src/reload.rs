@@ -67,7 +67,6 @@ pub(crate) struct Terms {
     /// The policies, those that come first first.
     pub(crate) policies: Vec<Policy>,
     /// How changes are made.
-    #[allow(dead_code, reason = "until the warden makes changes")]
     pub(crate) control: wca_control::Settings,
     /// What is measured of that which not everybody needs.
     pub(crate) wanted: Wanted,
@@ -111,7 +110,9 @@ impl Service {
         let number = |at: usize| u32::try_from(at).map_err(|_| Refused::Failed("too many files in one life".into()));
         let numbers = FirstNumbers { file: number(first.0)?, output: number(first.1)? };
         let renewed = read(numbers).and_then(|renewed| {
-            let outputs: Result<Vec<Output>, WardenError> = renewed.outputs.iter().map(Output::open).collect();
+            let may_change = self.changes.check(&renewed.control);
+            let outputs = || renewed.outputs.iter().map(Output::open).collect::<Result<Vec<Output>, WardenError>>();
+            let outputs = may_change.and_then(|()| outputs());
             outputs.map(|outputs| (renewed, outputs)).map_err(|error| error.to_string())
         });
         let (renewed, outputs) = renewed.map_err(|why| {
@@ -143,6 +144,7 @@ impl Service {
         let (file, output) = pending.first;
         if refused.is_none() {
             self.terms = pending.terms;
+            self.changes.renew(self.terms.control.clone(), self.terms.policies.clone());
             self.measure.want(&self.terms.wanted);
             self.files.forget_before(file);
             self.outputs.forget_before(output);

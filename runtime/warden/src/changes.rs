@@ -1,0 +1,164 @@
+//! What policies change: the tasks of the last roster, and whoever writes and takes back.
+
+use std::path::PathBuf;
+
+use wca_control::{Control, ControlledTask, Held, Mode, Policy, Restored, Settings, Tasks};
+use wca_kernel::{Roots, TaskCgroups};
+use wca_messages::{HeldValue, JournalEntry, RestoredValues, RosterEntry};
+use wca_model::{Outcome, Platform, Request, TaskKey};
+
+use crate::error::WardenError;
+
+/// What policies change.
+#[derive(Debug)]
+pub(crate) struct Changes {
+    control: Control,
+    tasks: Tasks,
+    /// Whether what is changed outlives this process.
+    has_journal: bool,
+}
+
+impl Changes {
+    /// With a journal in this folder, which this process has locked. An earlier process that could not put back what it
+    /// had found has left its own there.
+    pub(crate) fn open(
+        roots: &Roots,
+        folder: Option<PathBuf>,
+        settings: Settings,
+        policies: Vec<Policy>,
+    ) -> Result<Self, WardenError> {
+        let has_journal = folder.is_some();
+        if settings.mode == Mode::Apply && !has_journal {
+            return Err(WardenError::NoJournal);
+        }
+        let (control, opened) = Control::open(roots, folder, settings, policies)?;
+        for held in &opened.lost {
+            tracing::warn!(
+                "the journal held {} of {}, of an earlier boot: nothing to put back",
+                held.spot,
+                held.before
+            );
+        }
+        say("values of an earlier start that no policy of today had asked for", &opened.restored);
+        if opened.adopted > 0 {
+            tracing::info!(
+                "{} values of an earlier start wait for their policies to ask for them again",
+                opened.adopted
+            );
+        }
+        Ok(Self { control, tasks: Tasks::default(), has_journal })
+    }
+
+    /// These are the tasks from now on.
+    pub(crate) fn set_tasks(&mut self, rows: &[TaskCgroups], entries: &[&RosterEntry]) {
+        let task = |(row, entry): (&TaskCgroups, &&RosterEntry)| ControlledTask {
+            key: row.key,
+            cgroup: row.cgroup.clone(),
+            containers: row.containers.clone(),
+            labels: entry.labels.clone(),
+            cpuset_is_managed_by: None,
+        };
+        self.tasks = Tasks::new(rows.iter().zip(entries).map(task).collect());
+    }
+
+    /// Whether a task of the last roster has this cgroup.
+    pub(crate) fn has_cgroup(&self, cgroup: &str) -> bool {
+        self.tasks.has_cgroup(cgroup)
+    }
+
+    pub(crate) fn apply(&mut self, policy: u32, requests: &[Request], platform: &Platform) -> Vec<Outcome> {
+        self.control.apply(policy, requests, &self.tasks, platform)
+    }
+
+    pub(crate) fn release(&mut self, policy: u32) {
+        say("released values", &self.control.release_policy(policy));
+    }
+
+    /// Once in each interval.
+    pub(crate) fn tick(&mut self) {
+        for told in self.control.tick() {
+            tracing::warn!("{told}");
+        }
+    }
+
+    /// Whether these can be in force.
+    pub(crate) fn check(&self, settings: &Settings) -> Result<(), WardenError> {
+        if settings.mode == Mode::Apply && !self.has_journal { Err(WardenError::NoJournal) } else { Ok(()) }
+    }
+
+    pub(crate) fn renew(&mut self, settings: Settings, policies: Vec<Policy>) {
+        say("values of policies that the operator has taken away or changed", &self.control.renew(settings, policies));
+    }
+
+    /// The agent has ended: what it held is put back, or waits for the next one.
+    pub(crate) fn agent_ended(&mut self) {
+        if let Some(restored) = self.control.pause() {
+            say("values of the agent that has ended", &restored);
+        }
+    }
+
+    /// The end.
+    pub(crate) fn end(&mut self) {
+        if let Some(restored) = self.control.end() {
+            say("values at the end", &restored);
+        }
+    }
+
+    pub(crate) fn restore(&mut self) -> RestoredValues {
+        let restored = self.control.restore();
+        say("values, as the operator wanted", &restored);
+        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        RestoredValues {
+            put_back: count(restored.put_back),
+            gone: count(restored.gone),
+            foreign: restored.foreign,
+            failed: restored.failed,
+        }
+    }
+
+    /// No changes, or changes again; whether that is new.
+    pub(crate) fn freeze(&mut self, is_frozen: bool) -> bool {
+        self.control.freeze(is_frozen)
+    }
+
+    pub(crate) fn explain(&self, task: TaskKey) -> Option<Vec<HeldValue>> {
+        Some(self.explain_cgroup(&self.tasks.get(task)?.cgroup))
+    }
+
+    pub(crate) fn explain_cgroup(&self, cgroup: &str) -> Vec<HeldValue> {
+        self.control.held().filter(|held| held.owner.cgroup == cgroup).map(value).collect()
+    }
+
+    pub(crate) fn journal(&self) -> Vec<JournalEntry> {
+        let entry = |held: &Held| JournalEntry { cgroup: held.owner.cgroup.clone(), held: value(held) };
+        self.control.held().map(entry).collect()
+    }
+}
+
+fn value(held: &Held) -> HeldValue {
+    HeldValue {
+        policy: held.owner.policy.name.clone(),
+        kind: held.owner.kind,
+        domain: held.owner.domain,
+        file: held.spot.to_string(),
+        asked: held.owner.asked.clone(),
+        before: held.before.clone(),
+        written: held.written.clone(),
+        now: held.now.clone(),
+        since: held.since,
+    }
+}
+
+/// Tells of values that were put back, where there were any.
+fn say(what: &str, restored: &Restored) {
+    if *restored == Restored::default() {
+        return;
+    }
+    tracing::info!("{what}: {restored}");
+    for foreign in &restored.foreign {
+        tracing::warn!("not put back, since somebody else has changed it: {foreign}");
+    }
+    for failed in &restored.failed {
+        tracing::error!("not put back: {failed}");
+    }
+}
