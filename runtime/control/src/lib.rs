@@ -15,6 +15,7 @@ mod kinds;
 mod pages;
 mod plan;
 mod policy;
+mod railed;
 mod restore;
 mod settings;
 mod tasks;
