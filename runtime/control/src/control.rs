@@ -18,6 +18,7 @@ use crate::kinds;
 use crate::pages::Pages;
 use crate::plan::Planned;
 use crate::policy::Policy;
+use crate::railed::RailKeeper;
 use crate::restore::{self, Restored, put_back};
 use crate::settings::{Mode, OnExit, Settings};
 use crate::tasks::{ControlledTask, Tasks};
@@ -63,6 +64,7 @@ pub struct Control {
     policies: Vec<Policy>,
     foreign: ForeignWrites,
     pages: Pages,
+    rails: RailKeeper,
     is_frozen: bool,
 }
 
@@ -85,14 +87,19 @@ impl Control {
         let restored = adopt(&policies, settings.adopt_ticks, &values, &mut journal);
         let adopted = journal.iter().count();
         let (foreign, pages) = (ForeignWrites::default(), Pages::default());
-        let control = Self { values, journal, settings, policies, foreign, pages, is_frozen: false };
+        let rails = RailKeeper::default();
+        let control = Self { values, journal, settings, policies, foreign, pages, rails, is_frozen: false };
         Ok((control, Opened { restored, adopted, lost }))
     }
 
     /// What a policy asks for: one outcome per request, in their order.
     pub fn apply(&mut self, policy: u32, requests: &[Request], tasks: &Tasks, platform: &Platform) -> Vec<Outcome> {
         let mut fates: Vec<Option<Fate>> = vec![None; requests.len()];
-        let planned = self.plan(policy, requests, tasks, platform, &mut fates);
+        let railed = self.rails.bound(&self.settings.rails, requests, tasks, platform, &mut fates);
+        let (asked, requests) = (requests, railed.requests.as_slice());
+        let mut planned = self.plan(policy, requests, tasks, platform, &mut fates);
+        railed.say_what_was_asked(asked, &mut planned);
+        let planned = self.within_rates(planned, requests, tasks, &mut fates);
         if self.settings.all_or_nothing && fates.iter().any(|fate| matches!(fate, Some(Fate::Failed(_)))) {
             let why = "another request of the batch failed, and all_or_nothing is set";
             return outcomes(requests, fates, &Fate::Failed(why.into()));
@@ -107,6 +114,7 @@ impl Control {
             }
         }
         self.release(policy, requests, tasks, &mut fates);
+        railed.adjust(&mut fates);
         outcomes(requests, fates, &Fate::Failed("it was not planned".into()))
     }
 
@@ -124,6 +132,9 @@ impl Control {
             Context { values: &self.values, platform, settings: &self.settings, tasks, journal: &self.journal };
         let mut due = Vec::new();
         for (at, request) in requests.iter().enumerate() {
+            if fates[at].is_some() {
+                continue;
+            }
             match self.judge(policy, request, counts[at], &context) {
                 Ok((_, None)) => {}
                 Ok((owner, Some(planned))) => due.push(Due { at, owner, planned }),
@@ -192,6 +203,29 @@ impl Control {
             domain: request.change.domain(),
             asked: request.change.to_string(),
         })
+    }
+
+    /// Without those that are one change too many for the rails. Where nothing is written, nothing is counted.
+    fn within_rates(
+        &mut self,
+        planned: Vec<Due>,
+        requests: &[Request],
+        tasks: &Tasks,
+        fates: &mut [Option<Fate>],
+    ) -> Vec<Due> {
+        if self.settings.mode == Mode::Shadow {
+            return planned;
+        }
+        let mut rest = Vec::new();
+        for due in planned {
+            let task = tasks.get(requests[due.at].task);
+            let (rails, settings, values) = (&mut self.rails, &self.settings, &self.values);
+            match task.map(|task| rails.count(&settings.rails, task, &requests[due.at].change, &due, values)) {
+                Some(Err(why)) => fates[due.at] = Some(Fate::Failed(why)),
+                _ => rest.push(due),
+            }
+        }
+        rest
     }
 
     /// Without those that move pages, and those that have to wait until pages have moved.

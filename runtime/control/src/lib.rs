@@ -16,6 +16,7 @@ mod loosen;
 mod pages;
 mod plan;
 mod policy;
+mod railed;
 mod restore;
 mod settings;
 #[cfg(test)]

@@ -135,7 +135,7 @@ impl Pages {
 }
 
 /// Bytes of a task on other nodes than these; none where the kernel does not say.
-fn bytes_elsewhere(cgroup: &str, to: &[u32], values: &Values) -> Result<Option<u64>, String> {
+pub(crate) fn bytes_elsewhere(cgroup: &str, to: &[u32], values: &Values) -> Result<Option<u64>, String> {
     let found = bytes_on_nodes(values.hierarchies(), cgroup).map_err(|error| error.to_string())?;
     let elsewhere =
         |nodes: Vec<(u32, u64)>| nodes.iter().filter(|(node, _)| !to.contains(node)).map(|(_, bytes)| bytes).sum();

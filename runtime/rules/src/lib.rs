@@ -5,6 +5,7 @@
 mod batch;
 pub mod memory;
 pub mod quota;
+mod rails;
 mod resctrl;
 #[cfg(test)]
 mod testing;
@@ -13,6 +14,7 @@ mod validate;
 pub mod weights;
 
 pub use batch::which_count;
+pub use rails::{Bounded, OffRails, Rail, RailedTask, Rails, Rates};
 pub use resctrl::rounded_bandwidth;
 pub use tolerance::is_close;
 pub use validate::{ranges, validate};
