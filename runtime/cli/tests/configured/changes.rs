@@ -105,6 +105,8 @@ fn what_is_asked_for_is_in_force_and_what_was_found_comes_back_at_the_end() {
             .flat_map(|end| values.keys().filter(move |path| path.to_string_lossy().ends_with(end)))
             .all(|path| values[path] != scene.found[path])
     });
+    let ticks = scene.setup.read("metrics.prom").matches("wca_up{").count();
+    wca.until_ticks("metrics.prom", ticks + 5);
     wca.stop().ends_with(0);
     scene.is_as_found("after the end");
     assert!(!scene.setup.path("run/journal").exists(), "an empty journal goes");
