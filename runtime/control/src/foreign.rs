@@ -7,6 +7,7 @@ use wca_kernel::values::{Spot, Values};
 use wca_model::Kind;
 
 use crate::journal::{Dropped, Journal};
+use crate::kinds::rdt::follow;
 use crate::restore::said;
 use crate::settings::{OnForeignWrite, Settings};
 
@@ -60,7 +61,7 @@ impl ForeignWrites {
             }
             let Some(ours) = &held.now else { continue };
             let Ok(found) = values.read(spot) else { continue };
-            if found == *ours {
+            if found == *ours || follow(&held, &found, values, journal, is_frozen) {
                 self.standing.remove(spot);
                 continue;
             }
@@ -97,7 +98,9 @@ impl ForeignWrites {
                         }
                         continue;
                     }
-                    let written = values.write(spot, &held.written).and_then(|()| values.read(spot));
+                    let locked = values.lock(spot);
+                    let written =
+                        locked.and_then(|_locked| values.write(spot, &held.written).and_then(|()| values.read(spot)));
                     match written {
                         Ok(now) => {
                             self.standing.remove(spot);

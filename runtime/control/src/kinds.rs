@@ -1,5 +1,7 @@
 //! Kinds of requests: what each means for the files of a task, on cgroup v1 and on v2.
 
+pub(crate) mod rdt;
+
 use wca_model::Change;
 
 use crate::context::Context;

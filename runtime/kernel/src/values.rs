@@ -5,9 +5,11 @@
 mod canonical;
 mod cgroup_file;
 mod controller;
+mod resctrl;
 mod spot;
 
 pub use canonical::canonical;
+pub use resctrl::{ABSENT, Listed, Locked, MADE, way_text};
 pub use spot::Spot;
 
 use crate::cgroup::Hierarchies;
@@ -49,6 +51,7 @@ impl Values {
             Spot::Cgroup { mount, cgroup, .. } | Spot::Controller { mount, cgroup, .. } => {
                 cgroup_file::life(&self.hierarchies, &self.roots, mount, cgroup)
             }
+            Spot::Group { .. } | Spot::Schemata { .. } | Spot::Threads { .. } => resctrl::life(self, spot),
         }
     }
 
@@ -65,6 +68,7 @@ impl Values {
             Spot::Controller { mount, cgroup, controller } => {
                 controller::read(&self.hierarchies, &self.roots, mount, cgroup, controller)
             }
+            Spot::Group { .. } | Spot::Schemata { .. } | Spot::Threads { .. } => resctrl::read(self, spot),
         }
     }
 
@@ -79,6 +83,9 @@ impl Values {
             }
             Spot::Controller { mount, cgroup, controller } => {
                 controller::write(&self.hierarchies, &self.roots, mount, cgroup, controller, value)
+            }
+            Spot::Group { .. } | Spot::Schemata { .. } | Spot::Threads { .. } => {
+                resctrl::write(self, &[(spot, value)])
             }
         }
     }
