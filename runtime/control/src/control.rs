@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use wca_kernel::values::{Spot, Values};
 use wca_kernel::{KernelError, Roots};
 use wca_model::{Change, Fate, Kind, Outcome, Platform, Refusal, Request, TaskKey};
-use wca_rules::{validate, which_count};
+use wca_rules::{is_of_resctrl, validate, which_count};
 
 use crate::adopt::{adopt, expire};
 use crate::apply::{Due, apply_task};
@@ -19,7 +19,7 @@ use crate::pages::Pages;
 use crate::plan::Planned;
 use crate::policy::Policy;
 use crate::railed::RailKeeper;
-use crate::restore::{self, Restored, put_back};
+use crate::restore::{self, Restored, put_back, put_back_exactly};
 use crate::settings::{Mode, OnExit, Settings};
 use crate::tasks::{ControlledTask, Tasks};
 
@@ -97,7 +97,7 @@ impl Control {
         let mut fates: Vec<Option<Fate>> = vec![None; requests.len()];
         let railed = self.rails.bound(&self.settings.rails, requests, tasks, platform, &mut fates);
         let (asked, requests) = (requests, railed.requests.as_slice());
-        let mut planned = self.plan(policy, requests, tasks, platform, &mut fates);
+        let (mut planned, released) = self.plan(policy, requests, tasks, platform, &mut fates);
         railed.say_what_was_asked(asked, &mut planned);
         let planned = self.within_rates(planned, requests, tasks, &mut fates);
         if self.settings.all_or_nothing && fates.iter().any(|fate| matches!(fate, Some(Fate::Failed(_)))) {
@@ -108,11 +108,18 @@ impl Control {
             return outcomes(requests, fates, &Fate::Shadowed);
         }
         let planned = self.without_pages(planned, requests, &mut fates);
+        for kinds::rdt::Released { at, spots, forgotten } in released {
+            self.foreign.forget_spots(&forgotten);
+            fates[at] = Some(self.give_back(spots));
+        }
         for due in by_task(planned, requests) {
             for (at, fate) in apply_task(due, &self.values, &mut self.journal) {
                 fates[at] = Some(fate);
             }
+            // What the task has left makes room for the next one.
+            kinds::rdt::remove_unused(&self.values, &mut self.journal);
         }
+        kinds::rdt::remove_unused(&self.values, &mut self.journal);
         self.release(policy, requests, tasks, &mut fates);
         railed.adjust(&mut fates);
         outcomes(requests, fates, &Fate::Failed("it was not planned".into()))
@@ -126,25 +133,48 @@ impl Control {
         tasks: &Tasks,
         platform: &Platform,
         fates: &mut [Option<Fate>],
-    ) -> Vec<Due> {
+    ) -> (Vec<Due>, Vec<kinds::rdt::Released>) {
         let counts = which_count(requests);
         let context =
             Context { values: &self.values, platform, settings: &self.settings, tasks, journal: &self.journal };
         let mut due = Vec::new();
+        let mut asked = Vec::new();
         for (at, request) in requests.iter().enumerate() {
             if fates[at].is_some() {
                 continue;
             }
             match self.judge(policy, request, counts[at], &context) {
+                Ok((owner, None)) if is_of_resctrl(owner.kind) => {
+                    asked.extend(tasks.get(request.task).map(|task| kinds::rdt::Asked { at, request, task, owner }));
+                }
                 Ok((_, None)) => {}
                 Ok((owner, Some(planned))) => due.push(Due { at, owner, planned }),
                 Err(why) => fates[at] = Some(Fate::Failed(why)),
             }
         }
-        due
+        let mut planned = kinds::rdt::plan(asked, &context, |step, owner| self.is_free(policy, step, owner));
+        // Tasks that leave groups come first, and those that need new ones last.
+        due.splice(0..0, std::mem::take(&mut planned.due));
+        due.extend(planned.later);
+        for (at, why) in planned.refused {
+            fates[at] = Some(Fate::Failed(why));
+        }
+        (due, planned.released)
     }
 
-    /// Whether one request can be applied, and what is to be written for it; none for a release.
+    /// Puts back what a request gives back.
+    fn give_back(&mut self, spots: Vec<Spot>) -> Fate {
+        let nothing = spots.is_empty();
+        let restored = put_back_exactly(spots, &self.values, &mut self.journal);
+        match restored.failed.first() {
+            Some(why) => Fate::Failed(why.clone()),
+            None if nothing => Fate::Unchanged,
+            None => Fate::Applied,
+        }
+    }
+
+    /// Whether one request can be applied, and what is to be written for it; none for a release, and for resctrl, which is planned for
+    /// all tasks together.
     fn judge(
         &self,
         policy: u32,
@@ -161,7 +191,7 @@ impl Control {
         let task = context.tasks.get(request.task).ok_or_else(|| Refusal::Gone.to_string())?;
         validate(&request.change, context.platform).map_err(|refusal| refusal.to_string())?;
         let owner = self.owner(policy, request, task)?;
-        if matches!(request.change, Change::Release(_)) {
+        if matches!(request.change, Change::Release(_)) || is_of_resctrl(owner.kind) {
             return Ok((owner, None));
         }
         if matches!(request.change, Change::MigratePages(_)) {
@@ -180,7 +210,8 @@ impl Control {
         if let Some(entry) = self.journal.get(spot) {
             let other = &entry.held.owner.policy;
             let place = self.policies.iter().position(|known| known == other);
-            if *other != owner.policy && place.is_some_and(|place| place < policy as usize) {
+            let is_wanted = spot.is_of_group() && entry.held.written == step.value;
+            if !is_wanted && *other != owner.policy && place.is_some_and(|place| place < policy as usize) {
                 return Err(format!("{spot} is held by {}, which comes first", other.name));
             }
         }
@@ -306,7 +337,17 @@ impl Control {
                 told.push(format!("values of an earlier start that no policy has asked for again: {expired}"));
             }
         }
+        told.extend(kinds::rdt::remove_unused(&self.values, &mut self.journal));
         told
+    }
+
+    /// At the start, before any policy: removes the groups of resctrl that the operator wants to be gone, and gives the root group
+    /// what he wants it to have. What is to be said.
+    ///
+    /// # Errors
+    /// What the operator has written is wrong, or the kernel refuses it.
+    pub fn begin(&mut self, platform: &Platform) -> Result<Vec<String>, String> {
+        kinds::rdt::begin(&self.values, platform, &self.settings, &mut self.journal)
     }
 
     /// Puts back everything.
@@ -337,7 +378,8 @@ impl Control {
         self.settings = settings;
         self.policies = policies;
         let policies = &self.policies;
-        let strangers = self.journal.iter().filter(|entry| !policies.contains(&entry.held.owner.policy));
+        let is_known = |policy: &Policy| policies.contains(policy) || kinds::rdt::is_operators(policy);
+        let strangers = self.journal.iter().filter(|entry| !is_known(&entry.held.owner.policy));
         let strangers = strangers.map(|entry| entry.held.spot.clone()).collect();
         put_back(strangers, &self.values, &mut self.journal)
     }

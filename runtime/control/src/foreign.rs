@@ -8,6 +8,7 @@ use wca_model::Kind;
 
 use crate::held::Owner;
 use crate::journal::{Dropped, Journal};
+use crate::kinds::rdt::follow;
 use crate::restore::said;
 use crate::settings::{OnForeignWrite, Settings};
 
@@ -41,6 +42,11 @@ impl ForeignWrites {
         self.yielded.retain(|_, (_, owner)| owner.cgroup != cgroup || owner.kind != kind);
     }
 
+    /// These may be asked for again.
+    pub(crate) fn forget_spots(&mut self, spots: &[Spot]) {
+        self.yielded.retain(|spot, _| !spots.contains(spot));
+    }
+
     /// Compares what stands there with what was read back, and does what the operator wants; what is to be said.
     pub(crate) fn look(
         &mut self,
@@ -61,7 +67,7 @@ impl ForeignWrites {
             }
             let Some(ours) = &held.now else { continue };
             let Ok(found) = values.read(spot) else { continue };
-            if found == *ours {
+            if found == *ours || follow(&held, &found, values, journal, is_frozen) {
                 self.standing.remove(spot);
                 continue;
             }
@@ -98,7 +104,9 @@ impl ForeignWrites {
                         }
                         continue;
                     }
-                    let written = values.write(spot, &held.written).and_then(|()| values.read(spot));
+                    let locked = values.lock(spot);
+                    let written =
+                        locked.and_then(|_locked| values.write(spot, &held.written).and_then(|()| values.read(spot)));
                     match written {
                         Ok(now) => {
                             self.standing.remove(spot);

@@ -141,6 +141,13 @@ impl Journal {
         self.record(&record)
     }
 
+    /// It was asked for and stands there already, of a value that several tasks share: it stays in the name of the first.
+    pub(crate) fn asked_again(&mut self, spot: &Spot) {
+        if let Some(entry) = self.held.get_mut(spot) {
+            entry.adopted = None;
+        }
+    }
+
     /// It is ours no more.
     pub(crate) fn dropped(&mut self, spot: &Spot, why: Dropped) -> Result<(), JournalError> {
         let Some(entry) = self.held.remove(spot) else { return Ok(()) };

@@ -10,6 +10,7 @@ mod io_weight;
 mod memory_max;
 mod memory_protection;
 mod place;
+pub(crate) mod rdt;
 
 use wca_model::Change;
 

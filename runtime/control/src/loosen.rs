@@ -20,6 +20,7 @@ pub(crate) fn is_needed_by_us(spot: &Spot, journal: &Journal) -> bool {
         below @ Spot::Controller { mount, cgroup, controller: same } => {
             same == controller && below != spot && is_below(mount, cgroup)
         }
+        Spot::Group { .. } | Spot::Schemata { .. } | Spot::Threads { .. } => false,
     })
 }
 

@@ -6,10 +6,12 @@ mod canonical;
 mod cgroup_file;
 mod controller;
 mod delegation;
+mod resctrl;
 mod spot;
 mod subtree;
 
 pub use canonical::canonical;
+pub use resctrl::{ABSENT, Listed, Locked, MADE, way_text};
 pub use spot::Spot;
 
 use crate::cgroup::{Hierarchies, Hierarchy};
@@ -88,6 +90,7 @@ impl Values {
             Spot::Cgroup { mount, cgroup, .. } | Spot::Controller { mount, cgroup, .. } => {
                 cgroup_file::life(&self.hierarchies, &self.roots, mount, cgroup)
             }
+            Spot::Group { .. } | Spot::Schemata { .. } | Spot::Threads { .. } => resctrl::life(self, spot),
         }
     }
 
@@ -104,6 +107,7 @@ impl Values {
             Spot::Controller { mount, cgroup, controller } => {
                 controller::read(&self.hierarchies, &self.roots, mount, cgroup, controller)
             }
+            Spot::Group { .. } | Spot::Schemata { .. } | Spot::Threads { .. } => resctrl::read(self, spot),
         }
     }
 
@@ -119,6 +123,7 @@ impl Values {
             Spot::Controller { mount, cgroup, controller } => {
                 controller::write(&self.hierarchies, &self.roots, mount, cgroup, controller, value)
             }
+            Spot::Group { .. } | Spot::Schemata { .. } | Spot::Threads { .. } => resctrl::write(self, &[(spot, value)]),
         }
     }
 }

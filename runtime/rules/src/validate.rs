@@ -35,7 +35,7 @@ pub fn validate(change: &Change, platform: &Platform) -> Result<(), Refusal> {
     }
 }
 
-pub(crate) fn invalid(text: String) -> Result<(), Refusal> {
+pub(crate) fn invalid<T>(text: String) -> Result<T, Refusal> {
     Err(Refusal::Invalid(text))
 }
 
