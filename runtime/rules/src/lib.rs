@@ -4,6 +4,7 @@
 
 mod batch;
 mod rails;
+mod required;
 mod resctrl;
 #[cfg(test)]
 mod testing;
@@ -11,5 +12,6 @@ mod validate;
 
 pub use batch::which_count;
 pub use rails::{Bounded, OffRails, Rail, RailedTask, Rails, Rates};
+pub use required::{lacks_bandwidth_control, lacks_cache_control};
 pub use resctrl::rounded_bandwidth;
 pub use validate::validate;
