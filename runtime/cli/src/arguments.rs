@@ -40,7 +40,7 @@ fn with_verb(mut arguments: Vec<OsString>) -> Vec<OsString> {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     /// Run what a configuration file says (`-c FILE`), or components: a runner runs, a storage gets the node's metrics each interval, a detector or an allocator is
-    /// called each interval and what it says is printed. Nothing on the machine is changed.
+    /// called each interval and what it says is printed. Without `--apply`, nothing on the machine is changed by components of the command line.
     Run(RunArguments),
     /// Check a configuration file: everything is done up to the first tick.
     Check(CheckArguments),
@@ -90,7 +90,7 @@ pub(crate) struct RunArguments {
     pub(crate) config: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) register: RegisterArguments,
-    /// Lets WCA run as root, which `-c` asks for.
+    /// Lets WCA run as root, which `-c` and `--apply` ask for.
     #[arg(short = '0', long)]
     pub(crate) root: bool,
     /// A component: a file, or the name of a built-in one. May be given several times.
@@ -102,6 +102,9 @@ pub(crate) struct RunArguments {
     /// Origin to which components may send HTTP requests, such as http://127.0.0.1:8000. May be given several times.
     #[arg(long = "allow-http", value_name = "ORIGIN")]
     pub(crate) allow_http: Vec<Origin>,
+    /// Makes the changes that allocators ask for, and puts them back at the end. Without it they are only told.
+    #[arg(long, conflicts_with = "config")]
+    pub(crate) apply: bool,
     /// A component that is refused does not keep the others from running.
     #[arg(long)]
     pub(crate) continue_on_errors: bool,

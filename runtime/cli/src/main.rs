@@ -39,7 +39,7 @@ fn main() -> ExitCode {
         // The two verbs of the unprivileged processes: they confine themselves before anything else.
         Verb::Agent => wca_agent::main(),
         Verb::Compile => compile::main(),
-        Verb::Run(run) if run.config.is_some() && !run.root && rustix::process::geteuid().is_root() => {
+        Verb::Run(run) if (run.config.is_some() || run.apply) && !run.root && rustix::process::geteuid().is_root() => {
             report::note("WCA is started as root, which it does only where it is told so: add --root");
             ExitCode::from(USAGE)
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use wca_agent::settings::{ComponentSource, Job, Run, Settings};
-use wca_control::Policy;
+use wca_control::{Mode, Policy};
 use wca_log::Levels;
 use wca_sandbox::Grants;
 use wca_warden::{Cache, Ticks, WardenConfig};
@@ -51,7 +51,9 @@ pub(crate) fn run(arguments: RunArguments) -> Result<u8> {
         seed: arguments.seed,
     });
     let config = config(&arguments.process, settings(&arguments.process, job), files)?;
-    Ok(wca_warden::run(WardenConfig { policies, compile, ticks: ticks(interval), ..config })?)
+    let mode = if arguments.apply { Mode::Apply } else { Mode::Shadow };
+    let control = wca_control::Settings { mode, ..wca_control::Settings::default() };
+    Ok(wca_warden::run(WardenConfig { policies, control, compile, ticks: ticks(interval), ..config })?)
 }
 
 /// The policies of the command line. Which of them a parameter is meant for is known when they are loaded, so that each has all.
