@@ -4,6 +4,7 @@ use wca_kernel::values::{Spot, Values};
 
 use crate::held::Held;
 use crate::journal::{Dropped, Journal, JournalError};
+use crate::loosen::{is_needed_by_us, loosen};
 
 /// What became of values that were put back.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,11 +40,15 @@ pub(crate) fn put_back(spots: Vec<Spot>, values: &Values, journal: &mut Journal)
     let mut left: Vec<(u64, Spot)> =
         spots.into_iter().filter_map(|spot| journal.get(&spot).map(|entry| (entry.number, spot.clone()))).collect();
     left.sort_unstable_by(|one, other| other.cmp(one));
+    let mut is_loosened = false;
     loop {
         let before = left.len();
         let mut failed = Vec::new();
         left.retain(|(_, spot)| {
             let Some(entry) = journal.get(spot) else { return false };
+            if is_needed_by_us(spot, journal) {
+                return true;
+            }
             let (why, told) = match attempt(&entry.held, values) {
                 Attempt::PutBack => (Dropped::PutBack, None),
                 Attempt::Gone => (Dropped::Gone, None),
@@ -61,6 +66,10 @@ pub(crate) fn put_back(spots: Vec<Spot>, values: &Values, journal: &mut Journal)
             }
             false
         });
+        if left.len() == before && !is_loosened && loosen(&left, values, journal) {
+            is_loosened = true;
+            continue;
+        }
         if left.is_empty() || left.len() == before {
             restored.failed = failed;
             return restored;
@@ -103,6 +112,11 @@ fn attempt(held: &Held, values: &Values) -> Attempt {
     }
     if held.now.as_ref().is_some_and(|now| *now != found) {
         return Attempt::Foreign(found);
+    }
+    if let Spot::Controller { mount, cgroup, controller } = &held.spot
+        && let Some(user) = values.user_of_controller(mount, cgroup, controller)
+    {
+        return Attempt::Foreign(format!("{found}, and {user} needs it"));
     }
     match values.write(&held.spot, &held.before) {
         Ok(()) => Attempt::PutBack,

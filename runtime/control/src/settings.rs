@@ -68,14 +68,15 @@ pub enum Mode {
 /// How CPU shares become weights of cgroup v2.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SharesConversion {
-    /// The formula by which the weights of the task's siblings were made.
+    /// The formula by which the weights of the task's siblings were made, as far as these tell (see docs/control.md); where they do
+    /// not, the kernel's.
     #[default]
     Auto,
-    /// `1 + (shares - 2) * 9999 / 262142`, of the kernel's documentation and older runc.
+    /// `1 + (shares - 2) * 9999 / 262142`, of runc before 1.3.2 and of the kubelet before 1.35: 1024 shares are 39.
     RuncLinear,
-    /// `shares * 100 / 1024`, so that 1024 shares are the kernel's default weight.
+    /// `shares * 100 / 1024`, by which the kernel shows its shares as weights: 1024 shares are its default weight.
     Kernel,
-    /// `10^(log2(shares)^2/612 + 125*log2(shares)/612 - 7/34)`, of runc since 2025.
+    /// `10^(l^2/612 + 125*l/612 - 7/34)` with `l = log2(shares)`, rounded up, of runc since 1.3.2 (2025): 1024 shares are 100.
     Runc2025,
 }
 

@@ -5,12 +5,14 @@
 mod canonical;
 mod cgroup_file;
 mod controller;
+mod delegation;
 mod spot;
+mod subtree;
 
 pub use canonical::canonical;
 pub use spot::Spot;
 
-use crate::cgroup::Hierarchies;
+use crate::cgroup::{Hierarchies, Hierarchy};
 use crate::{KernelError, Roots};
 
 /// Reads and writes values. Nothing stays open: a value is written once in a long while.
@@ -39,6 +41,43 @@ impl Values {
     #[must_use]
     pub fn roots(&self) -> &Roots {
         &self.roots
+    }
+
+    /// Where a hierarchy is mounted, as a [`Spot`] names it.
+    #[must_use]
+    pub fn mount_of(&self, hierarchy: &Hierarchy) -> String {
+        let root = self.roots.path("/");
+        let point = hierarchy.dir.strip_prefix(&root).unwrap_or(&hierarchy.dir);
+        format!("/{}", point.display())
+    }
+
+    /// Paths of all cgroups below one, as tasks have them, each behind the one above it.
+    ///
+    /// # Errors
+    /// [`KernelError::CgroupPath`] where `cgroup` is none, or where more than 1000 are below it.
+    pub fn below(&self, mount: &str, cgroup: &str) -> Result<Vec<String>, KernelError> {
+        subtree::below(&self.hierarchies, &self.roots, mount, cgroup)
+    }
+
+    /// Paths of the children of a cgroup, by name; none where it is not there.
+    ///
+    /// # Errors
+    /// [`KernelError::CgroupPath`] where `cgroup` is none.
+    pub fn children(&self, mount: &str, cgroup: &str) -> Result<Vec<String>, KernelError> {
+        subtree::children(&self.hierarchies, &self.roots, mount, cgroup)
+    }
+
+    /// Whether systemd manages what this cgroup hands down to its children, and has left it to nobody (`Delegate=`).
+    #[must_use]
+    pub fn is_systemds(&self, mount: &str, cgroup: &str) -> bool {
+        delegation::is_systemds(&self.hierarchies, &self.roots, mount, cgroup)
+    }
+
+    /// What still needs a controller that is enabled for the children of a cgroup: a file of one of them whose value is another than
+    /// the kernel's first, or a child that hands it on.
+    #[must_use]
+    pub fn user_of_controller(&self, mount: &str, cgroup: &str, controller: &str) -> Option<Spot> {
+        controller::user(&self.hierarchies, &self.roots, mount, cgroup, controller)
     }
 
     /// Which life of the cgroup or group of a value there is: made again under the same name, it has another number. None

@@ -195,6 +195,8 @@ pub enum Reply {
         notices: Vec<String>,
         /// What it has cost.
         cost: Cost,
+        /// What has become of values that policies have changed.
+        changed: Changed,
     },
     /// To `Apply` and `Release`.
     Outcomes(Vec<Outcome>),
@@ -245,6 +247,17 @@ pub struct Cost {
     pub crossing: f64,
     /// Seconds of processor time that the warden has had.
     pub process: f64,
+}
+
+/// What has become of values that policies have changed, since the warden began.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changed {
+    /// Values that are held.
+    pub held: u64,
+    /// How often somebody else has changed a value of each kind.
+    pub foreign_writes: Vec<(wca_model::Kind, u64)>,
+    /// Bytes that were moved to other NUMA nodes.
+    pub moved_bytes: u64,
 }
 
 /// Machine code of a component.

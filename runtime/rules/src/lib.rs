@@ -3,15 +3,18 @@
 //! The warden judges by them, and the sandbox answers guests by the same ones at once.
 
 mod batch;
+pub mod memory;
+pub mod quota;
 mod rails;
-mod required;
 mod resctrl;
 #[cfg(test)]
 mod testing;
+mod tolerance;
 mod validate;
+pub mod weights;
 
 pub use batch::which_count;
 pub use rails::{Bounded, OffRails, Rail, RailedTask, Rails, Rates};
-pub use required::{lacks_bandwidth_control, lacks_cache_control};
-pub use resctrl::rounded_bandwidth;
-pub use validate::validate;
+pub use resctrl::{missing_controls, rounded_bandwidth};
+pub use tolerance::is_close;
+pub use validate::{ranges, validate};

@@ -1,11 +1,15 @@
 //! Changes of resctrl groups: their names, their cache ways, their memory bandwidth
 //! (<https://docs.kernel.org/filesystems/resctrl.html>).
 
+mod required;
+
 use wca_model::platform::{BandwidthControl, BandwidthUnit, CacheControl};
 use wca_model::request::{Limit, Ways};
 use wca_model::{Platform, Refusal};
 
 use crate::validate::{invalid, ranges};
+
+pub use required::missing_controls;
 
 /// Longest name of a group.
 const NAME_MAX: usize = 64;

@@ -39,8 +39,9 @@ pub(crate) fn invalid(text: String) -> Result<(), Refusal> {
     Err(Refusal::Invalid(text))
 }
 
-/// A list of numbers as the kernel writes one, `0-3,8`: short however many they are.
-pub(crate) fn ranges(ids: impl Iterator<Item = u32>) -> String {
+/// A list of ascending numbers as the kernel writes one, `0-3,8`: short however many they are. `none` where there is none.
+#[must_use]
+pub fn ranges(ids: impl Iterator<Item = u32>) -> String {
     let mut text = String::new();
     let mut ids = ids.peekable();
     while let Some(first) = ids.next() {

@@ -145,11 +145,6 @@ impl Service {
         Ok(Some(answer))
     }
 
-    /// Whether a task of the last roster has this cgroup.
-    pub(crate) fn is_task(&self, cgroup: &str) -> bool {
-        self.changes.has_cgroup(cgroup)
-    }
-
     fn hello(&mut self, session: &mut Session, protocol: u32) -> Result<Reply, Refused> {
         if protocol != PROTOCOL {
             return Err(Refused::Invalid(format!(
@@ -235,7 +230,7 @@ impl Service {
         let written = self.measure.hand_over(|values| write_columns(header, values));
         let memory = written.map_err(|error| Refused::Failed(error.to_string()))?;
         self.samples += 1;
-        let reply = Reply::Sample { timestamp, notices, cost };
+        let reply = Reply::Sample { timestamp, notices, cost, changed: self.changes.changed() };
         Ok(Answer { reply, descriptor: Some(memory) })
     }
 

@@ -1,5 +1,8 @@
 //! Paths of cgroups.
 
+/// Longest name of a directory (NAME_MAX).
+const LONGEST_NAME: usize = 255;
+
 /// `path` without its leading slash, where it names a cgroup below a mount point and nothing else.
 ///
 /// Paths of tasks come from the unprivileged process, so one with `..` in it must not lead the reader to another file.
@@ -18,6 +21,7 @@ pub fn relative_cgroup_path(path: &str) -> Result<&str, &'static str> {
     for name in relative.split('/') {
         match name {
             "" => return Err("a name in it is empty"),
+            long if long.len() > LONGEST_NAME => return Err("a name in it is longer than 255 bytes"),
             "." | ".." => return Err("it leads elsewhere"),
             _ => {}
         }
@@ -42,6 +46,8 @@ mod tests {
     #[case("./a", Err("it leads elsewhere"))]
     #[case("/a\0", Err("it holds a control character"))]
     #[case("/a\nb", Err("it holds a control character"))]
+    #[case(&format!("/a/{}", "x".repeat(255)), Ok(&*format!("a/{}", "x".repeat(255))))]
+    #[case(&"x".repeat(300), Err("a name in it is longer than 255 bytes"))]
     fn paths(#[case] path: &str, #[case] expected: Result<&str, &str>) {
         assert_eq!(relative_cgroup_path(path), expected);
     }

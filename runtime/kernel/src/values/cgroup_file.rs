@@ -63,5 +63,7 @@ pub(super) fn write(
     let failed = |source| KernelError::Write { path: path.clone(), value: value.to_owned(), source };
     // Without `create`: a file that the kernel does not have must not be made in a tree that stands in for it.
     let mut file = OpenOptions::new().write(true).truncate(true).open(&path).map_err(failed)?;
-    file.write_all(value.as_bytes()).map_err(failed)
+    // A write of nothing would not reach the kernel.
+    let bytes = if value.is_empty() { b"\n" } else { value.as_bytes() };
+    file.write_all(bytes).map_err(failed)
 }

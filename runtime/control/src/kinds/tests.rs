@@ -1,0 +1,9 @@
+//! What each kind means for trees that stand in for machines.
+
+mod any_request;
+mod cpu;
+mod cpuset;
+mod enabling;
+mod memory_and_io;
+mod tolerance;
+mod tree;

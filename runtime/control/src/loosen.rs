@@ -1,0 +1,64 @@
+//! What keeps a value from being put back, and how it is got out of the way.
+
+use std::collections::BTreeSet;
+
+use wca_kernel::values::{Spot, Values};
+
+use crate::held::Held;
+use crate::journal::{Journal, JournalError};
+
+/// Whether WCA still holds a value that would go with the controller: it stays enabled until that one is put back.
+pub(crate) fn is_needed_by_us(spot: &Spot, journal: &Journal) -> bool {
+    let Spot::Controller { mount, cgroup, controller } = spot else { return false };
+    let above = format!("{}/", cgroup.trim_end_matches('/'));
+    let is_below = |other: &str, cgroup: &str| other == mount && cgroup != "/" && cgroup.starts_with(&above);
+    journal.iter().any(|entry| match &entry.held.spot {
+        Spot::Cgroup { mount, cgroup, file } => {
+            let is_its_file = file.strip_prefix(controller.as_str()).is_some_and(|rest| rest.starts_with('.'));
+            is_its_file && is_below(mount, cgroup)
+        }
+        below @ Spot::Controller { mount, cgroup, controller: same } => {
+            same == controller && below != spot && is_below(mount, cgroup)
+        }
+    })
+}
+
+/// Cgroup v1 keeps each cpuset within the one above it, so that neither of two can be put back first where they were on other
+/// processors than now: each gets those of before beside those of now, from the top down. Whether anything was written.
+pub(crate) fn loosen(stuck: &[(u64, Spot)], values: &Values, journal: &mut Journal) -> bool {
+    let mut stuck: Vec<&Spot> = stuck.iter().map(|(_, spot)| spot).filter(|spot| is_cpuset(spot)).collect();
+    stuck.sort_unstable();
+    let mut has_written = false;
+    for spot in stuck {
+        let Some(held) = journal.get(spot).map(|entry| entry.held.clone()) else { continue };
+        let Ok(now) = values.read(spot) else { continue };
+        let both = both(&now, &held.before);
+        if held.now.as_ref().is_some_and(|ours| *ours != now) || both.is_none() {
+            continue;
+        }
+        has_written |= widen(held, &both.unwrap_or_default(), values, journal).is_ok_and(|written| written);
+    }
+    has_written
+}
+
+fn widen(held: Held, both: &str, values: &Values, journal: &mut Journal) -> Result<bool, JournalError> {
+    let spot = held.spot.clone();
+    journal.writing(Held { written: both.to_owned(), now: None, ..held })?;
+    let is_written = values.write(&spot, both).is_ok();
+    if let Ok(now) = values.read(&spot) {
+        journal.written(&spot, &now)?;
+    }
+    Ok(is_written)
+}
+
+fn is_cpuset(spot: &Spot) -> bool {
+    matches!(spot, Spot::Cgroup { file, .. } if file == "cpuset.cpus" || file == "cpuset.mems")
+}
+
+/// Two lists in one; none where that is what stands there.
+fn both(now: &str, before: &str) -> Option<String> {
+    let parts =
+        |text: &str| text.split(',').filter(|part| !part.is_empty()).map(str::to_owned).collect::<BTreeSet<_>>();
+    let (now, before) = (parts(now), parts(before));
+    (!before.is_subset(&now)).then(|| now.union(&before).cloned().collect::<Vec<_>>().join(","))
+}
