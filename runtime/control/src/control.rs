@@ -1,7 +1,7 @@
 //! One who changes things, and can take everything back.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use wca_kernel::values::{Spot, Values};
 use wca_kernel::{KernelError, Roots};
@@ -53,6 +53,14 @@ pub struct Opened {
     pub adopted: usize,
     /// Values of an earlier boot.
     pub lost: Vec<Held>,
+}
+
+/// The values in the journal of this folder, of whichever process, as far as they are of this boot. Nothing is changed.
+///
+/// # Errors
+/// [`ControlError`].
+pub fn held_in(roots: &Roots, folder: &Path) -> Result<Vec<Held>, ControlError> {
+    Ok(Journal::peek(folder, &boot(roots)?)?)
 }
 
 /// Makes changes, and takes them back.

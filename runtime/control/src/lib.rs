@@ -26,7 +26,7 @@ mod tasks;
 #[cfg(test)]
 mod testing;
 
-pub use control::{Control, ControlError, Opened};
+pub use control::{Control, ControlError, Opened, held_in};
 pub use foreign::ForeignWrites;
 pub use held::{Held, Owner};
 pub use journal::JournalError;

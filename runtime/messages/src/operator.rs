@@ -7,10 +7,10 @@ use crate::protocol::{HeldValue, Refused};
 /// What the operator asks of the warden.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum OperatorRequest {
-    /// What is held of the task with this cgroup path.
+    /// What is held of a task.
     Explain {
-        /// Path below the mount point, with a leading `/`.
-        cgroup: String,
+        /// Path of its cgroup below the mount point, with a leading `/`, or its id, or its name.
+        task: String,
     },
     /// All values that are held.
     Journal,
@@ -28,7 +28,12 @@ pub enum OperatorRequest {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum OperatorReply {
     /// To `Explain`.
-    Explained(Vec<HeldValue>),
+    Explained {
+        /// Path of the task's cgroup.
+        cgroup: String,
+        /// What is held of it.
+        held: Vec<HeldValue>,
+    },
     /// To `Journal`.
     Journal(Vec<JournalEntry>),
     /// To `Restore`.

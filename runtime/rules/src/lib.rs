@@ -7,7 +7,6 @@ mod groups;
 pub mod memory;
 pub mod quota;
 mod rails;
-mod required;
 mod resctrl;
 #[cfg(test)]
 mod testing;
@@ -18,7 +17,8 @@ pub mod weights;
 pub use batch::which_count;
 pub use groups::{Groups, Known, Wish, place};
 pub use rails::{Bounded, OffRails, Rail, RailedTask, Rails, Rates};
-pub use required::{lacks_bandwidth_control, lacks_cache_control};
-pub use resctrl::{Cell, Cells, bandwidth_row, cells, is_of_resctrl, l3_row, may_share, rounded_bandwidth};
+pub use resctrl::{
+    Cell, Cells, bandwidth_row, cells, is_of_resctrl, l3_row, may_share, missing_controls, rounded_bandwidth,
+};
 pub use tolerance::is_close;
 pub use validate::{ranges, validate};

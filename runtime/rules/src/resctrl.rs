@@ -2,6 +2,7 @@
 //! (<https://docs.kernel.org/filesystems/resctrl.html>).
 
 mod cells;
+mod required;
 mod row;
 
 use wca_model::platform::{BandwidthControl, BandwidthUnit, CacheControl};
@@ -11,6 +12,7 @@ use wca_model::{Platform, Refusal};
 use crate::validate::{invalid, ranges};
 
 pub use cells::{Cell, Cells, cells, is_of_resctrl, may_share};
+pub use required::missing_controls;
 pub use row::{bandwidth_row, l3_row};
 
 /// Longest name of a group.

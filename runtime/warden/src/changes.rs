@@ -61,9 +61,21 @@ impl Changes {
         self.tasks = Tasks::new(rows.iter().zip(entries).map(task).collect());
     }
 
-    /// Whether a task of the last roster has this cgroup.
-    pub(crate) fn has_cgroup(&self, cgroup: &str) -> bool {
-        self.tasks.has_cgroup(cgroup)
+    /// The cgroup of the task that an operator means by its cgroup, its id or its name. One that has gone counts as long as
+    /// anything of it is held.
+    pub(crate) fn find(&self, meant: &str) -> Result<String, String> {
+        if self.tasks.has_cgroup(meant) || self.control.held().any(|held| held.owner.cgroup == meant) {
+            return Ok(meant.to_owned());
+        }
+        let is_meant = |task: &&ControlledTask| {
+            task.labels.iter().any(|(name, value)| matches!(name.as_str(), "task_id" | "task_name") && value == meant)
+        };
+        let found: Vec<&str> = self.tasks.iter().filter(is_meant).map(|task| task.cgroup.as_str()).collect();
+        match found.as_slice() {
+            [cgroup] => Ok((*cgroup).to_owned()),
+            [] => Err(format!("{meant:?} is no cgroup, id or name of a task; `wca tasks` prints them")),
+            several => Err(format!("{meant:?} is the name of several tasks, with the cgroups {}", several.join(", "))),
+        }
     }
 
     pub(crate) fn apply(&mut self, policy: u32, requests: &[Request], platform: &Platform) -> Vec<Outcome> {
@@ -116,13 +128,7 @@ impl Changes {
     pub(crate) fn restore(&mut self) -> RestoredValues {
         let restored = self.control.restore();
         say("values, as the operator wanted", &restored);
-        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
-        RestoredValues {
-            put_back: count(restored.put_back),
-            gone: count(restored.gone),
-            foreign: restored.foreign,
-            failed: restored.failed,
-        }
+        told(restored)
     }
 
     /// No changes, or changes again; whether that is new.
@@ -139,8 +145,23 @@ impl Changes {
     }
 
     pub(crate) fn journal(&self) -> Vec<JournalEntry> {
-        let entry = |held: &Held| JournalEntry { cgroup: held.owner.cgroup.clone(), held: value(held) };
         self.control.held().map(entry).collect()
+    }
+}
+
+/// A value with its task.
+pub(crate) fn entry(held: &Held) -> JournalEntry {
+    JournalEntry { cgroup: held.owner.cgroup.clone(), held: value(held) }
+}
+
+/// What became of values that were put back, for the operator.
+pub(crate) fn told(restored: Restored) -> RestoredValues {
+    let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+    RestoredValues {
+        put_back: count(restored.put_back),
+        gone: count(restored.gone),
+        foreign: restored.foreign,
+        failed: restored.failed,
     }
 }
 

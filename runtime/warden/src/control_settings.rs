@@ -139,7 +139,7 @@ mod tests {
   rails: [!Rail {name: all, groups: [be, ''], clamp: true}]");
         let rail = wca_rules::Rail {
             name: "all".into(),
-            place: "c.yaml:21".into(),
+            place: "c.yaml:22".into(),
             groups: Some(vec!["be".into(), String::new()]),
             clamp: true,
             ..wca_rules::Rail::default()

@@ -156,13 +156,13 @@ impl Connection {
 /// The answer; none to a reload, which is answered when the agent has taken it.
 fn answer(request: &OperatorRequest, service: &mut Service) -> Option<OperatorReply> {
     Some(match request {
-        OperatorRequest::Explain { cgroup } => {
-            if service.is_task(cgroup) {
-                return Some(OperatorReply::Explained(service.changes.explain_cgroup(cgroup)));
+        OperatorRequest::Explain { task } => match service.changes.find(task) {
+            Ok(cgroup) => {
+                let held = service.changes.explain_cgroup(&cgroup);
+                OperatorReply::Explained { cgroup, held }
             }
-            let text = format!("{cgroup:?} is no cgroup of a task; `wca explain` takes one as it stands in the roster");
-            OperatorReply::Refused(Refused::Invalid(text))
-        }
+            Err(why) => OperatorReply::Refused(Refused::Invalid(why)),
+        },
         OperatorRequest::Journal => OperatorReply::Journal(service.changes.journal()),
         OperatorRequest::Restore => {
             // Its policies would ask for all of it again at the next tick.

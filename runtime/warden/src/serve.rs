@@ -145,11 +145,6 @@ impl Service {
         Ok(Some(answer))
     }
 
-    /// Whether a task of the last roster has this cgroup.
-    pub(crate) fn is_task(&self, cgroup: &str) -> bool {
-        self.changes.has_cgroup(cgroup)
-    }
-
     fn hello(&mut self, session: &mut Session, protocol: u32) -> Result<Reply, Refused> {
         if protocol != PROTOCOL {
             return Err(Refused::Invalid(format!(

@@ -2,7 +2,7 @@
 
 use wca_config::{ConfigError, Measurement, Runner};
 use wca_model::Platform;
-use wca_rules::{lacks_bandwidth_control, lacks_cache_control};
+use wca_rules::missing_controls;
 
 /// An operator who asks for RDT hears at the start where the machine has none, not by its metrics' absence.
 pub(crate) fn check_rdt(measurement: &Measurement, platform: &Platform) -> Result<(), ConfigError> {
@@ -23,27 +23,15 @@ pub(crate) fn check_rdt(measurement: &Measurement, platform: &Platform) -> Resul
 /// An operator who must have a control hears at the start that it is not there, whatever `rdt_enabled` says of monitoring.
 pub(crate) fn check_required(runner: &Runner, platform: &Platform) -> Result<(), ConfigError> {
     let Runner::Allocation(allocation) = runner else { return Ok(()) };
-    let required = [
-        (
-            allocation.rdt_cache_control_required,
-            &allocation.rdt_cache_control_required_place,
-            "rdt_cache_control_required",
-            lacks_cache_control(platform),
-        ),
-        (
-            allocation.rdt_mb_control_required,
-            &allocation.rdt_mb_control_required_place,
-            "rdt_mb_control_required",
-            lacks_bandwidth_control(platform),
-        ),
+    let (cache, mb) = (allocation.rdt_cache_control_required, allocation.rdt_mb_control_required);
+    let missing = [
+        (missing_controls(false, cache, platform), &allocation.rdt_cache_control_required_place),
+        (missing_controls(mb, false, platform), &allocation.rdt_mb_control_required_place),
     ];
-    for (is_required, place, name, lack) in required {
-        if let Some(why) = lack.filter(|_| is_required) {
-            return Err(ConfigError {
-                place: Box::new(place.clone()),
-                what: format!("`{name}` is true, but {why}"),
-                help: Some("`wca doctor` says what this machine has of RDT, and what would bring the rest".into()),
-            });
+    for (missing, place) in missing {
+        if let Some(what) = missing.into_iter().next() {
+            let help = Some("`wca doctor` says what this machine has of RDT, and what would bring the rest".into());
+            return Err(ConfigError { place: Box::new(place.clone()), what, help });
         }
     }
     Ok(())
@@ -76,42 +64,24 @@ mod tests {
     }
 
     #[rstest]
-    #[case("rdt_cache_control_required", false, false, "resctrl is not mounted on this machine")]
-    #[case("rdt_cache_control_required", true, false, "resctrl of this machine divides no cache")]
-    #[case("rdt_cache_control_required", true, true, "")]
-    #[case("rdt_mb_control_required", true, false, "resctrl of this machine does not limit memory bandwidth")]
-    #[case("rdt_mb_control_required", true, true, "")]
+    #[case("rdt_cache_control_required", false, "no cache can be divided: no resctrl is mounted")]
+    #[case("rdt_mb_control_required", false, "memory bandwidth cannot be limited: no resctrl is mounted")]
+    #[case("rdt_cache_control_required", true, "no cache can be divided: resctrl offers no such control")]
+    #[case("rdt_mb_control_required", true, "memory bandwidth cannot be limited: resctrl offers no such control")]
     fn a_control_that_must_be_there_is_asked_for_though_nothing_is_monitored(
         #[case] required: &str,
         #[case] is_mounted: bool,
-        #[case] is_there: bool,
-        #[case] expected: &str,
+        #[case] why: &str,
     ) {
-        use wca_model::platform::{BandwidthControl, BandwidthUnit, CacheControl};
-        let domains = vec![0];
-        let l3 = CacheControl { domains: domains.clone(), mask: 0xff, min_ways: 1, contiguous: true, code_data: false };
-        let bandwidth = BandwidthControl { domains, unit: BandwidthUnit::Percent, min: 10, step: 10 };
-        let platform = Platform {
-            groups: if is_mounted { 4 } else { 0 },
-            l3: is_there.then_some(l3),
-            bandwidth: is_there.then_some(bandwidth),
-            ..Platform::default()
-        };
-        let runner = runner(&format!("rdt_enabled: false, {required}: true"));
-        let told = check_required(&runner, &platform).map_or_else(|error| error.to_string(), |()| String::new());
-        match expected {
-            "" => assert_eq!(told, ""),
-            why => assert!(
-                told.starts_with("c.yaml:1:") && told.ends_with(&format!(": `{required}` is true, but {why}")),
-                "{told}"
-            ),
-        }
-        assert!(check_required(&runner("rdt_enabled: false"), &platform).is_ok());
+        let platform = Platform { groups: if is_mounted { 4 } else { 0 }, ..Platform::default() };
+        let error = check_required(&runner(&format!("rdt_enabled: false, {required}: true")), &platform).unwrap_err();
+        let told = error.to_string();
+        assert!(told.starts_with("c.yaml:1:") && told.contains(&format!("`{required}: true`: {why}")), "{told}");
+        assert!(check_required(&runner(&format!("{required}: false")), &platform).is_ok());
     }
 
     fn runner(arguments: &str) -> Runner {
-        crate::testing::runner(&format!(
-            "!AllocationRunner {{node: !CgroupNode , allocator: !NOPAllocator , {arguments}}}"
-        ))
+        let allocator = "allocator: !NOPAllocator ";
+        crate::testing::runner(&format!("!AllocationRunner {{node: !CgroupNode , {allocator}, {arguments}}}"))
     }
 }

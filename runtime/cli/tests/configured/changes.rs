@@ -1,6 +1,8 @@
 //! Changes that an allocator asks for, on the cgroups of this machine.
 
 mod killed;
+mod rails;
+mod told;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -81,8 +83,13 @@ impl Scene {
 
     /// A verb for the operator.
     fn operate(&self, verb: &str) -> Finished {
+        self.operate_with(verb, &[])
+    }
+
+    /// A verb with these arguments.
+    fn operate_with(&self, verb: &str, arguments: &[&str]) -> Finished {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_wca"));
-        Finished::of(&command.arg(verb).arg("--run-dir").arg(self.setup.path("run")).output().unwrap())
+        Finished::of(&command.arg(verb).args(arguments).arg("--run-dir").arg(self.setup.path("run")).output().unwrap())
     }
 
     fn is_as_found(&self, when: &str) {
