@@ -47,12 +47,16 @@ pub(super) fn plan_mems(nodes: &[u32], task: &ControlledTask, context: &Context<
 fn plan(which: &Which, wanted: &Ids, task: &ControlledTask, context: &Context<'_>) -> Result<Planned, String> {
     is_free(which.kind, task)?;
     let place = Place::find(&CPUSET, task, context)?;
+    let subtree = place.subtree()?;
+    if which.kind == Kind::CpusetCpus {
+        subtree.iter().try_for_each(|cgroup| is_no_partition(&place, cgroup))?;
+    }
     let effective = match place.version {
         Version::V1 => within_the_one_above(which, wanted, &place)?,
         Version::V2 => effective(which, wanted, &place)?,
     };
     let mut found: Vec<(String, Ids)> = Vec::new();
-    for cgroup in place.subtree()? {
+    for cgroup in subtree {
         let is_task = cgroup == place.cgroup();
         let text = match place.read_of(&cgroup, which.file)? {
             None if is_task => place.in_force(which.file, "")?,
@@ -61,9 +65,6 @@ fn plan(which: &Which, wanted: &Ids, task: &ControlledTask, context: &Context<'_
             Some(text) if text.is_empty() && !is_task && place.version == Version::V2 => continue,
             Some(text) => text,
         };
-        if which.kind == Kind::CpusetCpus {
-            is_no_partition(&place, &cgroup)?;
-        }
         let ids = parse(&text).ok_or_else(|| format!("{} says {text:?}", place.spot_of(&cgroup, which.file)))?;
         found.push((cgroup, ids));
     }
