@@ -5,7 +5,8 @@ mod common;
 #[path = "../../../tests/skipped.rs"]
 mod skipped;
 
-use common::{Scene, Sleeper, is_possible};
+use common::{Scene, Sleeper, is_possible, stays_over_a_start};
+use wca_control::{Mode, Settings};
 use wca_kernel::Version;
 use wca_model::{Change, Fate, Kind};
 
@@ -114,6 +115,28 @@ fn memory_and_swap_are_narrowed_and_widened_together() {
     assert_eq!(scene.apply(Change::MemoryMax(None)), Fate::Applied);
     assert_eq!(scene.apply(Change::MemoryMax(Some(32 * MIB + 1))), Fate::Adjusted((32 * MIB).to_string()));
     assert_eq!((scene.control.restore().failed, scene.all()), (vec![], before));
+}
+
+#[test]
+fn a_start_with_the_same_policy_keeps_every_value_of_each_kind() {
+    if !is_possible(Version::V1) {
+        return;
+    }
+    let mut scene = Scene::new("adopted", |_| {});
+    let settings = Settings { mode: Mode::Apply, cpu_quota_period: Some(50_000), ..Settings::default() };
+    let cpus = scene.platform.cpus.len() as u64;
+    scene.set("task/container", "cpu.cfs_quota_us", &(80_000 * cpus).to_string());
+    scene.set("task", "memory.limit_in_bytes", &(64 * MIB).to_string());
+    let last = scene.platform.cpus.last().unwrap().id;
+    let changes = [
+        Change::CpuQuota(0.25),
+        Change::CpuShares(3.0),
+        Change::CpusetCpus(vec![last]),
+        Change::CpusetMemoryMigrate(true),
+        Change::MemoryMax(Some(32 * MIB)),
+    ];
+    let task = scene.task.clone();
+    stays_over_a_start(&mut scene, &task, &settings, &changes);
 }
 
 #[test]

@@ -10,7 +10,7 @@ mod everything;
 mod spot;
 mod subtree;
 
-pub use canonical::canonical;
+pub use canonical::{canonical, numbers};
 pub use spot::Spot;
 
 use crate::cgroup::{Hierarchies, Hierarchy};

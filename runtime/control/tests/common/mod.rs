@@ -107,8 +107,37 @@ impl Drop for Scene {
 }
 
 pub fn control(settings: Settings) -> Control {
+    control_in(None, settings)
+}
+
+/// With a journal in that folder.
+pub fn control_in(folder: Option<&Path>, settings: Settings) -> Control {
     let policies = vec![Policy { name: "p".into(), digest: "1".into() }];
-    Control::open(&Roots::system(), None, settings, policies).unwrap().0
+    Control::open(&Roots::system(), folder.map(Path::to_owned), settings, policies).unwrap().0
+}
+
+/// What these changes of a task make stays as it is over a start with the same policy that asks for the same, and is put back then.
+pub fn stays_over_a_start(scene: &mut Scene, cgroup: &str, settings: &Settings, changes: &[Change]) {
+    let folder = tempfile::tempdir().unwrap();
+    let before = scene.all();
+    scene.control = control_in(Some(folder.path()), settings.clone());
+    for change in changes {
+        assert_eq!(scene.apply_to(cgroup, change.clone()), Fate::Applied, "{change:?}");
+    }
+    let applied = scene.all();
+    // The lock goes with the one that has it.
+    scene.control = control(settings.clone());
+    scene.control = control_in(Some(folder.path()), settings.clone());
+    let held = scene.control.held().count();
+    assert!(held >= changes.len());
+    for _ in 0..settings.adopt_ticks + 2 {
+        for change in changes {
+            assert_eq!(scene.apply_to(cgroup, change.clone()), Fate::Unchanged, "{change:?}");
+        }
+        assert_eq!(scene.control.tick(), Vec::<String>::new());
+    }
+    assert_eq!((scene.all(), scene.control.held().count()), (applied, held));
+    assert_eq!((scene.control.restore().failed, scene.all()), (vec![], before));
 }
 
 /// Files of the kernel's configuration, without counters and statistics, and without those that cannot be read.

@@ -6,7 +6,7 @@ use std::process::Command;
 use wca_control::{Mode, Settings};
 use wca_model::{Change, Fate, Kind};
 
-use crate::common::{Scene, Sleeper, control};
+use crate::common::{Scene, Sleeper, control, stays_over_a_start};
 
 const MIB: u64 = 1 << 20;
 const ROOT: &str = "/sys/fs/cgroup";
@@ -232,4 +232,20 @@ fn controllers_are_enabled_where_the_operator_says_so_and_go_where_nobody_else_n
     let restored = scene.control.restore();
     assert_eq!((restored.failed, restored.foreign.len(), bare.handed_down().as_str()), (vec![], 1, "cpu"));
     assert_eq!(fs::read_to_string(format!("{ROOT}{task}/cpu.max")).unwrap(), "max 100000\n");
+}
+
+#[test]
+#[ignore = "runs inside the test bed"]
+fn a_start_with_the_same_policy_keeps_every_value_and_the_controllers_for_it() {
+    let (mut scene, bare) = (Scene::new("adopted", |_| {}), Bare::make("kept"));
+    let settings = Settings { mode: Mode::Apply, enable_controllers: true, ..Settings::default() };
+    let changes = [
+        Change::CpuQuota(0.25),
+        Change::CpuWeight(300),
+        Change::CpusetCpus(vec![1]),
+        Change::MemoryHigh(Some(64 * MIB)),
+        Change::IoWeight(50),
+    ];
+    stays_over_a_start(&mut scene, "/kept/task", &settings, &changes);
+    assert_eq!(bare.handed_down(), "");
 }
