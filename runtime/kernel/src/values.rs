@@ -6,11 +6,12 @@ mod canonical;
 mod cgroup_file;
 mod controller;
 mod delegation;
+mod everything;
 mod resctrl;
 mod spot;
 mod subtree;
 
-pub use canonical::canonical;
+pub use canonical::{canonical, numbers};
 pub use resctrl::{ABSENT, Listed, Locked, MADE, way_text};
 pub use spot::Spot;
 
@@ -113,12 +114,23 @@ impl Values {
 
     /// Writes a value. What the kernel made of it, [`Values::read`] tells.
     ///
+    /// An empty list of processors or NUMA nodes, with which a cgroup of v2 has what the one above it has, is not taken by the kernel
+    /// while processes are in the cgroup: all that this machine can have are written instead, which comes to the same.
+    ///
     /// # Errors
     /// [`KernelError::Write`] with the file, the value and what the kernel said.
     pub fn write(&self, spot: &Spot, value: &str) -> Result<(), KernelError> {
         match spot {
             Spot::Cgroup { mount, cgroup, file } => {
-                cgroup_file::write(&self.hierarchies, &self.roots, mount, cgroup, file, value)
+                let write =
+                    |value: &str| cgroup_file::write(&self.hierarchies, &self.roots, mount, cgroup, file, value);
+                match write(value) {
+                    Err(error) if value.is_empty() => match everything::instead_of_nothing(&self.roots, file, &error) {
+                        Some(all) => write(&all),
+                        None => Err(error),
+                    },
+                    result => result,
+                }
             }
             Spot::Controller { mount, cgroup, controller } => {
                 controller::write(&self.hierarchies, &self.roots, mount, cgroup, controller, value)

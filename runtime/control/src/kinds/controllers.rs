@@ -59,7 +59,18 @@ fn may_enable(mount: &str, cgroup: &str, controller: &str, context: &Context<'_>
             "{missing}; `enable_controllers: true` lets WCA put it there, as does `echo +{controller} > {file}`"
         ));
     }
-    Ok(())
+    has_no_processes(mount, cgroup, context)
+}
+
+/// The kernel hands nothing down from a cgroup with processes of its own, save from the root.
+fn has_no_processes(mount: &str, cgroup: &str, context: &Context<'_>) -> Result<(), String> {
+    let spot = Spot::Cgroup { mount: mount.into(), cgroup: cgroup.into(), file: "cgroup.procs".into() };
+    match context.values.read(&spot) {
+        Ok(processes) if cgroup != "/" && !processes.is_empty() => Err(format!(
+            "{spot} is not empty, and the kernel hands no controller down from a cgroup with processes of its own"
+        )),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]

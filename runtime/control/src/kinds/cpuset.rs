@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use wca_kernel::Version;
+use wca_kernel::values::numbers;
 use wca_model::Kind;
 use wca_rules::ranges;
 
@@ -47,12 +48,16 @@ pub(super) fn plan_mems(nodes: &[u32], task: &ControlledTask, context: &Context<
 fn plan(which: &Which, wanted: &Ids, task: &ControlledTask, context: &Context<'_>) -> Result<Planned, String> {
     is_free(which.kind, task)?;
     let place = Place::find(&CPUSET, task, context)?;
+    let subtree = place.subtree()?;
+    if which.kind == Kind::CpusetCpus {
+        subtree.iter().try_for_each(|cgroup| is_no_partition(&place, cgroup))?;
+    }
     let effective = match place.version {
         Version::V1 => within_the_one_above(which, wanted, &place)?,
         Version::V2 => effective(which, wanted, &place)?,
     };
     let mut found: Vec<(String, Ids)> = Vec::new();
-    for cgroup in place.subtree()? {
+    for cgroup in subtree {
         let is_task = cgroup == place.cgroup();
         let text = match place.read_of(&cgroup, which.file)? {
             None if is_task => place.in_force(which.file, "")?,
@@ -61,10 +66,7 @@ fn plan(which: &Which, wanted: &Ids, task: &ControlledTask, context: &Context<'_
             Some(text) if text.is_empty() && !is_task && place.version == Version::V2 => continue,
             Some(text) => text,
         };
-        if which.kind == Kind::CpusetCpus {
-            is_no_partition(&place, &cgroup)?;
-        }
-        let ids = parse(&text).ok_or_else(|| format!("{} says {text:?}", place.spot_of(&cgroup, which.file)))?;
+        let ids = numbers(&text).ok_or_else(|| format!("{} says {text:?}", place.spot_of(&cgroup, which.file)))?;
         found.push((cgroup, ids));
     }
     let widen = found.iter().filter(|(_, ids)| !ids.is_empty() || place.version == Version::V1);
@@ -91,7 +93,7 @@ fn within_the_one_above(which: &Which, wanted: &Ids, place: &Place<'_>) -> Resul
     let above = place.above().into_iter().next().unwrap_or_else(|| "/".into());
     let spot = place.spot_of(&above, which.file);
     let text = place.read_of(&above, which.file)?.ok_or_else(|| format!("{spot} is not there"))?;
-    let has = parse(&text).ok_or_else(|| format!("{spot} says {text:?}"))?;
+    let has = numbers(&text).ok_or_else(|| format!("{spot} says {text:?}"))?;
     let missing: Ids = wanted.difference(&has).copied().collect();
     if missing.is_empty() {
         return Ok(wanted.clone());
@@ -105,7 +107,7 @@ fn effective(which: &Which, wanted: &Ids, place: &Place<'_>) -> Result<Ids, Stri
     for above in place.above() {
         let Some(text) = place.read_of(&above, which.effective)? else { continue };
         let spot = place.spot_of(&above, which.effective);
-        let has = parse(&text).ok_or_else(|| format!("{spot} says {text:?}"))?;
+        let has = numbers(&text).ok_or_else(|| format!("{spot} says {text:?}"))?;
         let both: Ids = has.intersection(wanted).copied().collect();
         if both.is_empty() {
             return Err(format!("none of the {} {} is in {spot}, which has {}", which.what, list(wanted), list(&has)));
@@ -124,19 +126,6 @@ fn is_no_partition(place: &Place<'_>, cgroup: &str) -> Result<(), String> {
         )),
         _ => Ok(()),
     }
-}
-
-fn parse(text: &str) -> Option<Ids> {
-    let mut ids = Ids::new();
-    for part in text.split(',').filter(|part| !part.is_empty()) {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        let (first, last): (u32, u32) = (first.parse().ok()?, last.parse().ok()?);
-        if last.checked_sub(first)? > 65_536 {
-            return None;
-        }
-        ids.extend(first..=last);
-    }
-    Some(ids)
 }
 
 fn list(ids: &Ids) -> String {

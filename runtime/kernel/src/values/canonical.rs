@@ -1,5 +1,7 @@
 //! One form for each value, so that what was asked for and what the kernel shows can be compared.
 
+use std::collections::BTreeSet;
+
 use super::Spot;
 use crate::text::number_list;
 
@@ -23,12 +25,15 @@ pub fn canonical(spot: &Spot, text: &str) -> String {
     }
 }
 
+/// The numbers of a list of processors or nodes, such as `0-3,8`; none where it is none.
+#[must_use]
+pub fn numbers(text: &str) -> Option<BTreeSet<u32>> {
+    number_list(text.as_bytes()).map(BTreeSet::from_iter)
+}
+
 fn list(text: &str) -> Option<String> {
-    let mut numbers = number_list(text.as_bytes())?;
-    numbers.sort_unstable();
-    numbers.dedup();
     let mut ranges: Vec<(u32, u32)> = Vec::new();
-    for number in numbers {
+    for number in numbers(text)? {
         match ranges.last_mut() {
             Some((_, last)) if last.checked_add(1) == Some(number) => *last = number,
             _ => ranges.push((number, number)),

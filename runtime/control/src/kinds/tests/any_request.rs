@@ -1,15 +1,26 @@
 //! Whatever is asked of whichever task: an outcome for each request, never a panic, and nothing written elsewhere.
 
+use std::cell::RefCell;
+
 use proptest::prelude::*;
 use proptest::test_runner::Config;
+use wca_kernel::values::Spot;
 use wca_model::request::{Limit, Ways};
 use wca_model::{Change, Kind, Request, TaskKey};
 
-use super::tree::{Tree, platform, task};
+use super::tree::{Tree, UNLIMITED, platform, task};
+use crate::settings::SharesConversion;
 
-/// How many cases are tried; `.ci/full` sets more.
-fn cases() -> u32 {
-    std::env::var("WCA_PROPERTY_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(200)
+/// How many plans are tried; `.ci/full` sets more.
+fn plans() -> u32 {
+    std::env::var("WCA_PROPERTY_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(2_000)
+}
+
+/// How many batches are applied to trees of their own, which are made of many files each.
+const BATCHES: u32 = 60;
+
+fn config(cases: u32) -> Config {
+    Config { cases, failure_persistence: None, ..Config::default() }
 }
 
 fn change() -> impl Strategy<Value = Change> {
@@ -64,8 +75,13 @@ fn is_below(file: &str, cgroups: &[&str]) -> bool {
     })
 }
 
+/// What is written back has the form in which the kernel takes it.
+fn form(value: &str) -> &str {
+    if value.trim() == UNLIMITED { "-1" } else { value.trim() }
+}
+
 proptest! {
-    #![proptest_config(Config { cases: cases(), failure_persistence: None, ..Config::default() })]
+    #![proptest_config(config(BATCHES))]
 
     #[test]
     fn nothing_is_written_outside_of_the_tasks(
@@ -95,12 +111,38 @@ proptest! {
         tree.tasks.clear();
         let restored = control.restore();
         prop_assert_eq!(restored.failed, Vec::<String>::new());
-        // The kernel takes -1 for no limit, and shows a number.
-        let shown = |value: &str| value.trim().replace("-1", "9223372036854771712");
         for (file, value) in tree.all() {
-            prop_assert_eq!(before.get(&file).map(|value| shown(value)), Some(shown(&value)), "{}", file);
+            prop_assert_eq!(before.get(&file).map(|value| form(value)), Some(form(&value)), "{}", file);
         }
     }
+}
+
+/// Nothing but what is planned is ever written.
+#[test]
+fn no_plan_leads_out_of_the_task() {
+    let more = ["/a/task/x", "/a/task/x/y", "/b", "/b/task"];
+    let (v1, v2) = (RefCell::new(Tree::v1(&more)), RefCell::new(Tree::v2(&more)));
+    let inputs = (any::<bool>(), cgroup(), change(), any::<bool>(), conversion());
+    proptest!(config(plans()), |((is_v2, cgroup, change, allow_oom, conversion) in inputs)| {
+        let mut tree = if is_v2 { v2.borrow_mut() } else { v1.borrow_mut() };
+        tree.settings.allow_oom = allow_oom;
+        tree.settings.cpu_shares_conversion = conversion;
+        tree.tasks = vec![task(1, &cgroup)];
+        let own = format!("/{}", cgroup.strip_prefix('/').unwrap_or(&cgroup));
+        match tree.plan_spots(&change) {
+            Err(why) => prop_assert!(why.len() < 2_000, "{}", why),
+            Ok(spots) => for spot in spots {
+                let Spot::Cgroup { cgroup, file, .. } = &spot else { panic!("{spot}") };
+                prop_assert!(own.len() > 1 && (*cgroup == own || cgroup.starts_with(&format!("{own}/"))), "{} of {}", spot, own);
+                prop_assert!(!cgroup.contains("..") && !file.contains('/'), "{}", spot);
+            },
+        }
+    });
+}
+
+fn conversion() -> impl Strategy<Value = SharesConversion> {
+    use SharesConversion::{Auto, Kernel, Runc2025, RuncLinear};
+    proptest::sample::select(vec![Auto, Kernel, RuncLinear, Runc2025])
 }
 
 #[test]

@@ -38,6 +38,17 @@ fn where_the_operator_says_so_it_is_enabled_from_the_top_down_before() {
 }
 
 #[test]
+fn not_where_processes_are_in_the_way() {
+    let mut tree = ends_at_a();
+    tree.settings.enable_controllers = true;
+    tree.set("cgroup.procs", "1").set("a/cgroup.procs", "7\n8");
+    let why = tree.plan(&Change::CpuQuota(0.5)).unwrap_err();
+    assert!(why.starts_with("/sys/fs/cgroup/a/cgroup.procs is not empty"), "{why}");
+    tree.set("a/cgroup.procs", "").set("cgroup.subtree_control", "memory");
+    assert!(tree.plan(&Change::CpuQuota(0.5)).is_ok(), "the root may have processes");
+}
+
+#[test]
 fn never_in_what_systemd_has_left_to_nobody() {
     let mut tree = Tree::v2(&["/x.slice", "/x.slice/y.service", "/x.slice/y.service/z"]);
     tree.settings.enable_controllers = true;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use tempfile::TempDir;
 use wca_kernel::Roots;
-use wca_kernel::values::Values;
+use wca_kernel::values::{Spot, Values};
 use wca_model::platform::{Cpu, NumaNode};
 use wca_model::{Change, Fate, Platform, Request, TaskKey};
 
@@ -14,11 +14,14 @@ use crate::context::Context;
 use crate::control::Control;
 use crate::journal::Journal;
 use crate::kinds;
+use crate::plan::{Planned, Step};
 use crate::policy::Policy;
 use crate::settings::{Mode, Settings};
 use crate::tasks::{ControlledTask, Tasks};
 
-pub(super) const V1: &[(&str, &[(&str, &str)])] = &[
+/// What v1 shows where memory has no limit.
+pub(super) const UNLIMITED: &str = "9223372036854771712";
+const V1: &[(&str, &[(&str, &str)])] = &[
     (
         "cpu",
         &[
@@ -32,8 +35,8 @@ pub(super) const V1: &[(&str, &[(&str, &str)])] = &[
     (
         "memory",
         &[
-            ("memory.limit_in_bytes", "9223372036854771712"),
-            ("memory.memsw.limit_in_bytes", "9223372036854771712"),
+            ("memory.limit_in_bytes", UNLIMITED),
+            ("memory.memsw.limit_in_bytes", UNLIMITED),
             ("memory.usage_in_bytes", "1000000"),
         ],
     ),
@@ -181,6 +184,18 @@ impl Tree {
 
     /// The same with what is taken instead.
     pub(super) fn plan_whole(&self, change: &Change) -> Result<(Vec<String>, Option<String>), String> {
+        let planned = self.planned(change)?;
+        let text = |step: &Step| format!("{}={}", step.spot.to_string().replace("/sys/fs/cgroup/", ""), step.value);
+        Ok((planned.steps.iter().map(text).collect(), planned.adjusted))
+    }
+
+    /// Where something is to be written for a change of the first task that is valid.
+    pub(super) fn plan_spots(&self, change: &Change) -> Result<Vec<Spot>, String> {
+        wca_rules::validate(change, &platform()).map_err(|refusal| refusal.to_string())?;
+        Ok(self.planned(change)?.steps.into_iter().map(|step| step.spot).collect())
+    }
+
+    fn planned(&self, change: &Change) -> Result<Planned, String> {
         let (values, tasks, platform) = (Values::find(&self.roots()).unwrap(), self.tasks(), platform());
         let journal = Journal::in_memory();
         let context = Context {
@@ -190,11 +205,7 @@ impl Tree {
             tasks: &tasks,
             journal: &journal,
         };
-        let planned = kinds::plan(change, &self.tasks[0], &context)?;
-        let text = |step: &crate::plan::Step| {
-            format!("{}={}", step.spot.to_string().replace("/sys/fs/cgroup/", ""), step.value)
-        };
-        Ok((planned.steps.iter().map(text).collect(), planned.adjusted))
+        kinds::plan(change, &self.tasks[0], &context)
     }
 
     /// Somebody who makes changes in it.
