@@ -30,8 +30,8 @@ mod task;
 mod told;
 mod values;
 
-pub use control::{Listed, Locked};
 pub(crate) use control::{Cell, ControlGroups, NOBODY, cell_text, of_one_group};
+pub use control::{Listed, Locked};
 pub(crate) use family::Monitoring;
 pub(crate) use name::{group_name, is_ours};
 pub(crate) use values::described;

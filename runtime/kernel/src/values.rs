@@ -84,9 +84,7 @@ impl Values {
             Spot::Controller { mount, cgroup, controller } => {
                 controller::write(&self.hierarchies, &self.roots, mount, cgroup, controller, value)
             }
-            Spot::Group { .. } | Spot::Schemata { .. } | Spot::Threads { .. } => {
-                resctrl::write(self, &[(spot, value)])
-            }
+            Spot::Group { .. } | Spot::Schemata { .. } | Spot::Threads { .. } => resctrl::write(self, &[(spot, value)]),
         }
     }
 }

@@ -172,12 +172,14 @@ impl Placing<'_> {
             self.groups.there.get(*name).is_some_and(|known| !known.is_ours || known.others > 0)
                 || self.placed.iter().flatten().any(|placed| placed == *name)
         };
-        let used: BTreeSet<&str> =
-            self.groups.there.keys().filter(is_used).chain(made).map(String::as_str).collect();
+        let used: BTreeSet<&str> = self.groups.there.keys().filter(is_used).chain(made).map(String::as_str).collect();
         let more = used.len().saturating_sub(NAMED);
         let named: Vec<&str> = used.into_iter().take(NAMED).collect();
         let and_more = if more == 0 { String::new() } else { format!(" and {more} more") };
-        format!("no CLOSID is left for a group: of {limit}, the root group has one, and {}{and_more} have the others", named.join(", "))
+        format!(
+            "no CLOSID is left for a group: of {limit}, the root group has one, and {}{and_more} have the others",
+            named.join(", ")
+        )
     }
 }
 

@@ -36,7 +36,9 @@ pub(crate) fn group(name: Option<&str>, platform: &Platform) -> Result<(), Refus
         return invalid(format!("rdt_group `{name}`: resctrl uses this name itself; any other is taken"));
     }
     if name.starts_with(OURS) {
-        return invalid(format!("rdt_group `{name}`: groups of one task alone begin with `{OURS}`; any other name is taken"));
+        return invalid(format!(
+            "rdt_group `{name}`: groups of one task alone begin with `{OURS}`; any other name is taken"
+        ));
     }
     if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte)) {
         let name = name.escape_debug();

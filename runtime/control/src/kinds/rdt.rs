@@ -181,7 +181,10 @@ impl Plan {
         let Some(first) = asked.first() else { return Ok(()) };
         let below = format!("{}/", first.task.cgroup.trim_end_matches('/'));
         if context.tasks.iter().any(|other| other.cgroup.starts_with(&below)) {
-            return Err(format!("cgroups of other tasks are below {}, and their threads would go along", first.task.cgroup));
+            return Err(format!(
+                "cgroups of other tasks are below {}, and their threads would go along",
+                first.task.cgroup
+            ));
         }
         if let Some(name) = named.filter(|name| !name.is_empty() && !in_force.is_ours(name)) {
             let is_there = context.values.life(&known::schemata_of(name)).is_some();
@@ -191,19 +194,14 @@ impl Plan {
                 ));
             }
         }
-        let step = |cgroup: String| Step { spot: Spot::Threads { cgroup }, value: named.unwrap_or_default().to_owned() };
+        let step =
+            |cgroup: String| Step { spot: Spot::Threads { cgroup }, value: named.unwrap_or_default().to_owned() };
         threads_of(first.task).into_iter().try_for_each(|cgroup| is_free(&step(cgroup), &first.owner))
     }
 }
 
 /// What a request gives back: with its group a task leaves everything that is set in it.
-fn released(
-    one: &Asked<'_>,
-    now: Option<&str>,
-    leaves: bool,
-    in_force: &InForce,
-    context: &Context<'_>,
-) -> Released {
+fn released(one: &Asked<'_>, now: Option<&str>, leaves: bool, in_force: &InForce, context: &Context<'_>) -> Released {
     let kind = one.request.change.kind();
     let forgotten = match kind {
         Kind::RdtGroup => threads_of(one.task).into_iter().map(|cgroup| Spot::Threads { cgroup }).collect(),

@@ -140,7 +140,7 @@ impl ControlGroups {
     /// What a group has in one domain of one resource, in canonical form.
     ///
     /// # Errors
-    /// [`KernelError::Read`]; with ENOENT also where the group lists no such domain.
+    /// [`KernelError::Read`]; [`KernelError::NoDomain`] where the group lists no such domain.
     pub(crate) fn cell(&self, group: &str, cell: &Cell<'_>) -> Result<String, KernelError> {
         let path = self.path.join(group).join("schemata");
         let failed = |source: Errno| KernelError::Read { path: path.clone(), source: source.into() };
@@ -153,7 +153,9 @@ impl ControlGroups {
             Some(found) => {
                 KernelError::Malformed { path: path.clone(), expected: "a line such as L3:0=7ff;1=7ff", found }
             }
-            None => failed(Errno::NOENT),
+            None => {
+                KernelError::NoDomain { path: path.clone(), resource: cell.resource.to_owned(), domain: cell.domain }
+            }
         })
     }
 
@@ -165,7 +167,8 @@ impl ControlGroups {
         let text = schemata::rows(cells);
         let path = directory(group).map(|name| format!("{name}/schemata"));
         let written = path.ok_or(Errno::INVAL).and_then(|path| {
-            let file = openat(&self.root, path.as_str(), OFlags::WRONLY | OFlags::TRUNC | OFlags::CLOEXEC, Mode::empty())?;
+            let file =
+                openat(&self.root, path.as_str(), OFlags::WRONLY | OFlags::TRUNC | OFlags::CLOEXEC, Mode::empty())?;
             write(&file, text.as_bytes()).map(drop)
         });
         let path = if group.is_empty() { "schemata".to_owned() } else { format!("{group}/schemata") };

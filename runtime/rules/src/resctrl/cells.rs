@@ -23,10 +23,7 @@ pub type Cells = BTreeMap<Cell, u64>;
 /// Whether a kind is one of resctrl's.
 #[must_use]
 pub fn is_of_resctrl(kind: Kind) -> bool {
-    matches!(
-        kind,
-        Kind::RdtGroup | Kind::RdtL3 | Kind::RdtL3Code | Kind::RdtL3Data | Kind::RdtL2 | Kind::RdtMb
-    )
+    matches!(kind, Kind::RdtGroup | Kind::RdtL3 | Kind::RdtL3Code | Kind::RdtL3Data | Kind::RdtL2 | Kind::RdtMb)
 }
 
 /// What a change sets; nothing for one that sets no schemata. With code and data apart, a change of a cache sets both.

@@ -36,8 +36,14 @@ mod tests {
         assert_eq!(missing_controls(true, true, &with), [""; 0]);
         assert_eq!(missing_controls(false, false, &machine()), [""; 0]);
         let [mb, cache] = missing_controls(true, true, &machine()).try_into().unwrap();
-        assert!(mb.starts_with("`rdt_mb_control_required: true`: memory bandwidth cannot be limited: no resctrl"), "{mb}");
-        assert!(cache.starts_with("`rdt_cache_control_required: true`: no cache can be divided: no resctrl"), "{cache}");
+        assert!(
+            mb.starts_with("`rdt_mb_control_required: true`: memory bandwidth cannot be limited: no resctrl"),
+            "{mb}"
+        );
+        assert!(
+            cache.starts_with("`rdt_cache_control_required: true`: no cache can be divided: no resctrl"),
+            "{cache}"
+        );
         let [mb] = missing_controls(true, true, &Platform { bandwidth: None, ..with }).try_into().unwrap();
         assert!(mb.ends_with("resctrl offers no such control on this processor"), "{mb}");
     }

@@ -138,7 +138,8 @@ mod tests {
     #[case("ff00", 0xffff, "taken")]
     #[case("1fffff", 0xf_ffff, "ways outside of fffff")]
     fn masks_are_judged(#[case] mask: &str, #[case] all: u64, #[case] expected: &str) {
-        let told = l3_row(&format!("L3:0={mask}"), &cache(all, 1)).map_or_else(|why| why.to_string(), |_| "taken".into());
+        let told =
+            l3_row(&format!("L3:0={mask}"), &cache(all, 1)).map_or_else(|why| why.to_string(), |_| "taken".into());
         assert!(told.contains(expected), "{told}");
     }
 
@@ -151,7 +152,12 @@ mod tests {
     #[case("MB:0=12;1=30", 10, 10, Some(vec![20, 30]))]
     #[case("MB:0=100", 10, 0, Some(vec![100]))]
     #[case("MB:0=1.5", 10, 0, None)]
-    fn bandwidth_is_normalised(#[case] text: &str, #[case] min: u32, #[case] step: u32, #[case] expected: Option<Vec<u32>>) {
+    fn bandwidth_is_normalised(
+        #[case] text: &str,
+        #[case] min: u32,
+        #[case] step: u32,
+        #[case] expected: Option<Vec<u32>>,
+    ) {
         let platform = memory(min, step);
         let rounded = |limits: Vec<Limit>| {
             let control = platform.bandwidth.as_ref().unwrap();

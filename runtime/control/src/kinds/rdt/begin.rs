@@ -40,7 +40,8 @@ pub(crate) fn begin(
     if settings.rdt.remove_all_groups && platform.groups > 0 {
         told.extend(remove_all(values, journal, settings.rdt.force)?);
     }
-    let spots: BTreeSet<Spot> = wanted.iter().flat_map(|due| &due.planned.steps).map(|step| step.spot.clone()).collect();
+    let spots: BTreeSet<Spot> =
+        wanted.iter().flat_map(|due| &due.planned.steps).map(|step| step.spot.clone()).collect();
     let operators = journal.iter().map(|entry| &entry.held).filter(|held| is_operators(&held.owner.policy));
     let stale = operators.map(|held| held.spot.clone()).filter(|spot| !spots.contains(spot)).collect();
     told.extend(put_back(stale, values, journal).failed);
@@ -109,7 +110,8 @@ fn removable<'a>(
     let (controls, monitorings): (Vec<&Listed>, Vec<&Listed>) = listed.iter().partition(|group| group.is_control);
     for group in controls.into_iter().chain(monitorings) {
         let (control, monitoring) = group.path.split_once("mon_groups/").unwrap_or((&group.path, ""));
-        let goes_along = removed.iter().any(|above| !monitoring.is_empty() && control.trim_end_matches('/') == above.path);
+        let goes_along =
+            removed.iter().any(|above| !monitoring.is_empty() && control.trim_end_matches('/') == above.path);
         if goes_along || (group.is_control && is_known(&group.path)) || is_measured(monitoring) {
             continue;
         }
@@ -132,7 +134,10 @@ fn remove_all(values: &Values, journal: &Journal, force: bool) -> Result<Vec<Str
     }
     told.extend(spared.into_iter().map(|group| {
         let tasks = group.threads.len();
-        format!("the resctrl group {} is not removed: WCA does not know its {tasks} threads (`force` takes it too)", group.path)
+        format!(
+            "the resctrl group {} is not removed: WCA does not know its {tasks} threads (`force` takes it too)",
+            group.path
+        )
     }));
     Ok(told)
 }

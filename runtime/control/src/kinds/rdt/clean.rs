@@ -34,11 +34,8 @@ pub(crate) fn without_used(mut spots: Vec<Spot>, journal: &Journal) -> Vec<Spot>
 pub(crate) fn remove_unused(values: &Values, journal: &mut Journal) -> Vec<String> {
     let held = |journal: &Journal| journal.iter().map(|entry| entry.held.clone()).collect::<Vec<_>>();
     let all = held(journal);
-    let used: BTreeSet<&str> = all
-        .iter()
-        .filter(|held| matches!(held.spot, Spot::Threads { .. }))
-        .map(|held| held.written.as_str())
-        .collect();
+    let used: BTreeSet<&str> =
+        all.iter().filter(|held| matches!(held.spot, Spot::Threads { .. })).map(|held| held.written.as_str()).collect();
     let mut told = Vec::new();
     for group in &all {
         let Spot::Group { name } = &group.spot else { continue };

@@ -132,7 +132,11 @@ pub(super) fn spots_of(group: &str, kind: Kind, platform: &Platform) -> Vec<Spot
     };
     let of = |resource: &&str| {
         let (group, resource) = (group.to_owned(), (*resource).to_owned());
-        domains.clone().into_iter().map(move |domain| Spot::Schemata { group: group.clone(), resource: resource.clone(), domain })
+        domains.clone().into_iter().map(move |domain| Spot::Schemata {
+            group: group.clone(),
+            resource: resource.clone(),
+            domain,
+        })
     };
     resources.iter().flat_map(of).collect()
 }

@@ -44,7 +44,11 @@ impl<'a, F: Fn(&Step, &Owner) -> Result<(), String>> Steps<'a, F> {
                 plan.refused.extend(task.asked.iter().map(|asked| (asked.at, why.clone())));
                 return;
             }
-            due.push(Due { at: place.at, owner: owner.clone(), planned: Planned { steps: vec![step], adjusted: None } });
+            due.push(Due {
+                at: place.at,
+                owner: owner.clone(),
+                planned: Planned { steps: vec![step], adjusted: None },
+            });
         }
         let mut asked_cells = Cells::new();
         let specific = specific(&task.asked, self.context);
@@ -52,9 +56,7 @@ impl<'a, F: Fn(&Step, &Owner) -> Result<(), String>> Steps<'a, F> {
             if one.at == place.at && one.request.change.kind() == Kind::RdtGroup {
                 continue;
             }
-            if matches!(one.request.change, Change::Release(_))
-                && task.wish.now.as_deref() == Some(group)
-            {
+            if matches!(one.request.change, Change::Release(_)) && task.wish.now.as_deref() == Some(group) {
                 let wanted = |spot: &Spot| task.wish.cells.keys().any(|cell| *spot == self::spot(group, *cell));
                 let mut given = released(one, Some(group), false, self.in_force, self.context);
                 given.spots.retain(|spot| !wanted(spot));
@@ -89,7 +91,11 @@ impl<'a, F: Fn(&Step, &Owner) -> Result<(), String>> Steps<'a, F> {
         let is_specific = matches!(one.request.change.kind(), Kind::RdtL3Code | Kind::RdtL3Data);
         let all = cells(&one.request.change, self.context.platform);
         if !all.is_empty() && !is_ours && !is_named(group, self.context) {
-            let which = if group.is_empty() { "the root group of resctrl".into() } else { format!("the resctrl group {group}") };
+            let which = if group.is_empty() {
+                "the root group of resctrl".into()
+            } else {
+                format!("the resctrl group {group}")
+            };
             return Err(format!("{which} was not made by WCA: it is written where the operator names it"));
         }
         for (cell, value) in all {
@@ -102,7 +108,9 @@ impl<'a, F: Fn(&Step, &Owner) -> Result<(), String>> Steps<'a, F> {
             if *first != value {
                 let first = way_text(cell.resource, cell.domain, *first);
                 let Cell { resource, domain } = cell;
-                return Err(format!("{by} asks for {resource}:{domain}={first} of the same group in this batch, and comes first"));
+                return Err(format!(
+                    "{by} asks for {resource}:{domain}={first} of the same group in this batch, and comes first"
+                ));
             }
             if let Change::RdtMb(limit) = one.request.change
                 && u64::from(limit.value) != value
