@@ -183,6 +183,19 @@ impl ControlGroups {
         threads::groups_of(self, hierarchies, cgroup)
     }
 
+    /// Whether a cgroup has threads, and all of them are in this group.
+    ///
+    /// # Errors
+    /// [`KernelError::Read`].
+    pub(crate) fn has_all_threads(
+        &self,
+        hierarchies: &Hierarchies,
+        cgroup: &str,
+        group: &str,
+    ) -> Result<bool, KernelError> {
+        threads::are_in(self, hierarchies, cgroup, group)
+    }
+
     /// Moves all threads of a cgroup into a control group, those too that come meanwhile.
     ///
     /// # Errors
