@@ -124,8 +124,13 @@ fn prepare(
 ) -> Result<bool, String> {
     let Step { spot, value } = step;
     let life = values.life(spot).ok_or_else(|| format!("{spot} is not there"))?;
-    let found = values.read(spot).map_err(|error| error.to_string())?;
     let entry = journal.get(spot).filter(|entry| entry.held.life == life).cloned();
+    let as_before =
+        entry.as_ref().filter(|entry| entry.held.written == *value).and_then(|entry| entry.held.now.clone());
+    let found = match as_before {
+        Some(now) if values.is_now(spot, &now).map_err(|error| error.to_string())? => now,
+        _ => values.read(spot).map_err(|error| error.to_string())?,
+    };
     let is_kernels_form = entry.as_ref().filter(|entry| entry.held.written == *value).is_some_and(|entry| {
         // Where nobody knows whether it was written, what stands there is ours.
         entry.held.now.as_ref().map_or_else(|| values.is_as_asked(spot, value, &found), |now| *now == found)

@@ -66,6 +66,11 @@ impl ForeignWrites {
                 continue;
             }
             let Some(ours) = &held.now else { continue };
+            let Ok(is_ours) = values.is_now(spot, ours) else { continue };
+            if is_ours {
+                self.standing.remove(spot);
+                continue;
+            }
             let Ok(found) = values.read(spot) else { continue };
             if found == *ours || follow(&held, &found, values, journal, is_frozen) {
                 self.standing.remove(spot);

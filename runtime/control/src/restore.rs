@@ -124,7 +124,7 @@ fn attempt(held: &Held, values: &Values) -> Attempt {
     let is_ours = |now: &String| {
         *now == found
             || values.has_newcomers(&held.spot, &held.written, now, &found)
-            || (values.is_nobody(&held.spot, now) && found == held.written)
+            || (matches!(held.spot, Spot::Threads { .. }) && found == held.written)
     };
     if !held.now.as_ref().is_none_or(is_ours) {
         return Attempt::Foreign(found);

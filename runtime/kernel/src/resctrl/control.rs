@@ -140,7 +140,7 @@ impl ControlGroups {
     /// What a group has in one domain of one resource, in canonical form.
     ///
     /// # Errors
-    /// [`KernelError::Read`]; with ENOENT also where the group lists no such domain.
+    /// [`KernelError::Read`]; [`KernelError::NoDomain`] where the group lists no such domain.
     pub(crate) fn cell(&self, group: &str, cell: &Cell<'_>) -> Result<String, KernelError> {
         let path = self.path.join(group).join("schemata");
         let failed = |source: Errno| KernelError::Read { path: path.clone(), source: source.into() };
@@ -153,7 +153,9 @@ impl ControlGroups {
             Some(found) => {
                 KernelError::Malformed { path: path.clone(), expected: "a line such as L3:0=7ff;1=7ff", found }
             }
-            None => failed(Errno::NOENT),
+            None => {
+                KernelError::NoDomain { path: path.clone(), resource: cell.resource.to_owned(), domain: cell.domain }
+            }
         })
     }
 
@@ -179,6 +181,19 @@ impl ControlGroups {
     /// [`KernelError::Read`].
     pub(crate) fn of_threads(&self, hierarchies: &Hierarchies, cgroup: &str) -> Result<String, KernelError> {
         threads::groups_of(self, hierarchies, cgroup)
+    }
+
+    /// Whether a cgroup has threads, and all of them are in this group.
+    ///
+    /// # Errors
+    /// [`KernelError::Read`].
+    pub(crate) fn has_all_threads(
+        &self,
+        hierarchies: &Hierarchies,
+        cgroup: &str,
+        group: &str,
+    ) -> Result<bool, KernelError> {
+        threads::are_in(self, hierarchies, cgroup, group)
     }
 
     /// Moves all threads of a cgroup into a control group, those too that come meanwhile.

@@ -76,8 +76,8 @@ pub(crate) fn follow(held: &Held, found: &str, values: &Values, journal: &mut Jo
         said(journal.written(&held.spot, found));
         return true;
     }
-    // Threads can have come into a cgroup that had none.
-    if values.is_nobody(&held.spot, ours) && found == held.written {
+    // Threads came into a cgroup that had none, or those that had come were put where the others are.
+    if matches!(held.spot, Spot::Threads { .. }) && found == held.written {
         said(journal.written(&held.spot, found));
         return true;
     }

@@ -85,8 +85,10 @@ fn threads_are_found_and_moved() {
     groups.move_threads(&hierarchies, "/a", "be").unwrap();
     assert_eq!(fs::read_to_string(dir.path().join("sys/fs/resctrl/be/tasks")).unwrap(), "7\n8\n");
     assert_eq!(of("/a"), "be");
+    let all_in = |cgroup: &str, group: &str| groups.has_all_threads(&hierarchies, cgroup, group).unwrap();
+    assert!(all_in("/a", "be") && !all_in("/gone", "be") && !all_in("/a", "gone") && !all_in("/a", "../be"));
     write(dir.path(), "sys/fs/cgroup/a/b/cgroup.threads", "9\n");
-    assert_eq!(of("/a"), "/be");
+    assert!(of("/a") == "/be" && !all_in("/a", "be"));
     groups.move_threads(&hierarchies, "/a", "be").unwrap();
     assert_eq!(of("/a"), "be");
     assert!(groups.move_threads(&hierarchies, "/a", "gone").unwrap_err().is_absent());

@@ -39,16 +39,40 @@ pub(super) fn groups_of(
     cgroup: &str,
 ) -> Result<String, KernelError> {
     let failed = |source: Errno| KernelError::Read { path: control.path.clone(), source: source.into() };
-    let threads = list(hierarchies, cgroup)?;
-    if threads.is_empty() {
-        return Ok(NOBODY.to_owned());
-    }
+    let before = list(hierarchies, cgroup)?;
     let mut all = groups(&control.root).map_err(failed)?;
     all.retain(|place| place.monitoring.is_empty());
     let whereabouts = Whereabouts::find(&control.root, &all, |_| false, &mut Vec::new()).map_err(failed)?;
+    // A thread that ended meanwhile is in no group, and would be taken for one of the root group.
+    let mut threads = list(hierarchies, cgroup)?;
+    threads.retain(|thread| before.binary_search(thread).is_ok());
+    if threads.is_empty() {
+        return Ok(NOBODY.to_owned());
+    }
     let of = |thread: &u32| whereabouts.control(*thread).map_or("", |at| all[at].control.as_str());
     let names: BTreeSet<&str> = threads.iter().map(of).collect();
     Ok(names.into_iter().collect::<Vec<_>>().join("/"))
+}
+
+/// Whether a cgroup has threads, and all of them are in this group. One group is asked, where [`groups_of`] asks all.
+pub(super) fn are_in(
+    control: &ControlGroups,
+    hierarchies: &Hierarchies,
+    cgroup: &str,
+    group: &str,
+) -> Result<bool, KernelError> {
+    let Some(name) = super::directory(group) else { return Ok(false) };
+    let ours = list(hierarchies, cgroup)?;
+    let mut there = Vec::new();
+    let path = format!("{name}/tasks");
+    let failed = |source: Errno| KernelError::Read { path: control.path.join(&path), source: source.into() };
+    match threads(&control.root, &path, &mut Vec::new(), &mut there) {
+        Ok(()) => {}
+        Err(Errno::NOENT | Errno::NODEV) => return Ok(false),
+        Err(error) => return Err(failed(error)),
+    }
+    sort_once(&mut there);
+    Ok(!ours.is_empty() && ours.iter().all(|thread| there.binary_search(thread).is_ok()))
 }
 
 pub(super) fn move_all(
