@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use wca_kernel::values::{Spot, Values};
 use wca_kernel::{KernelError, Roots};
-use wca_model::{Change, Fate, Kind, Outcome, Platform, Refusal, Request, TaskKey};
+use wca_model::{Change, Fate, InForce, Kind, Outcome, Platform, Refusal, Request, TaskKey};
 use wca_rules::{is_of_resctrl, validate, which_count};
 
 use crate::adopt::{adopt, expire};
@@ -18,7 +18,7 @@ use crate::kinds;
 use crate::pages::Pages;
 use crate::plan::Planned;
 use crate::policy::Policy;
-use crate::railed::RailKeeper;
+use crate::railed::{RailKeeper, check_groups};
 use crate::restore::{self, Restored, put_back, put_back_exactly};
 use crate::settings::{Mode, OnExit, Settings};
 use crate::tasks::{ControlledTask, Tasks};
@@ -244,7 +244,8 @@ impl Control {
         })
     }
 
-    /// Without those that are one change too many for the rails. Where nothing is written, nothing is counted.
+    /// Without those that lead to groups outside of the rails, and those that are one change too many for them. Where nothing is
+    /// written, nothing is counted.
     fn within_rates(
         &mut self,
         planned: Vec<Due>,
@@ -252,16 +253,18 @@ impl Control {
         tasks: &Tasks,
         fates: &mut [Option<Fate>],
     ) -> Vec<Due> {
-        if self.settings.mode == Mode::Shadow {
-            return planned;
-        }
         let mut rest = Vec::new();
         for due in planned {
-            let task = tasks.get(requests[due.at].task);
-            let (rails, settings, values) = (&mut self.rails, &self.settings, &self.values);
-            match task.map(|task| rails.count(&settings.rails, task, &requests[due.at].change, &due, values)) {
-                Some(Err(why)) => fates[due.at] = Some(Fate::Failed(why)),
-                _ => rest.push(due),
+            let Some(task) = tasks.get(requests[due.at].task) else { continue };
+            let (keeper, settings, values) = (&mut self.rails, &self.settings, &self.values);
+            let mut judged = check_groups(&settings.rails, task, &due, values);
+            if settings.mode == Mode::Apply {
+                let change = &requests[due.at].change;
+                judged = judged.and_then(|()| keeper.count(&settings.rails, task, change, &due, values));
+            }
+            match judged {
+                Ok(()) => rest.push(due),
+                Err(why) => fates[due.at] = Some(Fate::Failed(why)),
             }
         }
         rest
@@ -398,6 +401,15 @@ impl Control {
             self.pages.forget_all();
         }
         std::mem::replace(&mut self.is_frozen, is_frozen) != is_frozen
+    }
+
+    /// What is in force of each task, in their order.
+    #[must_use]
+    pub fn in_force(&self, tasks: &Tasks, platform: &Platform) -> Vec<InForce> {
+        let context =
+            Context { values: &self.values, platform, settings: &self.settings, tasks, journal: &self.journal };
+        let mut reader = kinds::in_force::Reader::new(&context);
+        tasks.iter().map(|task| reader.of(task)).collect()
     }
 
     /// What is held.

@@ -6,6 +6,7 @@ mod cpu_shares;
 mod cpu_weight;
 mod cpuset;
 mod cpuset_memory_migrate;
+pub(crate) mod in_force;
 mod io_weight;
 mod memory_max;
 mod memory_protection;

@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use wca_kernel::values::Values;
+use wca_kernel::values::{Spot, Values};
 use wca_model::{Change, Fate, Platform, Request};
 use wca_rules::{RailedTask, Rails, Rates, validate};
 
 use crate::apply::Due;
 use crate::pages::bytes_elsewhere;
+use crate::plan::Step;
 use crate::tasks::{ControlledTask, Tasks};
 
 /// Keeps what rails count.
@@ -143,8 +144,24 @@ impl RailKeeper {
     }
 }
 
+/// Whether all groups of resctrl that are written for a task are within the rails: a request for ways can lead to one.
+///
+/// # Errors
+/// The rail that does not let one pass.
+pub(crate) fn check_groups(rails: &Rails, task: &ControlledTask, due: &Due, values: &Values) -> Result<(), String> {
+    let group = |step: &Step| match &step.spot {
+        Spot::Threads { .. } => Some(step.value.clone()),
+        spot => spot.group().map(str::to_owned),
+    };
+    for name in due.planned.steps.iter().filter_map(group) {
+        let named = (!values.is_own_group(&name)).then_some(name.as_str());
+        rails.check_group(seen(task), named).map_err(|off| off.to_string())?;
+    }
+    Ok(())
+}
+
 /// Whether a step changes anything.
-fn is_new(step: &crate::plan::Step, values: &Values) -> bool {
+fn is_new(step: &Step, values: &Values) -> bool {
     values.read(&step.spot).map_or(true, |now| now != step.value)
 }
 

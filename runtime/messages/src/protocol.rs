@@ -1,7 +1,7 @@
 //! The message set between agent and warden.
 
 use serde::{Deserialize, Serialize};
-use wca_model::{Catalog, Label, Outcome, Platform, Request as Change, TaskKey};
+use wca_model::{Catalog, InForce, Label, Outcome, Platform, Request as Change, TaskKey};
 
 use crate::MemoryTopology;
 
@@ -61,6 +61,8 @@ pub enum Request {
         /// The requests, in the order in which the policy made them.
         requests: Vec<Change>,
     },
+    /// What is in force of the tasks of the last roster. Answer: [`Reply::InForce`].
+    InForce,
     /// Give back everything that a policy holds. Answer: [`Reply::Outcomes`].
     Release {
         /// Number of the policy.
@@ -200,6 +202,8 @@ pub enum Reply {
     },
     /// To `Apply` and `Release`.
     Outcomes(Vec<Outcome>),
+    /// To `InForce`: one for each task that has a key, in the order of rows.
+    InForce(Vec<InForce>),
     /// To `MemoryTopology`.
     MemoryTopology(MemoryTopology),
     /// To `Explain`.

@@ -108,6 +108,14 @@ impl Rails {
         Ok(Bounded { change, clamped })
     }
 
+    /// Whether a group of resctrl may be used for a task, which a request of another kind leads to; none: one of its own.
+    ///
+    /// # Errors
+    /// [`OffRails`], with the first rail that does not let it pass.
+    pub fn check_group(&self, task: RailedTask<'_>, group: Option<&str>) -> Result<(), OffRails> {
+        self.of(task).try_for_each(|rail| rail.group_named(group).map_err(|out| rail.off(out.what)))
+    }
+
     /// The rails of a task.
     fn of<'a>(&'a self, task: RailedTask<'a>) -> impl Iterator<Item = &'a Rail> {
         self.0.iter().filter(move |rail| rail.holds_for(task))

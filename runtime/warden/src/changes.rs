@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use wca_control::{Control, ControlledTask, Held, Mode, Policy, Restored, Settings, Tasks};
 use wca_kernel::{Roots, TaskCgroups};
 use wca_messages::{Changed, HeldValue, JournalEntry, RestoredValues, RosterEntry};
-use wca_model::{Outcome, Platform, Request, TaskKey};
+use wca_model::{InForce, Outcome, Platform, Request, TaskKey};
 
 use crate::error::WardenError;
 
@@ -80,6 +80,11 @@ impl Changes {
 
     pub(crate) fn apply(&mut self, policy: u32, requests: &[Request], platform: &Platform) -> Vec<Outcome> {
         self.control.apply(policy, requests, &self.tasks, platform)
+    }
+
+    /// What is in force of each task.
+    pub(crate) fn in_force(&self, platform: &Platform) -> Vec<InForce> {
+        self.control.in_force(&self.tasks, platform)
     }
 
     pub(crate) fn release(&mut self, policy: u32) {

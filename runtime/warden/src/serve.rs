@@ -117,6 +117,9 @@ impl Service {
             Request::Roster { tasks } => self.roster(session, &tasks)?.into(),
             Request::Sample => self.sample(session)?,
             Request::Apply { policy, requests } => self.apply(policy, &requests)?.into(),
+            Request::InForce => {
+                Reply::InForce(self.changes.in_force(&self.platform(self.measure.platform().clone()))).into()
+            }
             Request::Release { policy } => {
                 self.check_policy(policy)?;
                 self.changes.release(policy);

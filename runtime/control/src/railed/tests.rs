@@ -105,3 +105,25 @@ fn what_moves_pages_is_refused_where_nobody_knows_how_much_it_is() {
     assert_eq!(count(&rails, &Change::RdtL3(Ways { domain: 0, mask: 1 })), Ok(()));
     assert_eq!(count(&Rails::default(), &Change::MigratePages(0)), Ok(()));
 }
+
+#[test]
+fn a_group_that_a_request_for_ways_leads_to_is_within_the_rails_too() {
+    let machine = Machine::new().with("/1", "1024\n", "-1\n");
+    let (tasks, values) = (tasks(), machine.values());
+    let own = values.own_group("/1", 0).unwrap();
+    let rails = Rails(vec![Rail { name: "r".into(), groups: Some(vec!["be".into()]), ..Rail::default() }]);
+    let cell = |group: &str| Spot::Schemata { group: group.into(), resource: "L3".into(), domain: 0 };
+    let check = |spot: Spot, value: &str| {
+        let planned = Planned { steps: vec![Step { spot, value: value.into() }], adjusted: None };
+        check_groups(&rails, tasks.get(TaskKey(1)).unwrap(), &due("/1", planned), &values)
+    };
+    assert_eq!(check(cell("be"), "f"), Ok(()));
+    let threads = Spot::Threads { cgroup: "/1".into() };
+    assert_eq!(check(threads.clone(), "be"), Ok(()));
+    let told = Err("rail `r` (): a group of its own is not allowed; allowed: be".to_owned());
+    assert_eq!(check(Spot::Group { name: own.clone() }, "made"), told);
+    assert_eq!(check(cell(&own), "f"), told);
+    assert_eq!(check(threads, &own), told);
+    let told = Err("rail `r` (): the root group is not allowed; allowed: be".to_owned());
+    assert_eq!(check(cell(""), "f"), told);
+}

@@ -69,7 +69,15 @@ impl Rail {
     }
 
     fn group(&self, change: &Change) -> Result<(), Out> {
-        let (Change::RdtGroup(group), Some(patterns)) = (change, &self.groups) else { return Ok(()) };
+        match change {
+            Change::RdtGroup(group) => self.group_named(group.as_deref()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a group may be used; none: one of the task's own.
+    pub(super) fn group_named(&self, group: Option<&str>) -> Result<(), Out> {
+        let Some(patterns) = &self.groups else { return Ok(()) };
         let is_allowed = |pattern: &String| match group {
             Some(name) => glob::matches(pattern, name),
             None => pattern == "*",
@@ -77,7 +85,7 @@ impl Rail {
         if patterns.iter().any(is_allowed) {
             return Ok(());
         }
-        let shown = match group.as_deref() {
+        let shown = match group {
             None => "a group of its own".into(),
             Some("") => "the root group".into(),
             Some(name) => format!("group `{}`", name.escape_debug()),

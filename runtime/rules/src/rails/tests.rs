@@ -190,6 +190,17 @@ fn groups_that_are_named_are_known() {
     assert_eq!(Rails(vec![of(&["be", "x*"]), Rail::default(), of(&["", "be"])]).named_groups(), ["", "be"]);
 }
 
+#[test]
+fn a_group_to_which_another_request_leads_is_bounded_too() {
+    let rails = Rails(vec![rail()]);
+    let labels = labels(&[("qos", "batch-1")]);
+    let check = |group| rails.check_group(RailedTask { labels: &labels, cgroup: "/a" }, group);
+    assert_eq!(check(Some("be")), Ok(()));
+    let told = check(None).unwrap_err().to_string();
+    assert_eq!(told, "rail `batch` (c.yaml:7): a group of its own is not allowed; allowed: be, batch-?");
+    assert_eq!(check(Some("")).unwrap_err().what, "the root group is not allowed; allowed: be, batch-?");
+}
+
 fn any_change() -> impl Strategy<Value = Change> {
     let id = 0..10_u32;
     let ids = prop::collection::vec(id.clone(), 0..6);
