@@ -4,7 +4,7 @@ use wca_kernel::values::{Spot, Values};
 
 use crate::held::Held;
 use crate::journal::{Dropped, Journal, JournalError};
-use crate::loosen::{is_needed_by_us, loosen};
+use crate::loosen::{is_needed_by_us, loosen, with_controllers};
 
 /// What became of values that were put back.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,6 +37,7 @@ enum Attempt {
 /// value may have to go before another.
 pub(crate) fn put_back(spots: Vec<Spot>, values: &Values, journal: &mut Journal) -> Restored {
     let mut restored = Restored::default();
+    let spots = with_controllers(spots, journal);
     let mut left: Vec<(u64, Spot)> =
         spots.into_iter().filter_map(|spot| journal.get(&spot).map(|entry| (entry.number, spot.clone()))).collect();
     left.sort_unstable_by(|one, other| other.cmp(one));
