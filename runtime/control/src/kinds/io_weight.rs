@@ -28,9 +28,10 @@ pub(super) fn plan(weight: u32, task: &ControlledTask, context: &Context<'_>) ->
     for (file, word, number, is_clamped) in files {
         let Some(found) = place.read(file)? else { continue };
         let in_force = found.strip_prefix(word).unwrap_or(&found);
-        steps.push(place.step(file, format!("{word}{}", nearest(in_force, *number))));
+        let value = nearest(in_force, *number);
+        steps.push(place.step(file, format!("{word}{value}")));
         if *is_clamped {
-            adjusted = Some(number.to_string());
+            adjusted = Some(value);
         }
     }
     if steps.is_empty() {

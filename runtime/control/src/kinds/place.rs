@@ -6,6 +6,7 @@ use wca_rules::is_close;
 
 use super::controllers;
 use crate::context::Context;
+use crate::held::Held;
 use crate::plan::{Planned, Step};
 use crate::tasks::ControlledTask;
 
@@ -131,6 +132,13 @@ impl<'a> Place<'a> {
         (self.values().life(&spot) == Some(entry.held.life)).then_some(entry.held.before.as_str())
     }
 
+    /// What WCA holds in a file of the task's cgroup.
+    pub(super) fn held(&self, file: &str) -> Option<&Held> {
+        let spot = self.spot(file);
+        let held = &self.context.journal.get(&spot)?.held;
+        (self.values().life(&spot) == Some(held.life)).then_some(held)
+    }
+
     /// The cgroups above the task's, the nearest first and the root last.
     pub(super) fn above(&self) -> Vec<String> {
         controllers::above(&self.cgroup)
@@ -181,8 +189,9 @@ impl<'a> Place<'a> {
         is_adjusted: bool,
     ) -> Result<Planned, String> {
         let in_force = self.in_force(file, first)?;
-        let step = self.step(file, nearest(&in_force, number));
-        Ok(self.planned(vec![step], is_adjusted.then(|| number.to_string())))
+        let value = nearest(&in_force, number);
+        let step = self.step(file, value.clone());
+        Ok(self.planned(vec![step], is_adjusted.then_some(value)))
     }
 }
 
