@@ -84,10 +84,7 @@ pub(crate) fn plan<'a>(
     let in_force = InForce::new(context);
     let mut tasks = Vec::new();
     for asked in by_task(asked) {
-        match plan.begin(asked, &in_force, context, &is_free) {
-            Some(task) => tasks.push(task),
-            None => {}
-        }
+        tasks.extend(plan.begin(asked, &in_force, context, &is_free));
     }
     let there = match context.values.control_groups() {
         Ok(there) => there,
@@ -107,7 +104,7 @@ pub(crate) fn plan<'a>(
     let mut steps = steps::Steps::new(&groups, &in_force, context, &is_free);
     for (task, group) in tasks.into_iter().zip(placed) {
         match group {
-            Ok(group) => steps.add(task, &group, &mut plan),
+            Ok(group) => steps.add(&task, &group, &mut plan),
             Err(why) => plan.refused.extend(task.asked.iter().map(|asked| (asked.at, why.clone()))),
         }
     }
