@@ -193,7 +193,8 @@ impl Plan {
         }
         let step =
             |cgroup: String| Step { spot: Spot::Threads { cgroup }, value: named.unwrap_or_default().to_owned() };
-        threads_of(first.task).into_iter().try_for_each(|cgroup| is_free(&step(cgroup), &first.owner))
+        let owner = Owner { kind: Kind::RdtGroup, domain: None, ..first.owner.clone() };
+        threads_of(first.task).into_iter().try_for_each(|cgroup| is_free(&step(cgroup), &owner))
     }
 }
 
