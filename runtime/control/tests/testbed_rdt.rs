@@ -11,6 +11,8 @@ mod code_data;
 mod common;
 #[path = "testbed_rdt/groups.rs"]
 mod groups;
+#[path = "testbed_rdt/killed.rs"]
+mod killed;
 #[path = "testbed_rdt/megabytes.rs"]
 mod megabytes;
 #[path = "testbed_rdt/refused.rs"]

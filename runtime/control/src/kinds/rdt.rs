@@ -84,10 +84,7 @@ pub(crate) fn plan<'a>(
     let in_force = InForce::new(context);
     let mut tasks = Vec::new();
     for asked in by_task(asked) {
-        match plan.begin(asked, &in_force, context, &is_free) {
-            Some(task) => tasks.push(task),
-            None => {}
-        }
+        tasks.extend(plan.begin(asked, &in_force, context, &is_free));
     }
     let there = match context.values.control_groups() {
         Ok(there) => there,
@@ -107,7 +104,7 @@ pub(crate) fn plan<'a>(
     let mut steps = steps::Steps::new(&groups, &in_force, context, &is_free);
     for (task, group) in tasks.into_iter().zip(placed) {
         match group {
-            Ok(group) => steps.add(task, &group, &mut plan),
+            Ok(group) => steps.add(&task, &group, &mut plan),
             Err(why) => plan.refused.extend(task.asked.iter().map(|asked| (asked.at, why.clone()))),
         }
     }
@@ -196,7 +193,8 @@ impl Plan {
         }
         let step =
             |cgroup: String| Step { spot: Spot::Threads { cgroup }, value: named.unwrap_or_default().to_owned() };
-        threads_of(first.task).into_iter().try_for_each(|cgroup| is_free(&step(cgroup), &first.owner))
+        let owner = Owner { kind: Kind::RdtGroup, domain: None, ..first.owner.clone() };
+        threads_of(first.task).into_iter().try_for_each(|cgroup| is_free(&step(cgroup), &owner))
     }
 }
 
