@@ -19,4 +19,3 @@ pub(crate) struct Planned {
     /// What was asked for could not be had as it is: the value that is taken instead, for the outcome `adjusted`.
     pub(crate) adjusted: Option<String>,
 }
-
