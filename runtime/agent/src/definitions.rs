@@ -18,6 +18,17 @@ const fn requested(name: &'static str, help: &'static str, unit: &'static str) -
     Definition { subject: Subject::Task, source, confirmed: &[Confirmed::Machine], ..agent(name, help, Gauge, unit) }
 }
 
+/// Of what is in force of a task after the allocator's requests.
+const fn allocation(name: &'static str, help: &'static str, unit: &'static str) -> Definition {
+    Definition::of_policy(name, help, Gauge, unit).by(&["allocation_type", "container_name", "task"])
+}
+
+/// The same of a resctrl group, by domain.
+const fn of_group(name: &'static str, help: &'static str) -> Definition {
+    let levels = &["allocation_type", "container_name", "domain_id", "group_name", "task"];
+    Definition::of_policy(name, help, Gauge, "numeric").by(levels)
+}
+
 /// Declares definitions, and a list of them all.
 macro_rules! definitions {
     ($($name:ident = $definition:expr;)+) => {
@@ -107,6 +118,37 @@ definitions! {
         Definition::of_policy("allocations_count", "Tasks for which something was asked.", Counter, "numeric");
     ALLOCATION_ERRORS =
         Definition::of_policy("allocations_errors", "Requests that were refused or failed.", Counter, "numeric");
+    ALLOCATION_CPU_QUOTA = allocation(
+        "allocation_cpu_quota",
+        "Part of the machine's processor time that the task may use; 1 is no limit.",
+        "numeric",
+    );
+    ALLOCATION_CPU_SHARES =
+        allocation("allocation_cpu_shares", "Share of processor time under contention, in cpu_shares_unit.", "numeric");
+    ALLOCATION_CPUS = allocation(
+        "allocation_cpuset_cpus_number_of_cpus",
+        "Number of processors on which the task may run.",
+        "numeric",
+    );
+    ALLOCATION_MEMS = allocation(
+        "allocation_cpuset_mems_number_of_mems",
+        "Number of NUMA nodes from which the task may take memory.",
+        "numeric",
+    );
+    ALLOCATION_MEMORY_MIGRATE = allocation(
+        "allocation_cpuset_memory_migrate",
+        "Whether the task's pages follow when its NUMA nodes change.",
+        "numeric",
+    );
+    ALLOCATION_MIGRATE_PAGES =
+        allocation("allocation_migrate_pages", "NUMA node to which the task's pages were to move.", "numeric");
+    ALLOCATION_WAYS =
+        of_group("allocation_rdt_l3_cache_ways", "Number of L3 ways of the task's resctrl group in a domain.");
+    ALLOCATION_MASK = of_group("allocation_rdt_l3_mask", "L3 ways of the task's resctrl group in a domain, as a number.");
+    ALLOCATION_MB = of_group(
+        "allocation_rdt_mb",
+        "Memory bandwidth of the task's resctrl group in a domain, in the unit of the machine.",
+    );
     ALLOCATION_DURATION =
         Definition::of_policy("allocation_duration", "Seconds that the allocator's last call took.", Gauge, "seconds");
 }

@@ -2,6 +2,7 @@
 
 mod access;
 mod applied;
+mod in_force;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -120,7 +121,12 @@ impl Node {
                 self.snapshot.as_deref(),
             )
         });
-        let snapshot = Arc::new(snapshot?);
+        let mut snapshot = snapshot?;
+        if self.policies.has_allocator() {
+            // Who decides on changes must know what is there.
+            snapshot = snapshot.with_in_force(in_force::ask(&self.client).await?);
+        }
+        let snapshot = Arc::new(snapshot);
         self.known.look_again_for_lost_tasks(&snapshot);
         self.snapshot = Some(Arc::clone(&snapshot));
         Ok(snapshot)
@@ -139,18 +145,20 @@ impl Node {
                 self.durations.took(function, took);
             }
         }
-        self.store_decisions(snapshot, &applied).await;
+        let targets = self.targets(snapshot, &applied).await?;
+        self.store_decisions(snapshot, &applied, targets).await;
         Ok(())
     }
 
     /// Hands to the storages what was decided, or prints it where there are none for it.
-    async fn store_decisions(&mut self, snapshot: &Arc<Snapshot>, applied: &Applied) {
+    async fn store_decisions(&mut self, snapshot: &Arc<Snapshot>, applied: &Applied, targets: Vec<Sample>) {
         let storages = self.storages();
         let decisions: Vec<&Decision> = applied.iter().map(|(decision, _)| decision).collect();
         let mut said = self.reported.metrics(snapshot, &decisions);
         said.extend(self.policies.anomaly_metrics());
         if let Some(outlet) = &storages.allocations {
-            let samples = self.allocation_metrics(applied);
+            let mut samples = targets;
+            samples.extend(self.allocation_metrics(applied));
             outlet.send(&self.batch_of(snapshot, samples), &storages.deliveries).await;
         }
         if let Some(outlet) = &storages.anomalies {

@@ -71,6 +71,11 @@ pub(crate) struct Policies {
 }
 
 impl Policies {
+    /// Whether any of them may ask for changes.
+    pub(crate) fn has_allocator(&self) -> bool {
+        self.members.iter().any(|member| member.world == World::Allocator)
+    }
+
     /// Whether there is any policy that can still be called.
     pub(crate) fn is_anybody_left(&self) -> bool {
         self.members.iter().any(|member| !member.counts.quarantined)

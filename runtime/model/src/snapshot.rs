@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use crate::catalog::Catalog;
+use crate::in_force::InForce;
 use crate::metric::MetricKind;
 use crate::platform::Platform;
 use crate::task::{Roster, Task, TaskKey};
@@ -28,6 +29,7 @@ pub struct Snapshot {
     rows: Arc<Rows>,
     previous: Option<Previous>,
     rows_before: OnceLock<Option<Vec<Option<usize>>>>,
+    in_force: Option<Vec<InForce>>,
 }
 
 /// Row of each task of one roster, found out when it is first asked for.
@@ -92,7 +94,27 @@ impl Snapshot {
             values: Arc::clone(&before.values),
             rows: Arc::clone(&before.rows),
         });
-        Ok(Self { tick, timestamp, roster, catalog, platform, values, rows, previous, rows_before: OnceLock::new() })
+        let (rows_before, in_force) = (OnceLock::new(), None);
+        Ok(Self { tick, timestamp, roster, catalog, platform, values, rows, previous, rows_before, in_force })
+    }
+
+    /// With what is in force of each task, in the order of rows. What is not of these tasks is left out.
+    #[must_use]
+    pub fn with_in_force(self, in_force: Vec<InForce>) -> Self {
+        let in_force = Some(in_force).filter(|all| all.len() == self.roster.tasks.len());
+        Self { in_force, ..self }
+    }
+
+    /// What is in force of each task, in the order of rows; none where nobody has looked.
+    #[must_use]
+    pub fn in_force(&self) -> Option<&[InForce]> {
+        self.in_force.as_deref()
+    }
+
+    /// What is in force of one task; none too where nobody has looked.
+    #[must_use]
+    pub fn in_force_of(&self, key: TaskKey) -> Option<&InForce> {
+        self.in_force.as_ref()?.get(self.row_of(key)?)
     }
 
     /// Number of tasks, and so of rows.

@@ -1,8 +1,9 @@
 //! `wca:policy/plan`: what an allocator asks for. Each request is judged at once by the rules that the warden has too.
 
 use wca_model as model;
+use wca_model::in_force::of_domain;
 use wca_model::request::{Limit, Ways};
-use wca_model::{Change, Kind, Refusal as Why, Request};
+use wca_model::{Change, InForce, Kind, RdtInForce, Refusal as Why, Request};
 
 use crate::bindings::plan::{Fate, Host, Outcome, Refusal};
 use crate::state::{LogLevel, State};
@@ -86,44 +87,53 @@ impl Host for State {
     }
 
     fn in_force(&mut self, kind: String) -> wasmtime::Result<Vec<f64>> {
-        let rows = self.now("plan.in-force")?.rows();
-        match kind.parse::<Kind>() {
-            Ok(_) => self.say_not_measured("plan.in-force"),
-            Err(unknown) => self.log(LogLevel::Warn, &format!("plan.in-force: {unknown}")),
+        let snapshot = self.now("plan.in-force")?;
+        let kind = match kind.parse::<Kind>() {
+            Ok(kind) => kind,
+            Err(unknown) => {
+                let rows = snapshot.rows();
+                self.log(LogLevel::Warn, &format!("plan.in-force: {unknown}"));
+                return Ok(vec![f64::NAN; rows]);
+            }
+        };
+        if let Some(all) = snapshot.in_force() {
+            return Ok(all.iter().map(|one| one.number(kind).unwrap_or(f64::NAN)).collect());
         }
+        let rows = snapshot.rows();
+        self.say_not_measured("plan.in-force");
         Ok(vec![f64::NAN; rows])
     }
 
     fn cpus_in_force(&mut self, task: u64) -> wasmtime::Result<Vec<u32>> {
-        self.not_measured("plan.cpus-in-force", task)
+        self.of_task("plan.cpus-in-force", task, |one| one.cpuset_cpus.clone())
     }
 
     fn mems_in_force(&mut self, task: u64) -> wasmtime::Result<Vec<u32>> {
-        self.not_measured("plan.mems-in-force", task)
+        self.of_task("plan.mems-in-force", task, |one| one.cpuset_mems.clone())
     }
 
     fn group_in_force(&mut self, task: u64) -> wasmtime::Result<String> {
-        self.not_measured("plan.group-in-force", task)
+        self.of_task("plan.group-in-force", task, |one| one.rdt.as_ref().map(|rdt| rdt.group.clone()))
     }
 
-    fn l3_in_force(&mut self, task: u64, _: u32) -> wasmtime::Result<Option<u64>> {
-        self.not_measured("plan.l3-in-force", task)
+    fn l3_in_force(&mut self, task: u64, domain: u32) -> wasmtime::Result<Option<u64>> {
+        self.of_group("plan.l3-in-force", task, domain, |rdt| if rdt.l3.is_empty() { &rdt.l3_data } else { &rdt.l3 })
     }
 
-    fn l3_code_in_force(&mut self, task: u64, _: u32) -> wasmtime::Result<Option<u64>> {
-        self.not_measured("plan.l3-code-in-force", task)
+    fn l3_code_in_force(&mut self, task: u64, domain: u32) -> wasmtime::Result<Option<u64>> {
+        self.of_group("plan.l3-code-in-force", task, domain, |rdt| &rdt.l3_code)
     }
 
-    fn l3_data_in_force(&mut self, task: u64, _: u32) -> wasmtime::Result<Option<u64>> {
-        self.not_measured("plan.l3-data-in-force", task)
+    fn l3_data_in_force(&mut self, task: u64, domain: u32) -> wasmtime::Result<Option<u64>> {
+        self.of_group("plan.l3-data-in-force", task, domain, |rdt| &rdt.l3_data)
     }
 
-    fn l2_in_force(&mut self, task: u64, _: u32) -> wasmtime::Result<Option<u64>> {
-        self.not_measured("plan.l2-in-force", task)
+    fn l2_in_force(&mut self, task: u64, domain: u32) -> wasmtime::Result<Option<u64>> {
+        self.of_group("plan.l2-in-force", task, domain, |rdt| &rdt.l2)
     }
 
-    fn mb_in_force(&mut self, task: u64, _: u32) -> wasmtime::Result<Option<u32>> {
-        self.not_measured("plan.mb-in-force", task)
+    fn mb_in_force(&mut self, task: u64, domain: u32) -> wasmtime::Result<Option<u32>> {
+        self.of_group("plan.mb-in-force", task, domain, |rdt| &rdt.mb)
     }
 
     fn outcomes(&mut self) -> wasmtime::Result<Vec<Outcome>> {
@@ -149,12 +159,31 @@ impl State {
         Ok(self.counted(taken))
     }
 
-    /// The answer to what is in force where the node does not read it: the type's empty value, and once a line that says so.
-    fn not_measured<T: Default>(&mut self, function: &'static str, task: u64) -> wasmtime::Result<T> {
-        if self.known(function, task)?.is_ok() {
-            self.say_not_measured(function);
+    /// What is in force of a task; the type's empty value where that is not known. Where nobody reads it, a line says so once.
+    fn of_task<T: Default>(
+        &mut self,
+        function: &'static str,
+        task: u64,
+        value: impl FnOnce(&InForce) -> Option<T>,
+    ) -> wasmtime::Result<T> {
+        let Ok(task) = self.known(function, task)? else { return Ok(T::default()) };
+        let snapshot = self.now(function)?;
+        if let Some(one) = snapshot.in_force_of(task) {
+            return Ok(value(one).unwrap_or_default());
         }
+        self.say_not_measured(function);
         Ok(T::default())
+    }
+
+    /// What is in force of a task's resctrl group in one domain.
+    fn of_group<T: Copy>(
+        &mut self,
+        function: &'static str,
+        task: u64,
+        domain: u32,
+        values: impl FnOnce(&RdtInForce) -> &Vec<(u32, T)>,
+    ) -> wasmtime::Result<Option<T>> {
+        self.of_task(function, task, |one| Some(of_domain(values(one.rdt.as_ref()?), domain)))
     }
 
     fn say_not_measured(&mut self, function: &'static str) {

@@ -52,3 +52,30 @@ fn every_value_is_told_with_who_asked_for_it_and_what_was_there() {
     restored.ends_with(0);
     scene.is_as_found("after restore");
 }
+
+#[test]
+fn what_an_allocator_reports_is_stored_once_and_what_is_in_force_in_the_same_tick() {
+    if !can_make_cgroups() {
+        return;
+    }
+    let scene = Scene::new("stored", 2);
+    scene.configure("", "[cpu_shares 2, cpu_quota 0.5]");
+    let mut wca = scene.start();
+    wca.until("outcomes are reported", |setup| setup.read("anomalies.prom").contains("changer_outcomes"));
+    wca.stop().ends_with(0);
+    assert!(!scene.setup.read("allocations.prom").contains("changer_outcomes"));
+    let lines = scene.setup.lines("allocations.prom");
+    for (name, value) in [("allocation_cpu_quota", 0.5), ("allocation_cpu_shares", 2.0)] {
+        let kind = name.trim_start_matches("allocation_");
+        let of = lines.iter().filter(|line| line.is(name, "allocation_type", kind));
+        let values: Vec<f64> = of.map(|line| line.value).collect();
+        // Of both tasks, from the first iteration on: what is asked for in it is in force in it.
+        assert!(values.len() >= 2 && values.iter().all(|found| (found - value).abs() < 1e-9), "{name}: {values:?}");
+    }
+    let ticks = lines.iter().filter(|line| line.name == "allocations_count").count();
+    let quotas = lines.iter().filter(|line| line.name == "allocation_cpu_quota").count();
+    assert_eq!(quotas, 2 * ticks);
+    let names: Vec<&str> = scene.names.iter().map(String::as_str).collect();
+    let named = lines.iter().filter(|line| line.name == "allocation_cpu_quota");
+    assert!(named.into_iter().all(|line| names.contains(&line.label("task"))));
+}
