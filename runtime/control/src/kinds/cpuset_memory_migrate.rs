@@ -20,6 +20,7 @@ pub(super) fn plan(follow: bool, task: &ControlledTask, context: &Context<'_>) -
     }
     place.in_force(FILE, "0")?;
     let value = u8::from(follow).to_string();
-    let steps = place.subtree()?.iter().map(|cgroup| place.step_of(cgroup, FILE, value.clone())).collect();
+    let own = place.subtree()?.into_iter().filter(|cgroup| !place.is_of_another(cgroup));
+    let steps = own.map(|cgroup| place.step_of(&cgroup, FILE, value.clone())).collect();
     Ok(place.planned(steps, None))
 }
