@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest as _, Sha256};
+
 /// Name of each built-in component, what it is used as, and the file that it was built to.
 const COMPONENTS: [(&str, &str, &str); 3] = [
     ("NOPAnomalyDetector", "Detector", "components/nop-detector/nop-detector.wasm"),
@@ -20,12 +22,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let bytes = std::fs::read(&source).map_err(|error| format!("{}: {error}", source.display()))?;
         let code =
             wca_sandbox::compile::compile(&bytes, true).map_err(|error| format!("{}: {error}", source.display()))?;
+        let digest: [u8; 32] = Sha256::digest(&bytes).into();
         let file = out.join(format!("{name}.code"));
         std::fs::write(&file, code)?;
         let file = file.display().to_string();
         writeln!(
             table,
-            "    EmbeddedComponent {{ name: {name:?}, role: Role::{role}, code: include_bytes!({file:?}) }},"
+            "    EmbeddedComponent {{ name: {name:?}, role: Role::{role}, digest: {digest:?}, code: include_bytes!({file:?}) }},"
         )?;
     }
     table.push(']');

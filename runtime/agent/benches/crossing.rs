@@ -96,7 +96,12 @@ fn warden(socket: OwnedFd, tasks: u32) {
                     platform: 0,
                 };
                 columns = Some(write_columns(header, &values).unwrap());
-                Reply::Sample { timestamp, notices: vec![], cost: Cost::default() }
+                Reply::Sample {
+                    timestamp,
+                    notices: vec![],
+                    cost: Cost::default(),
+                    changed: wca_messages::Changed::default(),
+                }
             }
             Request::Apply { requests, .. } => {
                 let judge = |request: wca_model::Request| {

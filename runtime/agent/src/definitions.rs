@@ -34,6 +34,10 @@ definitions! {
         .computed("peak of the warden + peak of the agent (ru_maxrss of getrusage(2))");
     INFORMATION = agent("wca_information", "1; the machine and the version of the agent stand in the labels.", Gauge, "numeric")
         .by(&["sockets", "cores", "cpus", "cpu_model", "cpu_model_number", "wca_version"]);
+    HELD_VALUES = agent("wca_held_values", "Values that policies have changed and WCA would put back.", Gauge, "numeric");
+    FOREIGN_WRITES = agent("wca_foreign_writes", "How often somebody else has changed a value that WCA held.", Counter, "numeric")
+        .by(&["kind"]);
+    MOVED = agent("wca_pages_moved_bytes", "Bytes that were moved to other NUMA nodes.", Counter, "bytes");
     OVERRUN = agent(
         "wca_ticks_overrun",
         "Ticks that were left out because an earlier one took too long.",

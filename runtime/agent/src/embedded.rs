@@ -9,6 +9,8 @@ pub(crate) struct EmbeddedComponent {
     pub(crate) name: &'static str,
     /// What it is used as.
     role: Role,
+    /// SHA-256 of the component.
+    digest: [u8; 32],
     code: &'static [u8],
 }
 
@@ -34,6 +36,12 @@ pub fn with_embedded(mut known: Vec<KnownGuest>) -> Vec<KnownGuest> {
         }
     }
     known
+}
+
+/// SHA-256 of the component of this name.
+#[must_use]
+pub fn embedded_digest(name: &str) -> Option<[u8; 32]> {
+    EMBEDDED.iter().find(|component| component.name == name).map(|component| component.digest)
 }
 
 /// The compiled code of one.

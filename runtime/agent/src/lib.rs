@@ -35,5 +35,5 @@ mod tasks;
 mod testing;
 
 pub use definitions::definitions;
-pub use embedded::{embedded_names, with_embedded};
+pub use embedded::{embedded_digest, embedded_names, with_embedded};
 pub use entry::main;

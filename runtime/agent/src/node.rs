@@ -6,7 +6,7 @@ mod applied;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use wca_messages::{Cost, MappedColumns, Reply, Request};
+use wca_messages::{Changed, Cost, MappedColumns, Reply, Request};
 use wca_model::batch::LabelSets;
 use wca_model::{Batch, Sample, Snapshot};
 use wca_sandbox::World;
@@ -44,6 +44,7 @@ pub(crate) struct Node {
     reported: Reported,
     snapshot: Option<Arc<Snapshot>>,
     cost: Cost,
+    changed: Changed,
     spent: Spent,
     asked: u64,
     failed: u64,
@@ -75,6 +76,7 @@ impl Node {
             reported: Reported::default(),
             snapshot: None,
             cost: Cost::default(),
+            changed: Changed::default(),
             spent: Spent::default(),
             asked: 0,
             failed: 0,
@@ -95,16 +97,17 @@ impl Node {
         let begun = Instant::now();
         self.known.discover(&self.client).await?;
         self.durations.took("sync_containers_state", begun.elapsed());
-        let (mut timestamp, mut columns, mut cost) = sample(&self.client).await?;
+        let (mut timestamp, mut columns, mut cost, mut changed) = sample(&self.client).await?;
         if columns.header().catalog != self.known.catalog.version {
             // What is measured has changed, as where processors were plugged: what the columns mean comes with the answer to a roster.
             self.known.forget_tasks();
             self.known.discover(&self.client).await?;
-            (timestamp, columns, cost) = sample(&self.client).await?;
+            (timestamp, columns, cost, changed) = sample(&self.client).await?;
         }
         self.durations.took("collect_platform_information", Duration::from_secs_f64(cost.machine));
         self.durations.took("prepare_tasks_data", Duration::from_secs_f64(cost.tasks));
         self.cost = cost;
+        self.changed = changed;
         let known = &self.known;
         let snapshot = self.spent.crossing(|| {
             Snapshot::new(
@@ -173,6 +176,7 @@ impl Node {
             samples.extend(self.policies.anomaly_metrics());
         }
         samples.push(own::overrun(self.pace.overrun()));
+        samples.extend(own::of_changes(&self.changed));
         samples.extend(self.spent.metrics(&self.cost, &storages.deliveries));
         let config = self.reloading.as_ref().map(Reloading::state);
         samples.extend(own::of_process(&self.durations, &storages.deliveries, config));
@@ -220,11 +224,13 @@ impl Node {
     }
 }
 
-async fn sample(client: &Client) -> Result<(f64, MappedColumns, Cost), TickError> {
+async fn sample(client: &Client) -> Result<(f64, MappedColumns, Cost, Changed), TickError> {
     let answer = client.ask(&Request::Sample).await?;
-    let (Reply::Sample { timestamp, notices, cost }, Some(columns)) = (answer.reply, answer.descriptors.first()) else {
+    let (Reply::Sample { timestamp, notices, cost, changed }, Some(columns)) =
+        (answer.reply, answer.descriptors.first())
+    else {
         return Err(ClientError::Unexpected.into());
     };
     say(&notices);
-    Ok((timestamp, MappedColumns::new(columns)?, cost))
+    Ok((timestamp, MappedColumns::new(columns)?, cost, changed))
 }

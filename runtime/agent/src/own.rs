@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sys::resource::{UsageWho, getrusage};
-use wca_messages::Cost;
+use wca_messages::{Changed, Cost};
 use wca_model::{Label, Platform, Sample, Snapshot};
 use wca_storage::Delivery;
 
 use crate::definitions::{
     ALLOCATION_DURATION, ALLOCATION_ERRORS, ALLOCATIONS, CONFIG_HASH, CONFIG_TAKEN, CONFIG_TAKEN_AT, DROPPED, ERRORS,
-    INFORMATION, MEMORY, OVERRUN, STORAGE_ERRORS, STORED, TASKS, UP, WARNINGS,
+    FOREIGN_WRITES, HELD_VALUES, INFORMATION, MEMORY, MOVED, OVERRUN, STORAGE_ERRORS, STORED, TASKS, UP, WARNINGS,
 };
 use crate::durations::Durations;
 
@@ -53,6 +53,19 @@ pub(crate) fn machine_labels(platform: &Platform) -> Vec<Label> {
 /// Ticks that were left out.
 pub(crate) fn overrun(ticks: u64) -> Sample {
     OVERRUN.sample(from_count(ticks))
+}
+
+/// Of values that policies have changed; nothing where none ever was.
+pub(crate) fn of_changes(changed: &Changed) -> Vec<Sample> {
+    if *changed == Changed::default() {
+        return Vec::new();
+    }
+    let foreign = changed.foreign_writes.iter();
+    let mut samples: Vec<Sample> =
+        foreign.map(|(kind, count)| FOREIGN_WRITES.sample_of(&[kind.as_str()], from_count(*count))).collect();
+    samples.push(HELD_VALUES.sample(from_count(changed.held)));
+    samples.push(MOVED.sample(from_count(changed.moved_bytes)));
+    samples
 }
 
 /// Of steps, storages, the log and the configuration.

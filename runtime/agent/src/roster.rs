@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use wca_messages::{Cgroup, Reply, Request};
+use wca_messages::{Cgroup, Reply, Request, RosterEntry};
+use wca_model::anomaly::set;
 use wca_model::batch::LabelSets;
 use wca_model::{Catalog, Label, Platform, Roster, Sample, Snapshot, TaskKey};
 use wca_node::{CgroupNode, Discovered, Discovery, Globs};
@@ -163,7 +164,7 @@ impl Known {
         if self.is_told {
             return Ok(());
         }
-        let tasks = self.discovered.iter().map(|task| task.entry.clone()).collect();
+        let tasks = self.discovered.iter().map(told).collect();
         let Reply::Roster { version, keys, catalog, platform, notices } =
             client.ask(&Request::Roster { tasks }).await?.reply
         else {
@@ -204,6 +205,14 @@ impl Known {
             self.forget_tasks();
         }
     }
+}
+
+/// What the warden is told of a task: its labels, with its id and its name among them, by which operators name tasks too.
+fn told(task: &Discovered) -> RosterEntry {
+    let mut entry = task.entry.clone();
+    set(&mut entry.labels, "task_id", &task.id);
+    set(&mut entry.labels, "task_name", &task.name);
+    entry
 }
 
 /// What could not be read; the warden says each once.

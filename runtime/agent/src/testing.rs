@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use wca_config::{Content, Measurement, Place};
+use wca_config::{Content, Measurement, Place, Runner};
 use wca_messages::{Channel, Downward, Reply, Request, RosterEntry};
 use wca_model::catalog::Series;
 use wca_model::metric::MetricInfo;
@@ -12,7 +12,7 @@ use wca_node::Discovered;
 use wca_sandbox::{Component, Grants, Limits, LogLine, LogSink, Policy, Sandbox, Surroundings};
 
 use crate::client::Client;
-use crate::embedded;
+use crate::embedded::{self, with_embedded};
 use crate::node::Node;
 use crate::pace::Pace;
 use crate::policies::{Member, Policies};
@@ -21,15 +21,19 @@ use crate::storages::Storages;
 
 /// What a runner measures that has this argument, from a file that is called `c.yaml`.
 pub(crate) fn measurement(argument: &str) -> Measurement {
-    let text = format!("runner: !MeasurementRunner {{node: !CgroupNode , {argument}}}\n");
+    runner(&format!("!MeasurementRunner {{node: !CgroupNode , {argument}}}")).measurement().clone()
+}
+
+/// A runner, from a file that is called `c.yaml`.
+pub(crate) fn runner(yaml: &str) -> Runner {
     let around = wca_config::Surroundings {
         source: "c.yaml",
         environment: &|_| None,
         readable: &|_| Ok(()),
-        guests: &[],
+        guests: &with_embedded(vec![]),
         other_guests: false,
     };
-    wca_config::load(&text, &around).unwrap().runner.measurement().clone()
+    wca_config::load(&format!("runner: {yaml}\n"), &around).unwrap().runner
 }
 
 /// A gauge.

@@ -40,12 +40,23 @@ fn with_verb(mut arguments: Vec<OsString>) -> Vec<OsString> {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     /// Run what a configuration file says (`-c FILE`), or components: a runner runs, a storage gets the node's metrics each interval, a detector or an allocator is
-    /// called each interval and what it says is printed. Nothing on the machine is changed.
+    /// called each interval and what it says is printed. Without `--apply`, nothing on the machine is changed by components of the command line.
     Run(RunArguments),
     /// Check a configuration file: everything is done up to the first tick.
     Check(CheckArguments),
     /// Have the agent that runs read its configuration again.
-    Reload(ReloadArguments),
+    Reload(OperateArguments),
+    /// Put back everything that WCA has changed. One that runs goes on without changes until `wca thaw`; where none runs, what an
+    /// earlier one has left is put back.
+    Restore(OperateArguments),
+    /// Make no changes until `wca thaw`. What is in force stays.
+    Freeze(OperateArguments),
+    /// Make changes again.
+    Thaw(OperateArguments),
+    /// Print every value that WCA holds: what it was, what was written, and in whose name.
+    Journal(JournalArguments),
+    /// Say what WCA has changed of a task: which values, who asked for them and when, and what the kernel made of them.
+    Explain(ExplainArguments),
     /// Print the tasks of this machine, and which files their cgroups lack for which metrics.
     Tasks(TasksArguments),
     /// Print every component that a configuration file can name, with its constructor.
@@ -78,7 +89,17 @@ impl Verb {
             Self::Components(components) => Some(&components.process),
             Self::Inspect(inspect) => Some(&inspect.process),
             Self::Demo(demo) => Some(&demo.process),
-            Self::Reload(_) | Self::Doctor(_) | Self::Metrics(_) | Self::Bench(_) | Self::Agent | Self::Compile => None,
+            Self::Reload(_)
+            | Self::Restore(_)
+            | Self::Freeze(_)
+            | Self::Thaw(_)
+            | Self::Journal(_)
+            | Self::Explain(_)
+            | Self::Doctor(_)
+            | Self::Metrics(_)
+            | Self::Bench(_)
+            | Self::Agent
+            | Self::Compile => None,
         }
     }
 }
@@ -90,7 +111,7 @@ pub(crate) struct RunArguments {
     pub(crate) config: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) register: RegisterArguments,
-    /// Lets WCA run as root, which `-c` asks for.
+    /// Lets WCA run as root, which `-c` and `--apply` ask for.
     #[arg(short = '0', long)]
     pub(crate) root: bool,
     /// A component: a file, or the name of a built-in one. May be given several times.
@@ -102,6 +123,9 @@ pub(crate) struct RunArguments {
     /// Origin to which components may send HTTP requests, such as http://127.0.0.1:8000. May be given several times.
     #[arg(long = "allow-http", value_name = "ORIGIN")]
     pub(crate) allow_http: Vec<Origin>,
+    /// Makes the changes that allocators ask for, and puts them back at the end. Without it they are only told.
+    #[arg(long, conflicts_with = "config")]
+    pub(crate) apply: bool,
     /// A component that is refused does not keep the others from running.
     #[arg(long)]
     pub(crate) continue_on_errors: bool,
@@ -157,10 +181,31 @@ pub(crate) struct TasksArguments {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct ReloadArguments {
-    /// Folder of the operator's socket; the usual one where not given.
+pub(crate) struct OperateArguments {
+    /// Folder of the operator's socket and of the journal; the usual one where not given.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) run_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct JournalArguments {
+    /// As JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) operate: OperateArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArguments {
+    /// Path of its cgroup as in `wca tasks`, its id, or its name.
+    #[arg(value_name = "TASK")]
+    pub(crate) task: String,
+    /// As JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) operate: OperateArguments,
 }
 
 #[derive(Debug, Args)]

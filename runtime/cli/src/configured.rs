@@ -7,21 +7,24 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
-use wca_agent::settings::{Configured, Job, NamedOutput, Registered, Rights, Settings};
-use wca_agent::with_embedded;
+use wca_agent::settings::{ComponentSource, Configured, Job, NamedOutput, Registered, Rights, Settings};
+use wca_agent::{embedded_digest, with_embedded};
 use wca_config::{
     ComponentEntry, ConfigError, ConfigErrors, Configuration, KnownGuest, LoggerLevel, Storage, Surroundings, load,
     render,
 };
+use wca_control::Policy;
 use wca_log::{Form, Levels};
 use wca_sandbox::Origin;
 use wca_warden::{
-    CompileLimits, FirstNumbers, OutputFile, Reload, Renewed, Wanted, WardenConfig, Written, misnamed_events, wanted,
+    CompileLimits, FirstNumbers, OutputFile, Reload, Renewed, Wanted, WardenConfig, Written, control_settings,
+    misnamed_events, wanted,
 };
 
 use crate::arguments::{
     CheckArguments, LimitArguments, ProcessArguments, RegisterArguments, RunArguments, TasksArguments,
 };
+use crate::policies::{named_apart, policy};
 use crate::registered::{self, Named, open_component};
 use crate::{config_file, limits, report, start};
 
@@ -82,7 +85,8 @@ struct Reading {
     settings: Settings,
     files: Vec<(String, File)>,
     outputs: Vec<OutputFile>,
-    policies: u32,
+    policies: Vec<Policy>,
+    control: wca_control::Settings,
     wanted: Wanted,
     interval: Duration,
 }
@@ -123,6 +127,7 @@ impl ConfigurationFile {
         let config = WardenConfig {
             outputs: reading.outputs,
             policies: reading.policies,
+            control: reading.control,
             wanted: reading.wanted,
             compile,
             ticks: start::ticks(reading.interval),
@@ -142,6 +147,7 @@ impl ConfigurationFile {
                 files: reading.files,
                 outputs: reading.outputs,
                 policies: reading.policies,
+                control: reading.control,
                 wanted: reading.wanted,
                 ticks: start::ticks(reading.interval),
             }),
@@ -192,6 +198,7 @@ impl ConfigurationFile {
         };
         let (outputs, named_outputs) = outputs(&configuration, first)?;
         let (registered, embedded) = registered;
+        let policies = policies(&configuration, &registered, first, &files)?;
         let configured = Configured {
             source,
             text,
@@ -214,9 +221,9 @@ impl ConfigurationFile {
             },
         };
         let runner = &configuration.runner;
-        let policies = u32::try_from(runner.deciders().len())?;
+        let control = control_settings(runner);
         let (wanted, interval) = (wanted(measurement)?, measurement.interval.duration());
-        Ok(Ok(Reading { settings, files, outputs, policies, wanted, interval }))
+        Ok(Ok(Reading { settings, files, outputs, policies, control, wanted, interval }))
     }
 
     fn known_guests(&self) -> Vec<KnownGuest> {
@@ -286,6 +293,30 @@ impl ConfigurationFile {
         let _ = limits::set(&self.limits, &mut rights.limits, &mut CompileLimits::default());
         Ok(rights)
     }
+}
+
+/// The policies of the file, in the order in which they are numbered.
+fn policies(
+    configuration: &Configuration,
+    registered: &[Registered],
+    first: FirstNumbers,
+    files: &[(String, File)],
+) -> Result<Vec<Policy>> {
+    let guests = configuration.runner.deciders().into_iter().filter_map(|guest| configuration.guests.get(guest.0));
+    let policies = guests.map(|guest| {
+        let with_tag = |tag: Option<&str>| -> Vec<&ComponentSource> {
+            registered.iter().filter(|one| one.tag.as_deref() == tag).map(|one| &one.component).collect()
+        };
+        let embedded = ComponentSource::Embedded { name: guest.tag.clone() };
+        let mut components = with_tag(Some(&guest.tag));
+        if components.is_empty() {
+            // Those without a tag have names that are known when they are loaded: it can be any of them.
+            components = with_tag(None);
+            components.extend(embedded_digest(&guest.tag).is_some().then_some(&embedded));
+        }
+        policy(&guest.tag, &components, &guest.parameters.canonical(), first.file, files)
+    });
+    Ok(named_apart(policies.collect::<Result<_>>()?))
 }
 
 /// The files that log storages write, each once.

@@ -8,11 +8,17 @@ mod config_file;
 mod configured;
 mod demo;
 mod doctor;
+mod explain;
+mod freeze;
+mod held;
+mod journal;
 mod limits;
 mod metrics;
+mod policies;
 mod registered;
 mod reload;
 mod report;
+mod restore;
 mod start;
 
 use std::process::ExitCode;
@@ -38,7 +44,7 @@ fn main() -> ExitCode {
         // The two verbs of the unprivileged processes: they confine themselves before anything else.
         Verb::Agent => wca_agent::main(),
         Verb::Compile => compile::main(),
-        Verb::Run(run) if run.config.is_some() && !run.root && rustix::process::geteuid().is_root() => {
+        Verb::Run(run) if (run.config.is_some() || run.apply) && !run.root && rustix::process::geteuid().is_root() => {
             report::note("WCA is started as root, which it does only where it is told so: add --root");
             ExitCode::from(USAGE)
         }
@@ -46,6 +52,11 @@ fn main() -> ExitCode {
         Verb::Check(check) => report::ended(configured::check(check)),
         Verb::Tasks(tasks) => report::ended(start::tasks(tasks)),
         Verb::Reload(reload) => report::ended(reload::reload(&reload)),
+        Verb::Restore(arguments) => report::ended(restore::restore(&arguments)),
+        Verb::Freeze(arguments) => report::ended(freeze::freeze(&arguments)),
+        Verb::Thaw(arguments) => report::ended(freeze::thaw(&arguments)),
+        Verb::Journal(arguments) => report::ended(journal::journal(&arguments)),
+        Verb::Explain(arguments) => report::ended(explain::explain(&arguments)),
         Verb::Doctor(arguments) => report::ended(doctor::doctor(&arguments)),
         Verb::Metrics(arguments) => {
             metrics::metrics(&arguments);

@@ -3,13 +3,15 @@
 use std::fs::File;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use wca_agent::settings::{ComponentSource, Job, Run, Settings};
+use wca_control::{Mode, Policy};
 use wca_log::Levels;
 use wca_sandbox::Grants;
 use wca_warden::{Cache, Ticks, WardenConfig};
 
 use crate::arguments::{InspectArguments, ProcessArguments, RunArguments, TasksArguments};
+use crate::policies::{named_apart, policy};
 use crate::registered::open_component;
 use crate::{configured, limits, report};
 
@@ -36,7 +38,7 @@ pub(crate) fn run(arguments: RunArguments) -> Result<u8> {
     let (limits, compile) = limits::limits(&arguments.limits)?;
     let mut files = Vec::new();
     let components = arguments.components.iter().map(|name| open(name, &mut files)).collect::<Result<Vec<_>>>()?;
-    let policies = u32::try_from(components.len()).context("--component")?;
+    let policies = policies(&arguments.components, &components, &arguments.set, &files)?;
     let interval = arguments.pace.interval.unwrap_or(INTERVAL);
     let job = Job::Run(Run {
         components,
@@ -49,7 +51,23 @@ pub(crate) fn run(arguments: RunArguments) -> Result<u8> {
         seed: arguments.seed,
     });
     let config = config(&arguments.process, settings(&arguments.process, job), files)?;
-    Ok(wca_warden::run(WardenConfig { policies, compile, ticks: ticks(interval), ..config })?)
+    let mode = if arguments.apply { Mode::Apply } else { Mode::Shadow };
+    let control = wca_control::Settings { mode, ..wca_control::Settings::default() };
+    Ok(wca_warden::run(WardenConfig { policies, control, compile, ticks: ticks(interval), ..config })?)
+}
+
+/// The policies of the command line. Which of them a parameter is meant for is known when they are loaded, so that each has all.
+fn policies(
+    names: &[String],
+    components: &[ComponentSource],
+    set: &[(String, String)],
+    files: &[(String, File)],
+) -> Result<Vec<Policy>> {
+    let arguments: Vec<String> = set.iter().map(|(key, value)| format!("{key:?}={value:?}")).collect();
+    let arguments = arguments.join(" ");
+    let policies =
+        names.iter().zip(components).map(|(name, component)| policy(name, &[component], &arguments, 0, files));
+    Ok(named_apart(policies.collect::<Result<_>>()?))
 }
 
 /// `wca inspect`.

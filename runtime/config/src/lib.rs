@@ -26,10 +26,11 @@ pub use describe::{GuestDescription, ParameterDescription, describe_components};
 pub use error::{ConfigError, ConfigErrors, render};
 pub use loggers::{LogLevel, LoggerLevel, parse_logger};
 pub use model::{
-    Allocation, AllocationConfiguration, CgroupDriver, CgroupNode, ComponentEntry, Configuration, CountingWindow,
-    Detection, EventNames, FilterStorage, Guest, GuestId, GuestRunner, Interval, KafkaStorage, KubernetesNode,
-    LabelGenerator, LinesChosen, LogStorage, Measurement, MesosNode, MetricNames, NodeChoice, ResourceValue, Role,
-    Runner, ServerVerify, Ssl, StaticNode, Storage, StorageId, UncoreEvents, WorkingSet,
+    Allocation, AllocationConfiguration, CgroupDriver, CgroupNode, ComponentEntry, Configuration, Control,
+    CountingWindow, Detection, EventNames, FilterStorage, Guest, GuestId, GuestRunner, Interval, KafkaStorage,
+    KubernetesNode, LabelGenerator, LinesChosen, LogStorage, Measurement, MesosNode, MetricNames, Mode, NodeChoice,
+    OnExit, OnForeignWrite, Rail, ResourceValue, Role, Runner, ServerVerify, SharesConversion, Ssl, StaticNode,
+    Storage, StorageId, UncoreEvents, WorkingSet,
 };
 pub use node::{Content, Entry, Node, Place};
 pub use parse::{ParseError, parse, parse_value};

@@ -70,4 +70,17 @@ impl Node {
             Content::Map(entries) => format!("a mapping of {}", entries.len()),
         }
     }
+
+    /// What it says, without where it was written: equal texts for equal values, over readings of a file.
+    #[must_use]
+    pub fn canonical(&self) -> String {
+        match &self.content {
+            Content::Scalar(scalar) => format!("{:?}{}", scalar.text, if scalar.quoted { "'" } else { "" }),
+            Content::List(items) => format!("{:?}", items.iter().map(|item| item.canonical()).collect::<Vec<_>>()),
+            Content::Map(entries) => {
+                let entries = entries.iter().map(|entry| format!("{:?}: {}", entry.key.text, entry.value.canonical()));
+                format!("{{{}}}", entries.collect::<Vec<_>>().join(", "))
+            }
+        }
+    }
 }

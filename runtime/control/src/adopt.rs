@@ -3,6 +3,7 @@
 use wca_kernel::values::Values;
 
 use crate::journal::Journal;
+use crate::kinds::rdt::is_operators;
 use crate::policy::Policy;
 use crate::restore::{Restored, put_back};
 
@@ -10,7 +11,10 @@ use crate::restore::{Restored, put_back};
 pub(crate) fn adopt(policies: &[Policy], ticks: u32, values: &Values, journal: &mut Journal) -> Restored {
     let strangers = journal
         .iter()
-        .filter(|entry| !policies.contains(&entry.held.owner.policy))
+        .filter(|entry| {
+            let policy = &entry.held.owner.policy;
+            !policies.contains(policy) && !is_operators(policy)
+        })
         .map(|entry| entry.held.spot.clone());
     let strangers = strangers.collect();
     let restored = put_back(strangers, values, journal);
@@ -23,3 +27,6 @@ pub(crate) fn expire(values: &Values, journal: &mut Journal) -> Restored {
     let expired = journal.expire();
     if expired.is_empty() { Restored::default() } else { put_back(expired, values, journal) }
 }
+
+#[cfg(test)]
+mod tests;

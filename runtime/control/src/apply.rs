@@ -1,5 +1,6 @@
 //! Writing what was planned, a task at a time.
 
+use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use wca_kernel::values::{Spot, Values};
@@ -10,6 +11,7 @@ use crate::journal::{Entry, Journal};
 use crate::plan::{Planned, Step};
 
 /// What is to be written for one request, with its place in the batch.
+#[derive(Debug)]
 pub(crate) struct Due {
     /// Its place among the requests.
     pub(crate) at: usize,
@@ -27,74 +29,122 @@ struct Done {
 }
 
 /// Writes everything that one task is due. Where a step fails, all steps of the task are unmade, and every request of it fails.
-pub(crate) fn apply_task(due: Vec<Due>, values: &Values, journal: &mut Journal) -> Vec<(usize, Fate)> {
+pub(crate) fn apply_task(mut due: Vec<Due>, values: &Values, journal: &mut Journal) -> Vec<(usize, Fate)> {
     let mut done = Vec::new();
-    let mut fates = Vec::new();
-    let places: Vec<(usize, &'static str)> = due.iter().map(|due| (due.at, due.owner.kind.as_str())).collect();
-    for Due { at, owner, planned } in due {
-        match apply_request(&owner, planned, values, journal, &mut done) {
-            Ok(fate) => fates.push((at, fate)),
-            Err(why) => {
+    let mut has_written = vec![false; due.len()];
+    let of_request = |(of, due): (usize, &mut Due)| {
+        std::mem::take(&mut due.planned.steps).into_iter().map(move |step| (of, step)).collect::<Vec<_>>()
+    };
+    let steps: Vec<(usize, Step)> = due.iter_mut().enumerate().flat_map(of_request).collect();
+    for together in steps.chunk_by(|(_, one), (_, other)| values.are_together(&one.spot, &other.spot)) {
+        let owned: Vec<(&Owner, &Step)> = together.iter().map(|(of, step)| (&due[*of].owner, step)).collect();
+        let now = match apply_steps(&owned, values, journal, &mut done) {
+            Ok(now) => now,
+            Err((which, why)) => {
                 let left = unmake(done, values, journal);
-                let failed_kind = owner.kind.as_str();
-                return places
-                    .into_iter()
-                    .map(|(place, _)| {
-                        let why = if place == at {
-                            why.clone()
-                        } else {
-                            format!("undone, since {failed_kind} of the task failed: {why}")
-                        };
-                        (place, Fate::Failed(if left.is_empty() { why } else { format!("{why}; {left}") }))
-                    })
-                    .collect();
+                let failed = together.get(which).map_or(0, |(of, _)| *of);
+                return all_failed(&due, failed, &why, &left);
+            }
+        };
+        for ((of, step), now) in together.iter().zip(now) {
+            let Some(now) = now else { continue };
+            has_written[*of] = true;
+            if !values.is_as_asked(&step.spot, &step.value, &now) {
+                due[*of].planned.adjusted = Some(now);
             }
         }
     }
-    fates
+    let mut fates: BTreeMap<usize, Fate> = BTreeMap::new();
+    for (Due { at, planned, .. }, has_written) in due.into_iter().zip(has_written) {
+        let fate = match (planned.adjusted, has_written) {
+            (Some(value), _) => Fate::Adjusted(value),
+            (None, true) => Fate::Applied,
+            (None, false) => Fate::Unchanged,
+        };
+        // What is written for one request can be due in several parts: the part to which most has happened tells.
+        match (fates.get(&at), &fate) {
+            (None | Some(Fate::Unchanged), _) | (Some(Fate::Applied), Fate::Adjusted(_)) => {
+                fates.insert(at, fate);
+            }
+            _ => {}
+        }
+    }
+    fates.into_iter().collect()
 }
 
-fn apply_request(
-    owner: &Owner,
-    planned: Planned,
+fn all_failed(due: &[Due], failed: usize, why: &str, left: &str) -> Vec<(usize, Fate)> {
+    let Some(Due { at: failed, owner, .. }) = due.get(failed) else { return Vec::new() };
+    let failed_kind = owner.kind.as_str();
+    let fate = |due: &Due| {
+        let why = if due.at == *failed {
+            why.to_owned()
+        } else {
+            format!("undone, since {failed_kind} of the task failed: {why}")
+        };
+        (due.at, Fate::Failed(if left.is_empty() { why } else { format!("{why}; {left}") }))
+    };
+    due.iter().map(fate).collect()
+}
+
+/// Makes steps that are made together; of each the value that was read back, or none where it stood there already. The error says
+/// which of them failed.
+fn apply_steps(
+    steps: &[(&Owner, &Step)],
     values: &Values,
     journal: &mut Journal,
     done: &mut Vec<Done>,
-) -> Result<Fate, String> {
-    let mut has_written = false;
-    let mut adjusted = planned.adjusted;
-    for step in planned.steps {
-        if let Some(now) = apply_step(owner, &step, values, journal, done)? {
-            has_written = true;
-            if now != step.value {
-                adjusted = Some(now);
-            }
+) -> Result<Vec<Option<String>>, (usize, String)> {
+    let mut now = vec![None; steps.len()];
+    let Some((_, first)) = steps.first() else { return Ok(now) };
+    let _locked = values.lock(&first.spot).map_err(|error| (0, error.to_string()))?;
+    let mut due = Vec::new();
+    for (at, (owner, step)) in steps.iter().enumerate() {
+        if prepare(owner, step, values, journal, done).map_err(|why| (at, why))? {
+            due.push(at);
         }
     }
-    Ok(match (adjusted, has_written) {
-        (Some(value), _) => Fate::Adjusted(value),
-        (None, true) => Fate::Applied,
-        (None, false) => Fate::Unchanged,
-    })
+    let written: Vec<(&Spot, &str)> = due.iter().map(|at| (&steps[*at].1.spot, steps[*at].1.value.as_str())).collect();
+    values.write_together(&written).map_err(|error| (due.first().copied().unwrap_or(0), error.to_string()))?;
+    for at in due {
+        let spot = &steps[at].1.spot;
+        let read = values.read(spot).map_err(|error| (at, error.to_string()))?;
+        journal.written(spot, &read).map_err(|error| (at, error.to_string()))?;
+        now[at] = Some(read);
+    }
+    Ok(now)
 }
 
-/// Makes one step; the value that was read back, or none where it stood there already.
-fn apply_step(
+/// Journals that a step is about to be made; false where its value stands there already.
+fn prepare(
     owner: &Owner,
     step: &Step,
     values: &Values,
     journal: &mut Journal,
     done: &mut Vec<Done>,
-) -> Result<Option<String>, String> {
+) -> Result<bool, String> {
     let Step { spot, value } = step;
     let life = values.life(spot).ok_or_else(|| format!("{spot} is not there"))?;
-    let found = values.read(spot).map_err(|error| error.to_string())?;
     let entry = journal.get(spot).filter(|entry| entry.held.life == life).cloned();
-    let is_kernels_form =
-        entry.as_ref().is_some_and(|entry| entry.held.written == *value && entry.held.now.as_ref() == Some(&found));
+    let as_before =
+        entry.as_ref().filter(|entry| entry.held.written == *value).and_then(|entry| entry.held.now.clone());
+    let found = match as_before {
+        Some(now) if values.is_now(spot, &now).map_err(|error| error.to_string())? => now,
+        _ => values.read(spot).map_err(|error| error.to_string())?,
+    };
+    let is_kernels_form = entry.as_ref().filter(|entry| entry.held.written == *value).is_some_and(|entry| {
+        // Where nobody knows whether it was written, what stands there is ours.
+        entry.held.now.as_ref().map_or_else(|| values.is_as_asked(spot, value, &found), |now| *now == found)
+    });
     if found == *value || is_kernels_form {
-        journal.confirmed(spot, owner).map_err(|error| error.to_string())?;
-        return Ok(None);
+        if entry.is_some_and(|entry| entry.held.now.is_none()) {
+            journal.written(spot, &found).map_err(|error| error.to_string())?;
+        }
+        if spot.is_of_group() {
+            journal.asked_again(spot);
+        } else {
+            journal.confirmed(spot, owner).map_err(|error| error.to_string())?;
+        }
+        return Ok(false);
     }
     let held = Held {
         spot: spot.clone(),
@@ -107,16 +157,18 @@ fn apply_step(
     };
     journal.writing(held).map_err(|error| error.to_string())?;
     done.push(Done { spot: spot.clone(), found, entry });
-    values.write(spot, value).map_err(|error| error.to_string())?;
-    let now = values.read(spot).map_err(|error| error.to_string())?;
-    journal.written(spot, &now).map_err(|error| error.to_string())?;
-    Ok(Some(now))
+    Ok(true)
 }
 
 /// Unmakes steps from the last to the first; what could not be unmade, in words.
 fn unmake(done: Vec<Done>, values: &Values, journal: &mut Journal) -> String {
     let mut left = Vec::new();
     for Done { spot, found, entry } in done.into_iter().rev() {
+        let locked = values.lock(&spot);
+        if let Err(error) = &locked {
+            left.push(error.to_string());
+            continue;
+        }
         let is_there = values.life(&spot).is_some();
         let is_as_found = || values.read(&spot).is_ok_and(|now| now == found);
         if is_there && !is_as_found() {
@@ -137,3 +189,6 @@ fn unmake(done: Vec<Done>, values: &Values, journal: &mut Journal) -> String {
 pub(crate) fn seconds_since_1970() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }
+
+#[cfg(test)]
+mod tests;

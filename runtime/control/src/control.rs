@@ -1,12 +1,12 @@
 //! One who changes things, and can take everything back.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
-use wca_kernel::values::Values;
+use wca_kernel::values::{Spot, Values};
 use wca_kernel::{KernelError, Roots};
-use wca_model::{Change, Fate, Outcome, Platform, Refusal, Request, TaskKey};
-use wca_rules::{validate, which_count};
+use wca_model::{Change, Fate, InForce, Kind, Outcome, Platform, Refusal, Request, TaskKey};
+use wca_rules::{is_of_resctrl, validate, which_count};
 
 use crate::adopt::{adopt, expire};
 use crate::apply::{Due, apply_task};
@@ -15,9 +15,11 @@ use crate::foreign::ForeignWrites;
 use crate::held::{Held, Owner};
 use crate::journal::{Journal, JournalError};
 use crate::kinds;
+use crate::pages::Pages;
 use crate::plan::Planned;
 use crate::policy::Policy;
-use crate::restore::{self, Restored, put_back};
+use crate::railed::{RailKeeper, check_groups};
+use crate::restore::{self, Restored, put_back, put_back_exactly};
 use crate::settings::{Mode, OnExit, Settings};
 use crate::tasks::{ControlledTask, Tasks};
 
@@ -53,6 +55,14 @@ pub struct Opened {
     pub lost: Vec<Held>,
 }
 
+/// The values in the journal of this folder, of whichever process, as far as they are of this boot. Nothing is changed.
+///
+/// # Errors
+/// [`ControlError`].
+pub fn held_in(roots: &Roots, folder: &Path) -> Result<Vec<Held>, ControlError> {
+    Ok(Journal::peek(folder, &boot(roots)?)?)
+}
+
 /// Makes changes, and takes them back.
 #[derive(Debug)]
 pub struct Control {
@@ -61,7 +71,19 @@ pub struct Control {
     settings: Settings,
     policies: Vec<Policy>,
     foreign: ForeignWrites,
+    pages: Pages,
+    rails: RailKeeper,
     is_frozen: bool,
+}
+
+/// What is to be done for a batch.
+struct Plan {
+    /// What is to be written.
+    due: Vec<Due>,
+    /// Tasks that need a group of resctrl that is still to be made, and so come last.
+    later: BTreeSet<TaskKey>,
+    /// Groups of resctrl, and what is set in them, that are given back.
+    released: Vec<kinds::rdt::Released>,
 }
 
 impl Control {
@@ -82,14 +104,20 @@ impl Control {
         };
         let restored = adopt(&policies, settings.adopt_ticks, &values, &mut journal);
         let adopted = journal.iter().count();
-        let control = Self { values, journal, settings, policies, foreign: ForeignWrites::default(), is_frozen: false };
+        let (foreign, pages) = (ForeignWrites::default(), Pages::default());
+        let rails = RailKeeper::default();
+        let control = Self { values, journal, settings, policies, foreign, pages, rails, is_frozen: false };
         Ok((control, Opened { restored, adopted, lost }))
     }
 
     /// What a policy asks for: one outcome per request, in their order.
     pub fn apply(&mut self, policy: u32, requests: &[Request], tasks: &Tasks, platform: &Platform) -> Vec<Outcome> {
         let mut fates: Vec<Option<Fate>> = vec![None; requests.len()];
-        let planned = self.plan(policy, requests, tasks, platform, &mut fates);
+        let railed = self.rails.bound(&self.settings.rails, requests, tasks, platform, &mut fates);
+        let (asked, requests) = (requests, railed.requests.as_slice());
+        let Plan { due: mut planned, later, released } = self.plan(policy, requests, tasks, platform, &mut fates);
+        railed.say_what_was_asked(asked, &mut planned);
+        let planned = self.within_rates(planned, requests, tasks, &mut fates);
         if self.settings.all_or_nothing && fates.iter().any(|fate| matches!(fate, Some(Fate::Failed(_)))) {
             let why = "another request of the batch failed, and all_or_nothing is set";
             return outcomes(requests, fates, &Fate::Failed(why.into()));
@@ -97,12 +125,24 @@ impl Control {
         if self.settings.mode == Mode::Shadow {
             return outcomes(requests, fates, &Fate::Shadowed);
         }
-        for due in by_task(planned, requests) {
-            for (at, fate) in apply_task(due, &self.values, &mut self.journal) {
-                fates[at] = Some(fate);
-            }
+        let planned = self.without_pages(planned, requests, &mut fates);
+        for kinds::rdt::Released { at, spots, forgotten } in released {
+            self.foreign.forget_spots(&forgotten);
+            fates[at] = Some(self.give_back(spots));
         }
+        let needs_group = |due: &Due| later.contains(&requests[due.at].task);
+        let (later, first): (Vec<Due>, Vec<Due>) = planned.into_iter().partition(needs_group);
+        for due in by_task(first, requests) {
+            self.apply_to_task(due, &mut fates);
+        }
+        for due in by_task(later, requests) {
+            // What others have left makes room for the group of this one.
+            kinds::rdt::remove_unused(&self.values, &mut self.journal);
+            self.apply_to_task(due, &mut fates);
+        }
+        kinds::rdt::remove_unused(&self.values, &mut self.journal);
         self.release(policy, requests, tasks, &mut fates);
+        railed.adjust(&mut fates);
         outcomes(requests, fates, &Fate::Failed("it was not planned".into()))
     }
 
@@ -114,22 +154,54 @@ impl Control {
         tasks: &Tasks,
         platform: &Platform,
         fates: &mut [Option<Fate>],
-    ) -> Vec<Due> {
+    ) -> Plan {
         let counts = which_count(requests);
         let context =
             Context { values: &self.values, platform, settings: &self.settings, tasks, journal: &self.journal };
         let mut due = Vec::new();
+        let mut asked = Vec::new();
         for (at, request) in requests.iter().enumerate() {
+            if fates[at].is_some() {
+                continue;
+            }
             match self.judge(policy, request, counts[at], &context) {
+                Ok((owner, None)) if is_of_resctrl(owner.kind) => {
+                    asked.extend(tasks.get(request.task).map(|task| kinds::rdt::Asked { at, request, task, owner }));
+                }
                 Ok((_, None)) => {}
                 Ok((owner, Some(planned))) => due.push(Due { at, owner, planned }),
                 Err(why) => fates[at] = Some(Fate::Failed(why)),
             }
         }
-        due
+        let planned = kinds::rdt::plan(asked, &context, |step, owner| self.is_free(policy, step, owner));
+        let later = planned.later.iter().map(|due| requests[due.at].task).collect();
+        due.extend(planned.due);
+        due.extend(planned.later);
+        for (at, why) in planned.refused {
+            fates[at] = Some(Fate::Failed(why));
+        }
+        Plan { due, later, released: planned.released }
     }
 
-    /// Whether one request can be applied, and what is to be written for it; none for a release.
+    fn apply_to_task(&mut self, due: Vec<Due>, fates: &mut [Option<Fate>]) {
+        for (at, fate) in apply_task(due, &self.values, &mut self.journal) {
+            fates[at] = Some(fate);
+        }
+    }
+
+    /// Puts back what a request gives back.
+    fn give_back(&mut self, spots: Vec<Spot>) -> Fate {
+        let nothing = spots.is_empty();
+        let restored = put_back_exactly(spots, &self.values, &mut self.journal);
+        match restored.failed.first() {
+            Some(why) => Fate::Failed(why.clone()),
+            None if nothing => Fate::Unchanged,
+            None => Fate::Applied,
+        }
+    }
+
+    /// Whether one request can be applied, and what is to be written for it; none for a release, and for resctrl, which is planned for
+    /// all tasks together.
     fn judge(
         &self,
         policy: u32,
@@ -146,8 +218,11 @@ impl Control {
         let task = context.tasks.get(request.task).ok_or_else(|| Refusal::Gone.to_string())?;
         validate(&request.change, context.platform).map_err(|refusal| refusal.to_string())?;
         let owner = self.owner(policy, request, task)?;
-        if matches!(request.change, Change::Release(_)) {
+        if matches!(request.change, Change::Release(_)) || is_of_resctrl(owner.kind) {
             return Ok((owner, None));
+        }
+        if matches!(request.change, Change::MigratePages(_)) {
+            return Ok((owner, Some(Planned::default())));
         }
         let planned = kinds::plan(&request.change, task, context)?;
         for step in &planned.steps {
@@ -162,7 +237,8 @@ impl Control {
         if let Some(entry) = self.journal.get(spot) {
             let other = &entry.held.owner.policy;
             let place = self.policies.iter().position(|known| known == other);
-            if *other != owner.policy && place.is_some_and(|place| place < policy as usize) {
+            let is_wanted = spot.is_of_group() && entry.held.written == step.value;
+            if !is_wanted && *other != owner.policy && place.is_some_and(|place| place < policy as usize) {
                 return Err(format!("{spot} is held by {}, which comes first", other.name));
             }
         }
@@ -187,6 +263,56 @@ impl Control {
         })
     }
 
+    /// Without those that lead to groups outside of the rails, and those that are one change too many for them. Where nothing is
+    /// written, nothing is counted.
+    fn within_rates(
+        &mut self,
+        planned: Vec<Due>,
+        requests: &[Request],
+        tasks: &Tasks,
+        fates: &mut [Option<Fate>],
+    ) -> Vec<Due> {
+        let mut rest = Vec::new();
+        for due in planned {
+            let Some(task) = tasks.get(requests[due.at].task) else { continue };
+            let (keeper, settings, values) = (&mut self.rails, &self.settings, &self.values);
+            let mut judged = check_groups(&settings.rails, task, &due, values);
+            if settings.mode == Mode::Apply {
+                let change = &requests[due.at].change;
+                judged = judged.and_then(|()| keeper.count(&settings.rails, task, change, &due, values));
+            }
+            match judged {
+                Ok(()) => rest.push(due),
+                Err(why) => fates[due.at] = Some(Fate::Failed(why)),
+            }
+        }
+        rest
+    }
+
+    /// Without those that move pages, and those that have to wait until pages have moved.
+    fn without_pages(&mut self, planned: Vec<Due>, requests: &[Request], fates: &mut [Option<Fate>]) -> Vec<Due> {
+        let mut rest = Vec::new();
+        for due in planned {
+            let at = due.at;
+            let later = match &requests[at].change {
+                Change::MigratePages(node) => {
+                    let done = self.pages.migrate(&due.owner.cgroup, *node, &self.values, &self.settings);
+                    Err((at, done.unwrap_or_else(Fate::Failed)))
+                }
+                Change::CpusetMems(nodes) if moves_pages(&due, &self.values) => {
+                    let postponed = self.pages.postpone(nodes, due, &self.values, &self.settings);
+                    postponed.unwrap_or_else(|why| Err((at, Fate::Failed(why))))
+                }
+                _ => Ok(due),
+            };
+            match later {
+                Ok(due) => rest.push(due),
+                Err((at, fate)) => fates[at] = Some(fate),
+            }
+        }
+        rest
+    }
+
     /// Gives back the values of the kinds that are released.
     fn release(&mut self, _policy: u32, requests: &[Request], tasks: &Tasks, fates: &mut [Option<Fate>]) {
         for (at, request) in requests.iter().enumerate() {
@@ -200,6 +326,10 @@ impl Control {
                 .filter(|held| is_meant(held))
                 .map(|held| held.spot.clone())
                 .collect();
+            self.foreign.forget(&task.cgroup, kind);
+            if kind == Kind::CpusetMems {
+                self.pages.forget(&task.cgroup);
+            }
             let nothing = spots.is_empty();
             let restored = put_back(spots, &self.values, &mut self.journal);
             fates[at] = Some(match restored.failed.first() {
@@ -221,23 +351,56 @@ impl Control {
     /// Once in each interval: what others have changed, and what nobody has asked for again. What is to be said.
     pub fn tick(&mut self) -> Vec<String> {
         let mut told = self.foreign.look(&self.values, &mut self.journal, &self.settings, self.is_frozen);
+        let (due, moved) = self.pages.ended();
+        told.extend(moved);
         if !self.is_frozen {
+            for due in due {
+                let cgroup = due.owner.cgroup.clone();
+                for (_, fate) in apply_task(vec![due], &self.values, &mut self.journal) {
+                    if let Fate::Failed(why) = fate {
+                        told.push(format!("{cgroup}: cpuset_mems, after its pages have moved: {why}"));
+                    }
+                }
+            }
             let expired = expire(&self.values, &mut self.journal);
             if expired != Restored::default() {
                 told.push(format!("values of an earlier start that no policy has asked for again: {expired}"));
             }
+            told.extend(kinds::rdt::remove_unused(&self.values, &mut self.journal));
         }
         told
     }
 
+    /// At the start, before any policy: removes the groups of resctrl that the operator wants to be gone, and gives the root group
+    /// what he wants it to have. What is to be said.
+    ///
+    /// # Errors
+    /// What the operator has written is wrong, or the kernel refuses it.
+    pub fn begin(&mut self, platform: &Platform) -> Result<Vec<String>, String> {
+        kinds::rdt::begin(&self.values, platform, &self.settings, &mut self.journal)
+    }
+
     /// Puts back everything.
     pub fn restore(&mut self) -> Restored {
+        self.pages.forget_all();
         put_back(restore::all(&self.journal), &self.values, &mut self.journal)
     }
 
     /// The end: everything is put back or stays, as the operator has decided.
     pub fn end(&mut self) -> Option<Restored> {
-        (self.settings.on_exit == OnExit::Restore).then(|| self.restore())
+        let restored = (self.settings.on_exit == OnExit::Restore).then(|| self.restore());
+        restore::said(self.journal.close());
+        restored
+    }
+
+    /// Nobody decides for now: everything is put back, or waits to be asked for again, as the operator has decided for the
+    /// end.
+    pub fn pause(&mut self) -> Option<Restored> {
+        if self.settings.on_exit == OnExit::Restore {
+            return Some(self.restore());
+        }
+        self.journal.adopt(self.settings.adopt_ticks);
+        None
     }
 
     /// From now on.
@@ -245,19 +408,38 @@ impl Control {
         self.settings = settings;
         self.policies = policies;
         let policies = &self.policies;
-        let strangers = self.journal.iter().filter(|entry| !policies.contains(&entry.held.owner.policy));
+        let is_known = |policy: &Policy| policies.contains(policy) || kinds::rdt::is_operators(policy);
+        let strangers = self.journal.iter().filter(|entry| !is_known(&entry.held.owner.policy));
         let strangers = strangers.map(|entry| entry.held.spot.clone()).collect();
         put_back(strangers, &self.values, &mut self.journal)
     }
 
     /// No changes until it is thawed; whether that is new.
     pub fn freeze(&mut self, is_frozen: bool) -> bool {
+        if is_frozen {
+            self.pages.forget_all();
+        }
         std::mem::replace(&mut self.is_frozen, is_frozen) != is_frozen
+    }
+
+    /// What is in force of each task, in their order.
+    #[must_use]
+    pub fn in_force(&self, tasks: &Tasks, platform: &Platform) -> Vec<InForce> {
+        let context =
+            Context { values: &self.values, platform, settings: &self.settings, tasks, journal: &self.journal };
+        let mut reader = kinds::in_force::Reader::new(&context);
+        tasks.iter().map(|task| reader.of(task)).collect()
     }
 
     /// What is held.
     pub fn held(&self) -> impl Iterator<Item = &Held> {
         self.journal.iter().map(|entry| &entry.held)
+    }
+
+    /// Bytes that were moved to other NUMA nodes.
+    #[must_use]
+    pub fn moved_bytes(&self) -> u64 {
+        self.pages.moved_bytes()
     }
 
     /// What others have changed.
@@ -271,6 +453,28 @@ fn boot(roots: &Roots) -> Result<String, ControlError> {
     let path = roots.path(BOOT_ID);
     let text = std::fs::read_to_string(&path).map_err(|source| ControlError::Boot { path, source })?;
     Ok(text.trim().to_owned())
+}
+
+/// Whether the kernel moves pages before such a write returns: cgroup v2 does always, v1 where `cpuset.memory_migrate` is set.
+fn moves_pages(due: &Due, values: &Values) -> bool {
+    let is_new = |step: &crate::plan::Step| values.read(&step.spot).is_ok_and(|now| now != step.value);
+    if !due.planned.steps.iter().any(is_new) {
+        return false;
+    }
+    let is_said = |spot: &Spot| match spot {
+        Spot::Cgroup { mount, cgroup, .. } => {
+            let file = "cpuset.memory_migrate".to_owned();
+            let switch = Spot::Cgroup { mount: mount.clone(), cgroup: cgroup.clone(), file };
+            values.read(&switch).is_ok_and(|value| value == "1")
+        }
+        _ => false,
+    };
+    let is_v1 = |hierarchy: &wca_kernel::Hierarchy| hierarchy.version == wca_kernel::Version::V1;
+    match values.hierarchies().with("cpuset") {
+        Some(hierarchy) if is_v1(hierarchy) => due.planned.steps.iter().any(|step| is_said(&step.spot)),
+        Some(_) => true,
+        None => false,
+    }
 }
 
 /// What is due, task by task in the order in which they were first named.

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use wca_kernel::values::{Spot, Values};
 use wca_model::Kind;
 
+use crate::held::Owner;
 use crate::journal::{Dropped, Journal};
+use crate::kinds::rdt::follow;
 use crate::restore::said;
 use crate::settings::{OnForeignWrite, Settings};
 
@@ -17,7 +19,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 pub struct ForeignWrites {
     counts: BTreeMap<Kind, u64>,
     /// Values that were left to those who changed them, with their lives.
-    yielded: HashMap<Spot, u64>,
+    yielded: HashMap<Spot, (u64, Owner)>,
     /// Changes that were counted and stand there still.
     standing: HashMap<Spot, String>,
     /// When values were written again, within the last minute.
@@ -32,12 +34,17 @@ impl ForeignWrites {
 
     /// Whether the value was left to somebody else.
     pub(crate) fn is_yielded(&self, spot: &Spot, life: u64) -> bool {
-        self.yielded.get(spot) == Some(&life)
+        self.yielded.get(spot).is_some_and(|(then, _)| *then == life)
     }
 
-    /// It may be asked for again.
-    pub(crate) fn forget(&mut self, mut is_meant: impl FnMut(&Spot) -> bool) {
-        self.yielded.retain(|spot, _| !is_meant(spot));
+    /// Values of this kind may be asked for again for the task with this cgroup.
+    pub(crate) fn forget(&mut self, cgroup: &str, kind: Kind) {
+        self.yielded.retain(|_, (_, owner)| owner.cgroup != cgroup || owner.kind != kind);
+    }
+
+    /// These may be asked for again.
+    pub(crate) fn forget_spots(&mut self, spots: &[Spot]) {
+        self.yielded.retain(|spot, _| !spots.contains(spot));
     }
 
     /// Compares what stands there with what was read back, and does what the operator wants; what is to be said.
@@ -50,7 +57,7 @@ impl ForeignWrites {
     ) -> Vec<String> {
         let mut told = Vec::new();
         let held: Vec<_> = journal.iter().map(|entry| entry.held.clone()).collect();
-        self.yielded.retain(|spot, life| values.life(spot) == Some(*life));
+        self.yielded.retain(|spot, (life, _)| values.life(spot) == Some(*life));
         for held in held {
             let (spot, kind) = (&held.spot, held.owner.kind);
             if values.life(spot) != Some(held.life) {
@@ -59,9 +66,19 @@ impl ForeignWrites {
                 continue;
             }
             let Some(ours) = &held.now else { continue };
-            let Ok(found) = values.read(spot) else { continue };
-            if found == *ours {
+            let Ok(is_ours) = values.is_now(spot, ours) else { continue };
+            if is_ours {
                 self.standing.remove(spot);
+                continue;
+            }
+            let Ok(found) = values.read(spot) else { continue };
+            if found == *ours || follow(&held, &found, values, journal, is_frozen) {
+                self.standing.remove(spot);
+                continue;
+            }
+            if matches!(spot, Spot::Group { .. }) {
+                // Ours is gone; that is counted and left or not left to others for each task that was in it.
+                said(journal.dropped(spot, Dropped::Gone));
                 continue;
             }
             let is_new = self.standing.get(spot) != Some(&found);
@@ -82,7 +99,7 @@ impl ForeignWrites {
                 OnForeignWrite::Yield => {
                     said(journal.dropped(spot, Dropped::Foreign));
                     self.standing.remove(spot);
-                    self.yielded.insert(spot.clone(), held.life);
+                    self.yielded.insert(spot.clone(), (held.life, held.owner.clone()));
                     told.push(format!(
                         "{spot}: {found:?} stands there, WCA had written {:?}; it is left to others",
                         held.written
@@ -97,7 +114,9 @@ impl ForeignWrites {
                         }
                         continue;
                     }
-                    let written = values.write(spot, &held.written).and_then(|()| values.read(spot));
+                    let locked = values.lock(spot);
+                    let written =
+                        locked.and_then(|_locked| values.write(spot, &held.written).and_then(|()| values.read(spot)));
                     match written {
                         Ok(now) => {
                             self.standing.remove(spot);
@@ -121,3 +140,6 @@ impl ForeignWrites {
         may
     }
 }
+
+#[cfg(test)]
+mod tests;

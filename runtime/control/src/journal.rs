@@ -7,7 +7,7 @@ mod file;
 mod record;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use wca_kernel::values::Spot;
 
@@ -75,19 +75,40 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub(crate) fn open(folder: PathBuf, boot: &str) -> Result<(Self, Vec<Held>), JournalError> {
-        let (file, records) = JournalFile::open(folder)?;
+        let (file, records) = JournalFile::open(folder.clone())?;
+        let (mut journal, is_of_this_boot) = Self::of_records(&folder, boot, records)?;
+        let lost = if is_of_this_boot { Vec::new() } else { std::mem::take(&mut journal.held).into_values().collect() };
+        journal.file = Some(file);
+        journal.rewrite(boot)?;
+        Ok((journal, lost.into_iter().map(|entry: Entry| entry.held).collect()))
+    }
+
+    /// What stands in the journal of this folder, of whichever process, as far as it is of this boot. Nothing is written.
+    pub(crate) fn peek(folder: &Path, boot: &str) -> Result<Vec<Held>, JournalError> {
+        let records = JournalFile::peek(folder)?.unwrap_or_default();
+        let (journal, is_of_this_boot) = Self::of_records(folder, boot, records)?;
+        let held = journal.held.into_values().map(|entry| entry.held);
+        Ok(held.filter(|_| is_of_this_boot).collect())
+    }
+
+    fn of_records(folder: &Path, boot: &str, records: Vec<(usize, Record)>) -> Result<(Self, bool), JournalError> {
         let mut journal = Self { file: None, held: BTreeMap::new(), last: 0 };
         let mut is_of_this_boot = true;
         for (line, record) in records {
             match record {
                 Record::Begin { boot: then, .. } => is_of_this_boot = then == boot,
-                record => journal.replay(record).map_err(|what| file.malformed(line, what))?,
+                record => journal.replay(record).map_err(|what| JournalFile::malformed(folder, line, what))?,
             }
         }
-        let lost = if is_of_this_boot { Vec::new() } else { std::mem::take(&mut journal.held).into_values().collect() };
-        journal.file = Some(file);
-        journal.rewrite(boot)?;
-        Ok((journal, lost.into_iter().map(|entry: Entry| entry.held).collect()))
+        Ok((journal, is_of_this_boot))
+    }
+
+    /// The end: a file in which nothing is held goes.
+    pub(crate) fn close(&mut self) -> Result<(), JournalError> {
+        match &self.file {
+            Some(file) if self.held.is_empty() => file.remove(),
+            _ => Ok(()),
+        }
     }
 
     /// The value that is held there.
@@ -131,6 +152,13 @@ impl Journal {
         entry.held.owner = owner.clone();
         let record = Record::Writing { number: entry.number, held: entry.held.clone() };
         self.record(&record)
+    }
+
+    /// It was asked for and stands there already, of a value that several tasks share: it stays in the name of the first.
+    pub(crate) fn asked_again(&mut self, spot: &Spot) {
+        if let Some(entry) = self.held.get_mut(spot) {
+            entry.adopted = None;
+        }
     }
 
     /// It is ours no more.

@@ -6,10 +6,12 @@ mod cpu_shares;
 mod cpu_weight;
 mod cpuset;
 mod cpuset_memory_migrate;
+pub(crate) mod in_force;
 mod io_weight;
 mod memory_max;
 mod memory_protection;
 mod place;
+pub(crate) mod rdt;
 
 use wca_model::Change;
 

@@ -13,16 +13,20 @@ mod held;
 mod journal;
 mod kinds;
 mod loosen;
+mod pages;
 mod plan;
 mod policy;
+mod railed;
 mod restore;
 mod settings;
 #[cfg(test)]
 #[path = "../../../tests/skipped.rs"]
 mod skipped;
 mod tasks;
+#[cfg(test)]
+mod testing;
 
-pub use control::{Control, ControlError, Opened};
+pub use control::{Control, ControlError, Opened, held_in};
 pub use foreign::ForeignWrites;
 pub use held::{Held, Owner};
 pub use journal::JournalError;

@@ -32,6 +32,7 @@ fn needs(value: &Spot, enabled: &Spot) -> bool {
             is_its_file && is_below(mount, cgroup)
         }
         Spot::Controller { mount, cgroup, controller: same } => same == controller && is_below(mount, cgroup),
+        Spot::Group { .. } | Spot::Schemata { .. } | Spot::Threads { .. } => false,
     }
 }
 

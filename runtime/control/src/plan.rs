@@ -20,9 +20,3 @@ pub(crate) struct Planned {
     pub(crate) adjusted: Option<String>,
 }
 
-impl Planned {
-    /// Of one value.
-    pub(crate) fn one(spot: Spot, value: impl Into<String>) -> Self {
-        Self { steps: vec![Step { spot, value: value.into() }], adjusted: None }
-    }
-}

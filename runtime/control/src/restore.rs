@@ -4,6 +4,7 @@ use wca_kernel::values::{Spot, Values};
 
 use crate::held::Held;
 use crate::journal::{Dropped, Journal, JournalError};
+use crate::kinds::rdt::{put_back_threads, rank, without_used};
 use crate::loosen::{is_needed_by_us, loosen, with_controllers};
 
 /// What became of values that were put back.
@@ -33,14 +34,19 @@ enum Attempt {
     Failed(String),
 }
 
+/// Puts these back as [`put_back_exactly`] does, without what other tasks still need.
+pub(crate) fn put_back(spots: Vec<Spot>, values: &Values, journal: &mut Journal) -> Restored {
+    put_back_exactly(without_used(spots, journal), values, journal)
+}
+
 /// Puts these back, the last that was written first. What the kernel refuses is tried again as long as another one succeeds, since one
 /// value may have to go before another.
-pub(crate) fn put_back(spots: Vec<Spot>, values: &Values, journal: &mut Journal) -> Restored {
+pub(crate) fn put_back_exactly(spots: Vec<Spot>, values: &Values, journal: &mut Journal) -> Restored {
     let mut restored = Restored::default();
     let spots = with_controllers(spots, journal);
     let mut left: Vec<(u64, Spot)> =
         spots.into_iter().filter_map(|spot| journal.get(&spot).map(|entry| (entry.number, spot.clone()))).collect();
-    left.sort_unstable_by(|one, other| other.cmp(one));
+    left.sort_unstable_by(|one, other| rank(&one.1).cmp(&rank(&other.1)).then_with(|| other.cmp(one)));
     let mut is_loosened = false;
     loop {
         let before = left.len();
@@ -100,6 +106,11 @@ impl Restored {
 }
 
 fn attempt(held: &Held, values: &Values) -> Attempt {
+    let _locked = match values.lock(&held.spot) {
+        Ok(locked) => locked,
+        Err(error) if error.is_absent() => return Attempt::Gone,
+        Err(error) => return Attempt::Failed(error.to_string()),
+    };
     if values.life(&held.spot) != Some(held.life) {
         return Attempt::Gone;
     }
@@ -108,10 +119,15 @@ fn attempt(held: &Held, values: &Values) -> Attempt {
         Err(error) if error.is_absent() => return Attempt::Gone,
         Err(error) => return Attempt::Failed(error.to_string()),
     };
-    if found == held.before {
+    if found == held.before || values.is_nobody(&held.spot, &found) {
         return Attempt::PutBack;
     }
-    if held.now.as_ref().is_some_and(|now| *now != found) {
+    let is_ours = |now: &String| {
+        *now == found
+            || values.has_newcomers(&held.spot, &held.written, now, &found)
+            || (matches!(held.spot, Spot::Threads { .. }) && found == held.written)
+    };
+    if !held.now.as_ref().is_none_or(is_ours) {
         return Attempt::Foreign(found);
     }
     if let Spot::Controller { mount, cgroup, controller } = &held.spot
@@ -119,7 +135,11 @@ fn attempt(held: &Held, values: &Values) -> Attempt {
     {
         return Attempt::Foreign(format!("{found}, and {user} needs it"));
     }
-    match values.write(&held.spot, &held.before) {
+    let written = match &held.spot {
+        Spot::Threads { .. } => put_back_threads(held, values),
+        spot => values.write(spot, &held.before),
+    };
+    match written {
         Ok(()) => Attempt::PutBack,
         Err(error) if error.is_absent() => Attempt::Gone,
         Err(error) => Attempt::Failed(error.to_string()),
@@ -137,3 +157,6 @@ pub(crate) fn said(result: Result<(), JournalError>) {
         tracing::error!("{error}");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use wca_model::Kind;
+use wca_rules::Rails;
 
 /// How changes are made. The operator decides all of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +36,8 @@ pub struct Settings {
     pub reapply_per_minute: u32,
     /// Cache and memory bandwidth.
     pub rdt: RdtSettings,
+    /// What policies may ask for at most.
+    pub rails: Rails,
 }
 
 /// Cache and memory bandwidth at start.
@@ -126,6 +129,7 @@ impl Default for Settings {
             on_foreign_write: BTreeMap::new(),
             reapply_per_minute: 60,
             rdt: RdtSettings::default(),
+            rails: Rails::default(),
         }
     }
 }

@@ -34,6 +34,28 @@ pub enum KernelError {
         /// What the kernel said.
         source: io::Error,
     },
+    /// A group of resctrl could not be written.
+    #[error("cannot write {value:?} to {path}: {source}; resctrl says: {status}")]
+    Resctrl {
+        /// The file or the group.
+        path: PathBuf,
+        /// What should be written.
+        value: String,
+        /// What the kernel said.
+        source: io::Error,
+        /// What `info/last_cmd_status` says, its lines separated by semicolons.
+        status: String,
+    },
+    /// A group of resctrl has no such domain: it went offline, or was never there.
+    #[error("{path} lists no domain {domain} of {resource}")]
+    NoDomain {
+        /// The file.
+        path: PathBuf,
+        /// The resource.
+        resource: String,
+        /// The domain.
+        domain: u32,
+    },
     /// A cgroup could not be made.
     #[error("cannot make the cgroup {path}: {source}")]
     Make {
@@ -80,7 +102,12 @@ impl KernelError {
     /// Whether the file is not there, or not any more: the thing that it described vanished, or the kernel lacks it.
     #[must_use]
     pub fn is_absent(&self) -> bool {
-        let (Self::Read { source, .. } | Self::Write { source, .. }) = self else { return false };
+        if matches!(self, Self::NoDomain { .. }) {
+            return true;
+        }
+        let (Self::Read { source, .. } | Self::Write { source, .. } | Self::Resctrl { source, .. }) = self else {
+            return false;
+        };
         is_absent(source)
     }
 }

@@ -18,6 +18,7 @@ mod machine;
 mod metrics;
 mod mountinfo;
 mod notice;
+pub mod pages;
 mod perf;
 pub mod platform;
 mod process;

@@ -3,7 +3,7 @@
 mod cgroup;
 mod described;
 mod machine;
-mod split;
+pub(crate) mod split;
 mod table;
 
 use wca_model::{Confirmed, MetricInfo, MetricKind};

@@ -54,6 +54,7 @@ pub fn platform(roots: &Roots) -> Result<Facts, KernelError> {
         cpus: cpus(roots, &nodes)?,
         nodes: nodes.into_iter().map(|node| node.facts).collect(),
         swap: swap.unwrap_or(0) > 0,
+        moves_pages_despite_swap: false,
         l3: resctrl.l3,
         l2: resctrl.l2,
         bandwidth: resctrl.bandwidth,

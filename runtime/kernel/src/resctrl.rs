@@ -12,8 +12,11 @@
 //! - Threads that are born in a group stay in it; only those that came into the task otherwise are written.
 //! - /sys/fs/resctrl is locked (flock(2)) while groups are looked at and changed.
 //!
+//! Control groups, in which tasks have cache ways and memory bandwidth, are made and changed by [`control`] alone.
+//!
 //! resctrl is never mounted here: how (`cdp`, `mba_MBps`) is a choice for the whole machine, and the operator's.
 
+mod control;
 mod counters;
 mod family;
 mod group;
@@ -27,5 +30,8 @@ mod task;
 mod told;
 mod values;
 
+pub(crate) use control::{Cell, ControlGroups, NOBODY, cell_text, of_one_group};
+pub use control::{Listed, Locked};
 pub(crate) use family::Monitoring;
+pub(crate) use name::{group_name, is_ours};
 pub(crate) use values::described;

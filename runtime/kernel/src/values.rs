@@ -7,11 +7,16 @@ mod cgroup_file;
 mod controller;
 mod delegation;
 mod everything;
+mod resctrl;
 mod spot;
 mod subtree;
 
 pub use canonical::{canonical, numbers};
+pub use resctrl::{ABSENT, Listed, Locked, MADE, way_text};
 pub use spot::Spot;
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use crate::cgroup::{Hierarchies, Hierarchy};
 use crate::{KernelError, Roots};
@@ -21,6 +26,8 @@ use crate::{KernelError, Roots};
 pub struct Values {
     roots: Roots,
     hierarchies: Hierarchies,
+    /// Where resctrl is mounted, once it was found.
+    resctrl: OnceLock<PathBuf>,
 }
 
 impl Values {
@@ -29,7 +36,7 @@ impl Values {
     /// # Errors
     /// Where the mounts cannot be read.
     pub fn find(roots: &Roots) -> Result<Self, KernelError> {
-        Ok(Self { roots: roots.clone(), hierarchies: Hierarchies::find(roots)? })
+        Ok(Self { roots: roots.clone(), hierarchies: Hierarchies::find(roots)?, resctrl: OnceLock::new() })
     }
 
     /// The cgroup hierarchies.
@@ -89,6 +96,7 @@ impl Values {
             Spot::Cgroup { mount, cgroup, .. } | Spot::Controller { mount, cgroup, .. } => {
                 cgroup_file::life(&self.hierarchies, &self.roots, mount, cgroup)
             }
+            Spot::Group { .. } | Spot::Schemata { .. } | Spot::Threads { .. } => resctrl::life(self, spot),
         }
     }
 
@@ -105,6 +113,7 @@ impl Values {
             Spot::Controller { mount, cgroup, controller } => {
                 controller::read(&self.hierarchies, &self.roots, mount, cgroup, controller)
             }
+            Spot::Group { .. } | Spot::Schemata { .. } | Spot::Threads { .. } => resctrl::read(self, spot),
         }
     }
 
@@ -131,6 +140,7 @@ impl Values {
             Spot::Controller { mount, cgroup, controller } => {
                 controller::write(&self.hierarchies, &self.roots, mount, cgroup, controller, value)
             }
+            Spot::Group { .. } | Spot::Schemata { .. } | Spot::Threads { .. } => resctrl::write(self, &[(spot, value)]),
         }
     }
 }

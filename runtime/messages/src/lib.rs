@@ -13,10 +13,10 @@ mod transport;
 
 pub use columns::{ColumnsError, ColumnsHeader, MappedColumns, write_columns};
 pub use memory_topology::{Ipmctl, MemoryTopology, ToolAnswer};
-pub use operator::{JournalEntry, OperatorReply, OperatorRequest};
+pub use operator::{JournalEntry, OperatorReply, OperatorRequest, RestoredValues};
 pub use protocol::{
-    Cgroup, Compiled, Cost, Downward, Event, Gap, HeldValue, MAX_LABELS, MAX_PATH, MAX_REQUESTS, MAX_TASKS, PROTOCOL,
-    Refused, Reply, Request, RosterEntry, UPWARD_MAX, Upward,
+    Cgroup, Changed, Compiled, Cost, Downward, Event, Gap, HeldValue, MAX_LABELS, MAX_PATH, MAX_REQUESTS, MAX_TASKS,
+    PROTOCOL, Refused, Reply, Request, RosterEntry, UPWARD_MAX, Upward,
 };
 pub use sealed::{SealedError, read_sealed, seal};
 pub use transport::{Channel, INLINE_MAX, Incoming, MAX_DESCRIPTORS, ReceiveError, SEALED_MAX, SendError};

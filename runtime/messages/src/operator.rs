@@ -7,14 +7,14 @@ use crate::protocol::{HeldValue, Refused};
 /// What the operator asks of the warden.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum OperatorRequest {
-    /// What is held of the task with this cgroup path.
+    /// What is held of a task.
     Explain {
-        /// Path below the mount point, with a leading `/`.
-        cgroup: String,
+        /// Path of its cgroup below the mount point, with a leading `/`, or its id, or its name.
+        task: String,
     },
     /// All values that are held.
     Journal,
-    /// Put all values back.
+    /// Put all values back, and make no changes until `Thaw`.
     Restore,
     /// No changes until `Thaw`.
     Freeze,
@@ -28,10 +28,17 @@ pub enum OperatorRequest {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum OperatorReply {
     /// To `Explain`.
-    Explained(Vec<HeldValue>),
+    Explained {
+        /// Path of the task's cgroup.
+        cgroup: String,
+        /// What is held of it.
+        held: Vec<HeldValue>,
+    },
     /// To `Journal`.
     Journal(Vec<JournalEntry>),
-    /// To `Restore`, `Freeze`, `Thaw` and `Reload`: done.
+    /// To `Restore`.
+    Restored(RestoredValues),
+    /// To `Freeze`, `Thaw` and `Reload`: done.
     Done,
     /// The request was not served.
     Refused(Refused),
@@ -44,4 +51,17 @@ pub struct JournalEntry {
     pub cgroup: String,
     /// The value.
     pub held: HeldValue,
+}
+
+/// What became of values that were put back.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestoredValues {
+    /// How many stand there as they were found.
+    pub put_back: u64,
+    /// How many had gone with their cgroup or group.
+    pub gone: u64,
+    /// Those that somebody else has changed, and which stay so; each with what stands there.
+    pub foreign: Vec<String>,
+    /// Those that could not be put back, and are still held; each with the reason.
+    pub failed: Vec<String>,
 }

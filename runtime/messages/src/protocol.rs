@@ -1,7 +1,7 @@
 //! The message set between agent and warden.
 
 use serde::{Deserialize, Serialize};
-use wca_model::{Catalog, Label, Outcome, Platform, Request as Change, TaskKey};
+use wca_model::{Catalog, InForce, Label, Outcome, Platform, Request as Change, TaskKey};
 
 use crate::MemoryTopology;
 
@@ -61,6 +61,8 @@ pub enum Request {
         /// The requests, in the order in which the policy made them.
         requests: Vec<Change>,
     },
+    /// What is in force of the tasks of the last roster. Answer: [`Reply::InForce`].
+    InForce,
     /// Give back everything that a policy holds. Answer: [`Reply::Outcomes`].
     Release {
         /// Number of the policy.
@@ -195,9 +197,13 @@ pub enum Reply {
         notices: Vec<String>,
         /// What it has cost.
         cost: Cost,
+        /// What has become of values that policies have changed.
+        changed: Changed,
     },
     /// To `Apply` and `Release`.
     Outcomes(Vec<Outcome>),
+    /// To `InForce`: one for each task that has a key, in the order of rows.
+    InForce(Vec<InForce>),
     /// To `MemoryTopology`.
     MemoryTopology(MemoryTopology),
     /// To `Explain`.
@@ -247,6 +253,17 @@ pub struct Cost {
     pub process: f64,
 }
 
+/// What has become of values that policies have changed, since the warden began.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changed {
+    /// Values that are held.
+    pub held: u64,
+    /// How often somebody else has changed a value of each kind.
+    pub foreign_writes: Vec<(wca_model::Kind, u64)>,
+    /// Bytes that were moved to other NUMA nodes.
+    pub moved_bytes: u64,
+}
+
 /// Machine code of a component.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Compiled {
@@ -259,17 +276,23 @@ pub struct Compiled {
 /// A value that WCA holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HeldValue {
-    /// Number of the policy that asked for it.
-    pub policy: u32,
-    /// Its kind and domain, the value found before the first change, and the value in force, as the kernel writes them.
+    /// Name of the policy that asked for it.
+    pub policy: String,
+    /// What kind of request it was.
     pub kind: wca_model::Kind,
     /// Its cache or bandwidth domain, where the kind has one.
     pub domain: Option<u32>,
-    /// The value found before our first change.
+    /// The file in which it stands.
+    pub file: String,
+    /// What the policy asked for, before it was converted.
+    pub asked: String,
+    /// The value that was found before our first change, as the kernel writes it.
     pub before: String,
-    /// The value in force.
-    pub now: String,
-    /// When it was set, in seconds since 1970.
+    /// The value that was written.
+    pub written: String,
+    /// What the kernel made of it; none: it was not read back.
+    pub now: Option<String>,
+    /// When it was written, in seconds since 1970.
     pub since: f64,
 }
 

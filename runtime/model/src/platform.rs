@@ -94,6 +94,8 @@ pub struct Platform {
     pub nodes: Vec<NumaNode>,
     /// Whether swap is in use.
     pub swap: bool,
+    /// Whether the operator lets pages move between nodes while swap is in use.
+    pub moves_pages_despite_swap: bool,
     /// The L3 cache, where it can be divided.
     pub l3: Option<CacheControl>,
     /// The L2 cache, where it can be divided.

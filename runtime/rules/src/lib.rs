@@ -3,8 +3,10 @@
 //! The warden judges by them, and the sandbox answers guests by the same ones at once.
 
 mod batch;
+mod groups;
 pub mod memory;
 pub mod quota;
+mod rails;
 mod resctrl;
 #[cfg(test)]
 mod testing;
@@ -13,6 +15,10 @@ mod validate;
 pub mod weights;
 
 pub use batch::which_count;
-pub use resctrl::rounded_bandwidth;
+pub use groups::{Groups, Known, Wish, place};
+pub use rails::{Bounded, OffRails, Rail, RailedTask, Rails, Rates};
+pub use resctrl::{
+    Cell, Cells, bandwidth_row, cells, is_of_resctrl, l3_row, may_share, missing_controls, rounded_bandwidth,
+};
 pub use tolerance::is_close;
 pub use validate::{ranges, validate};

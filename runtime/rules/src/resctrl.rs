@@ -1,16 +1,26 @@
 //! Changes of resctrl groups: their names, their cache ways, their memory bandwidth
 //! (<https://docs.kernel.org/filesystems/resctrl.html>).
 
+mod cells;
+mod required;
+mod row;
+
 use wca_model::platform::{BandwidthControl, BandwidthUnit, CacheControl};
 use wca_model::request::{Limit, Ways};
 use wca_model::{Platform, Refusal};
 
 use crate::validate::{invalid, ranges};
 
+pub use cells::{Cell, Cells, cells, is_of_resctrl, may_share};
+pub use required::missing_controls;
+pub use row::{bandwidth_row, l3_row};
+
 /// Longest name of a group.
 const NAME_MAX: usize = 64;
 /// Names that resctrl uses itself in the folder where groups are made.
 const TAKEN: [&str; 5] = [".", "..", "info", "mon_groups", "mon_data"];
+/// Groups that WCA makes for one task begin with this.
+const OURS: &str = "wca-";
 
 /// The name of a group; the empty one is the root group, none a group of the task's own.
 pub(crate) fn group(name: Option<&str>, platform: &Platform) -> Result<(), Refusal> {
@@ -24,6 +34,11 @@ pub(crate) fn group(name: Option<&str>, platform: &Platform) -> Result<(), Refus
     }
     if TAKEN.contains(&name) {
         return invalid(format!("rdt_group `{name}`: resctrl uses this name itself; any other is taken"));
+    }
+    if name.starts_with(OURS) {
+        return invalid(format!(
+            "rdt_group `{name}`: groups of one task alone begin with `{OURS}`; any other name is taken"
+        ));
     }
     if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte)) {
         let name = name.escape_debug();
@@ -149,6 +164,7 @@ mod tests {
     #[case("a.b-c_9", "taken")]
     #[case("info", "rdt_group `info`: resctrl uses this name itself; any other is taken")]
     #[case("..", "rdt_group `..`: resctrl uses this name itself; any other is taken")]
+    #[case("wca-x", "rdt_group `wca-x`: groups of one task alone begin with `wca-`; any other name is taken")]
     #[case("a/b", "rdt_group `a/b`: letters a-z and A-Z, digits, `_`, `.` and `-` are taken")]
     #[case("a\nb", "rdt_group `a\\nb`: letters a-z and A-Z, digits, `_`, `.` and `-` are taken")]
     fn names_of_groups(#[case] name: &str, #[case] expected: &str) {

@@ -35,7 +35,7 @@ pub fn validate(change: &Change, platform: &Platform) -> Result<(), Refusal> {
     }
 }
 
-pub(crate) fn invalid(text: String) -> Result<(), Refusal> {
+pub(crate) fn invalid<T>(text: String) -> Result<T, Refusal> {
     Err(Refusal::Invalid(text))
 }
 
@@ -104,9 +104,9 @@ fn cpuset_mems(nodes: &[u32], platform: &Platform) -> Result<(), Refusal> {
 }
 
 fn migrate_pages(node: u32, platform: &Platform) -> Result<(), Refusal> {
-    if platform.swap {
+    if platform.swap && !platform.moves_pages_despite_swap {
         let why = "migrate_pages while swap is on: pages on their way could be swapped out, or the task killed for want \
-                   of memory; `swapoff -a` switches swap off";
+                   of memory; `swapoff -a` switches swap off, `migrate_with_swap: true` moves them all the same";
         return Err(Refusal::Unsupported(why.into()));
     }
     has_memory("migrate_pages", node, platform)
@@ -208,6 +208,8 @@ mod tests {
     #[test]
     fn pages_do_not_move_while_swap_is_on() {
         let swapping = Platform { swap: true, ..machine() };
+        let allowed = Platform { moves_pages_despite_swap: true, ..swapping.clone() };
+        assert_eq!(validate(&Change::MigratePages(2), &allowed), Ok(()));
         let refusal = validate(&Change::MigratePages(2), &swapping).unwrap_err();
         assert!(matches!(&refusal, Refusal::Unsupported(why) if why.contains("`swapoff -a`")), "{refusal}");
     }

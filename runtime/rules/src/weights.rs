@@ -41,6 +41,28 @@ impl SharesFormula {
         weight.clamp(*WEIGHTS.start(), *WEIGHTS.end())
     }
 
+    /// The shares that become this weight: of all that do, those in the middle.
+    #[must_use]
+    pub fn shares_of(self, weight: u64) -> u64 {
+        let first = self.first_of(weight);
+        let last = self.first_of(weight + 1).saturating_sub(1).max(first);
+        first + (last - first) / 2
+    }
+
+    /// The fewest shares that become this weight, or more.
+    fn first_of(self, weight: u64) -> u64 {
+        let (mut low, mut high) = (*SHARES.start(), *SHARES.end() + 1);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.weight(middle) < weight && middle <= *SHARES.end() {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        low.min(*SHARES.end())
+    }
+
     /// The formula by which these weights were made, as far as they tell: containers ask for round numbers of processors (100,
     /// 250, 500 millicores or whole ones), and a weight that just one of the formulas makes of one of these speaks for it.
     /// Weights that none or several of them make (1, and the default 100, among others) say nothing.
@@ -124,6 +146,19 @@ mod tests {
     #[case(Runc2025, [(0, 1), (2, 1), (102, 17), (512, 59), (1_024, 100), (2_048, 174), (102_400, 4_429), (262_144, 10_000)])]
     fn weights_of_shares(#[case] formula: SharesFormula, #[case] expected: [(u64, u64); 8]) {
         assert_eq!(expected.map(|(shares, _)| (shares, formula.weight(shares))), expected);
+    }
+
+    #[rstest]
+    #[case(Kernel, 100, 1_024)]
+    #[case(Kernel, 1, 8)]
+    #[case(RuncLinear, 39, 1_011)]
+    #[case(RuncLinear, 1, 15)]
+    #[case(RuncLinear, 10_000, 262_144)]
+    #[case(Runc2025, 10_000, 262_129)]
+    #[case(Runc2025, 39, 300)]
+    fn shares_of_weights(#[case] formula: SharesFormula, #[case] weight: u64, #[case] expected: u64) {
+        assert_eq!(formula.shares_of(weight), expected);
+        assert_eq!(formula.weight(formula.shares_of(weight)), weight);
     }
 
     #[test]

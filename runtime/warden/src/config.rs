@@ -4,6 +4,7 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use wca_control::Policy;
 use wca_kernel::{Roots, Wanted};
 
 use crate::outputs::OutputFile;
@@ -25,8 +26,10 @@ pub struct WardenConfig {
     pub files: Vec<(String, File)>,
     /// The files that the agent may write.
     pub outputs: Vec<OutputFile>,
-    /// Number of policies that the operator named; a request in the name of any other is refused.
-    pub policies: u32,
+    /// The policies that the operator named, those that come first first; a request in the name of any other is refused.
+    pub policies: Vec<Policy>,
+    /// How changes are made.
+    pub control: wca_control::Settings,
     /// The agent's user by name or number; none: `wca` where there is root to drop, else an unused number.
     pub user: Option<String>,
     /// Folder of the lock and the operator's socket; none: `/run/wca`, or the user's own.
@@ -60,7 +63,8 @@ impl Default for WardenConfig {
             settings: Vec::new(),
             files: Vec::new(),
             outputs: Vec::new(),
-            policies: 1,
+            policies: vec![Policy::default()],
+            control: wca_control::Settings::default(),
             user: None,
             run_dir: None,
             serves_operator: true,

@@ -58,6 +58,24 @@ pub enum WardenError {
     /// The machine cannot be read at all.
     #[error(transparent)]
     Kernel(#[from] wca_kernel::KernelError),
+    /// Changes cannot be made.
+    #[error(transparent)]
+    Control(#[from] wca_control::ControlError),
+    /// There is no folder for a journal.
+    #[error(
+        "changes need a journal, so that they can be taken back, and its folder cannot be had; the reason stands above \
+         (--run-dir names another folder, `mode: shadow` changes nothing)"
+    )]
+    NoJournal,
+    /// Another warden has the folder with the journal.
+    #[error(
+        "another WCA runs with {path}, and one at a time changes this machine: end it first (--run-dir names another \
+         folder, `mode: shadow` changes nothing)"
+    )]
+    Beside {
+        /// The folder.
+        path: PathBuf,
+    },
     /// A system call without which there is no warden.
     #[error("{call}: {errno}")]
     System {

@@ -156,16 +156,19 @@ impl Connection {
 /// The answer; none to a reload, which is answered when the agent has taken it.
 fn answer(request: &OperatorRequest, service: &mut Service) -> Option<OperatorReply> {
     Some(match request {
-        OperatorRequest::Explain { cgroup } => {
-            if service.is_task(cgroup) {
-                // No value is held, since none is written yet.
-                return Some(OperatorReply::Explained(Vec::new()));
+        OperatorRequest::Explain { task } => match service.changes.find(task) {
+            Ok(cgroup) => {
+                let held = service.changes.explain_cgroup(&cgroup);
+                OperatorReply::Explained { cgroup, held }
             }
-            let text = format!("{cgroup:?} is no cgroup of a task; `wca explain` takes one as it stands in the roster");
-            OperatorReply::Refused(Refused::Invalid(text))
+            Err(why) => OperatorReply::Refused(Refused::Invalid(why)),
+        },
+        OperatorRequest::Journal => OperatorReply::Journal(service.changes.journal()),
+        OperatorRequest::Restore => {
+            // Its policies would ask for all of it again at the next tick.
+            freeze(service, true);
+            OperatorReply::Restored(service.changes.restore())
         }
-        OperatorRequest::Journal => OperatorReply::Journal(Vec::new()),
-        OperatorRequest::Restore => OperatorReply::Done,
         OperatorRequest::Freeze => freeze(service, true),
         OperatorRequest::Thaw => freeze(service, false),
         OperatorRequest::Reload => OperatorReply::Refused(service.renew().err()?),
@@ -173,7 +176,7 @@ fn answer(request: &OperatorRequest, service: &mut Service) -> Option<OperatorRe
 }
 
 fn freeze(service: &mut Service, frozen: bool) -> OperatorReply {
-    if std::mem::replace(&mut service.frozen, frozen) != frozen {
+    if service.changes.freeze(frozen) {
         tracing::warn!("the operator has {} all changes", if frozen { "frozen" } else { "thawed" });
     }
     OperatorReply::Done

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::time::{Duration, Instant};
 
+use wca_control::Policy;
 use wca_kernel::Wanted;
 use wca_messages::Refused;
 
@@ -29,8 +30,10 @@ pub struct Renewed {
     pub files: Vec<(String, File)>,
     /// The files that the agent may write.
     pub outputs: Vec<OutputFile>,
-    /// Number of policies.
-    pub policies: u32,
+    /// The policies that it names, those that come first first.
+    pub policies: Vec<Policy>,
+    /// How changes are made.
+    pub control: wca_control::Settings,
     /// What is measured of that which not everybody needs.
     pub wanted: Wanted,
     /// How often the agent should ask for samples.
@@ -61,8 +64,10 @@ impl std::fmt::Debug for Reload {
 pub(crate) struct Terms {
     /// Handed to the agent as it is.
     pub(crate) settings: Vec<u8>,
-    /// Number of policies.
-    pub(crate) policies: u32,
+    /// The policies, those that come first first.
+    pub(crate) policies: Vec<Policy>,
+    /// How changes are made.
+    pub(crate) control: wca_control::Settings,
     /// What is measured of that which not everybody needs.
     pub(crate) wanted: Wanted,
     /// How often the agent should ask for samples.
@@ -105,7 +110,9 @@ impl Service {
         let number = |at: usize| u32::try_from(at).map_err(|_| Refused::Failed("too many files in one life".into()));
         let numbers = FirstNumbers { file: number(first.0)?, output: number(first.1)? };
         let renewed = read(numbers).and_then(|renewed| {
-            let outputs: Result<Vec<Output>, WardenError> = renewed.outputs.iter().map(Output::open).collect();
+            let may_change = self.changes.check(&renewed.control);
+            let outputs = || renewed.outputs.iter().map(Output::open).collect::<Result<Vec<Output>, WardenError>>();
+            let outputs = may_change.and_then(|()| outputs());
             outputs.map(|outputs| (renewed, outputs)).map_err(|error| error.to_string())
         });
         let (renewed, outputs) = renewed.map_err(|why| {
@@ -120,6 +127,7 @@ impl Service {
             terms: Terms {
                 settings: renewed.settings,
                 policies: renewed.policies,
+                control: renewed.control,
                 wanted: renewed.wanted,
                 ticks: renewed.ticks,
             },
@@ -136,6 +144,7 @@ impl Service {
         let (file, output) = pending.first;
         if refused.is_none() {
             self.terms = pending.terms;
+            self.changes.renew(self.terms.control.clone(), self.terms.policies.clone());
             self.measure.want(&self.terms.wanted);
             self.files.forget_before(file);
             self.outputs.forget_before(output);

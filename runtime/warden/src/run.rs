@@ -9,11 +9,14 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+use wca_control::{Mode, Policy, Settings};
+use wca_kernel::Roots;
 use wca_messages::{Event, Reply};
 
 use crate::agent::Agent;
 use crate::backoff::Backoff;
 use crate::cache::Store;
+use crate::changes::Changes;
 use crate::compile::Compilations;
 use crate::config::{Restart, WardenConfig};
 use crate::ended::{Ended, reap};
@@ -25,7 +28,7 @@ use crate::numbered::Numbered;
 use crate::operator::{Asked, Operator};
 use crate::outputs::Output;
 use crate::reload::Terms;
-use crate::rundir::RunDir;
+use crate::rundir::{RunDir, RunDirError};
 use crate::serve::{Answer, Service};
 use crate::signals::Signals;
 use crate::user::agent_user;
@@ -83,10 +86,13 @@ impl Warden {
         let launcher = Launcher::new(config.program, config.agent, user)?;
         let compiler = launcher.compiler(config.compiler, config.compile)?;
         let outputs = config.outputs.iter().map(Output::open).collect::<Result<_, _>>()?;
+        let run_dir = if config.serves_operator { run_dir(config.run_dir.as_deref())? } else { None };
+        let changes = changes(&config.roots, run_dir.as_ref(), &config.control, &config.policies)?;
         let service = Service::new(
             Terms {
                 settings: config.settings,
                 policies: config.policies,
+                control: config.control,
                 wanted: config.wanted.clone(),
                 ticks: config.ticks,
             },
@@ -94,9 +100,13 @@ impl Warden {
             Numbered::new("output", outputs),
             Measure::new(&config.roots, config.wanted)?,
             Compilations::new(compiler, Store::new(config.cache, config.compile.cache)),
+            changes,
             config.reload,
         );
-        let operator = if config.serves_operator { operator(config.run_dir.as_deref())? } else { None };
+        let operator = match run_dir {
+            Some(run_dir) => operator(run_dir, config.run_dir.is_some())?,
+            None => None,
+        };
         Ok(Self {
             service,
             operator,
@@ -119,6 +129,7 @@ impl Warden {
     fn run(mut self) -> Result<u8, WardenError> {
         self.agent = Some(self.launcher.agent()?);
         let code = self.serve();
+        self.service.changes.end();
         // What was compiled last may still be on its way into the cache.
         self.service.compilations.finish();
         code
@@ -256,6 +267,7 @@ impl Warden {
             }
             _ => {}
         }
+        self.service.changes.agent_ended();
         self.mute = if greeted { 0 } else { self.mute + 1 };
         if self.mute >= self.restart.mute {
             return Err(WardenError::Mute { starts: self.mute, last: ended.to_string() });
@@ -341,14 +353,37 @@ fn poll_sources(
     Ok(ready.map(|(_, (source, _, _))| *source).collect())
 }
 
-/// The operator's socket. Where nobody named a folder and the usual one cannot be had, WCA runs without.
-fn operator(named: Option<&Path>) -> Result<Option<Operator>, WardenError> {
-    match RunDir::take(named).and_then(Operator::new) {
-        Ok(operator) => Ok(Some(operator)),
-        Err(error) if named.is_none() => {
+/// The run directory. Where nobody named a folder and the usual one cannot be had, WCA runs without.
+fn run_dir(named: Option<&Path>) -> Result<Option<RunDir>, WardenError> {
+    optional(RunDir::take(named), named.is_some())
+}
+
+/// The operator's socket, in the run directory.
+fn operator(run_dir: RunDir, is_named: bool) -> Result<Option<Operator>, WardenError> {
+    optional(Operator::new(run_dir), is_named)
+}
+
+fn optional<T>(found: Result<T, RunDirError>, is_named: bool) -> Result<Option<T>, WardenError> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if !is_named => {
             tracing::warn!("{error}; the operator's commands do not reach this agent");
             Ok(None)
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Who makes changes, with the journal in the run directory, where this process has it to itself.
+fn changes(
+    roots: &Roots,
+    run_dir: Option<&RunDir>,
+    settings: &Settings,
+    policies: &[Policy],
+) -> Result<Changes, WardenError> {
+    if let Some(run_dir) = run_dir.filter(|run_dir| run_dir.is_beside && settings.mode == Mode::Apply) {
+        return Err(WardenError::Beside { path: run_dir.path.clone() });
+    }
+    let folder = run_dir.filter(|run_dir| !run_dir.is_beside).map(|run_dir| run_dir.path.clone());
+    Changes::open(roots, folder, settings.clone(), policies.to_vec())
 }

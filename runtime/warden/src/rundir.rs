@@ -46,7 +46,7 @@ pub(crate) struct RunDir {
     folder: OwnedFd,
     lock: OwnedFd,
     /// Another warden holds the folder above, so that this one has a folder of its own in it.
-    is_beside: bool,
+    pub(crate) is_beside: bool,
 }
 
 impl RunDir {

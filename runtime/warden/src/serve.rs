@@ -1,17 +1,16 @@
 //! What the warden answers its agent.
 
-use std::collections::HashSet;
 use std::os::fd::OwnedFd;
 
 use wca_kernel::TaskCgroups;
 use wca_messages::{
     Cgroup, ColumnsHeader, MAX_REQUESTS, PROTOCOL, Refused, Reply, Request, RosterEntry, write_columns,
 };
-use wca_model::{Catalog, Request as Change, TaskKey};
+use wca_model::{Catalog, Platform, Request as Change, TaskKey};
 
+use crate::changes::Changes;
 use crate::compile::{Compilations, Wanted};
 use crate::files::{Files, Opened};
-use crate::judge::judge;
 use crate::keys::Keys;
 use crate::measure::Measure;
 use crate::numbered::Numbered;
@@ -26,7 +25,7 @@ pub(crate) struct Service {
     pub(crate) outputs: Numbered<Output>,
     pub(crate) measure: Measure,
     pub(crate) compilations: Compilations,
-    pub(crate) frozen: bool,
+    pub(crate) changes: Changes,
     pub(crate) reload: Option<Reload>,
     /// A reading of the configuration that the agent has not answered yet.
     pub(crate) pending: Option<Pending>,
@@ -36,9 +35,6 @@ pub(crate) struct Service {
     /// How often what the operator has written could not be read.
     pub(crate) misread: u64,
     keys: Keys,
-    /// Tasks of the last roster, and their cgroups.
-    tasks: HashSet<TaskKey>,
-    cgroups: HashSet<String>,
     roster: u64,
     samples: u64,
 }
@@ -80,6 +76,7 @@ impl Service {
         outputs: Numbered<Output>,
         measure: Measure,
         compilations: Compilations,
+        changes: Changes,
         reload: Option<Reload>,
     ) -> Self {
         Self {
@@ -88,15 +85,13 @@ impl Service {
             outputs,
             measure,
             compilations,
-            frozen: false,
+            changes,
             reload,
             pending: None,
             settled: None,
             generation: 0,
             misread: 0,
             keys: Keys::default(),
-            tasks: HashSet::new(),
-            cgroups: HashSet::new(),
             roster: 0,
             samples: 0,
         }
@@ -122,8 +117,12 @@ impl Service {
             Request::Roster { tasks } => self.roster(session, &tasks)?.into(),
             Request::Sample => self.sample(session)?,
             Request::Apply { policy, requests } => self.apply(policy, &requests)?.into(),
+            Request::InForce => {
+                Reply::InForce(self.changes.in_force(&self.platform(self.measure.platform().clone()))).into()
+            }
             Request::Release { policy } => {
                 self.check_policy(policy)?;
+                self.changes.release(policy);
                 Reply::Outcomes(Vec::new()).into()
             }
             Request::MemoryTopology => self.memory_topology()?.into(),
@@ -149,11 +148,6 @@ impl Service {
         Ok(Some(answer))
     }
 
-    /// Whether a task of the last roster has this cgroup.
-    pub(crate) fn is_task(&self, cgroup: &str) -> bool {
-        self.cgroups.contains(cgroup)
-    }
-
     fn hello(&mut self, session: &mut Session, protocol: u32) -> Result<Reply, Refused> {
         if protocol != PROTOCOL {
             return Err(Refused::Invalid(format!(
@@ -166,10 +160,15 @@ impl Service {
         }
         Ok(Reply::Welcome {
             settings: self.terms.settings.clone(),
-            platform: self.measure.platform().clone(),
+            platform: self.platform(self.measure.platform().clone()),
             catalog: self.changed_catalog(session).unwrap_or_default(),
             ticks: self.samples,
         })
+    }
+
+    /// The machine, as the operator lets policies see it.
+    fn platform(&self, found: Platform) -> Platform {
+        Platform { moves_pages_despite_swap: self.terms.control.migrate_with_swap, ..found }
     }
 
     fn tree(&mut self, session: &mut Session) -> Reply {
@@ -183,7 +182,7 @@ impl Service {
     fn roster(&mut self, session: &mut Session, tasks: &[RosterEntry]) -> Result<Reply, Refused> {
         check_roster(tasks)?;
         let version = self.roster + 1;
-        let mut rows = Vec::with_capacity(tasks.len());
+        let (mut rows, mut entries) = (Vec::with_capacity(tasks.len()), Vec::with_capacity(tasks.len()));
         let keys: Vec<Option<TaskKey>> = tasks
             .iter()
             .map(|task| {
@@ -193,16 +192,16 @@ impl Service {
                 }
                 let key = self.keys.of(&task.cgroup, found, version);
                 rows.push(TaskCgroups { key, cgroup: task.cgroup.clone(), containers: task.containers.clone() });
+                entries.push(task);
                 Some(key)
             })
             .collect();
         self.roster = version;
         self.keys.forget(version);
-        self.tasks = rows.iter().map(|row| row.key).collect();
-        self.cgroups = rows.iter().map(|row| row.cgroup.clone()).collect();
+        self.changes.set_tasks(&rows, &entries);
         self.measure.set_tasks(&rows);
         session.has_roster = true;
-        let platform = self.measure.changed_platform();
+        let platform = self.measure.changed_platform().map(|platform| self.platform(platform));
         Ok(Reply::Roster { version, keys, catalog: self.changed_catalog(session), platform, notices: Vec::new() })
     }
 
@@ -218,6 +217,7 @@ impl Service {
             return Err(Refused::OutOfOrder("Sample comes after Roster".into()));
         }
         session.has_sampled = true;
+        self.changes.tick();
         let (timestamp, notices, cost) = self.measure.sample();
         let (rows, catalog) = (self.measure.rows(), self.measure.catalog());
         let too_many = |_| Refused::Failed("more values than a sample can hold".into());
@@ -233,7 +233,7 @@ impl Service {
         let written = self.measure.hand_over(|values| write_columns(header, values));
         let memory = written.map_err(|error| Refused::Failed(error.to_string()))?;
         self.samples += 1;
-        let reply = Reply::Sample { timestamp, notices, cost };
+        let reply = Reply::Sample { timestamp, notices, cost, changed: self.changes.changed() };
         Ok(Answer { reply, descriptor: Some(memory) })
     }
 
@@ -243,7 +243,7 @@ impl Service {
         if count > MAX_REQUESTS {
             return Err(Refused::Oversized(format!("{count} requests at once, at most {MAX_REQUESTS} are taken")));
         }
-        Ok(Reply::Outcomes(judge(requests, &self.tasks, self.measure.platform(), self.frozen)))
+        Ok(Reply::Outcomes(self.changes.apply(policy, requests, &self.platform(self.measure.platform().clone()))))
     }
 
     /// Where the operator does not want to know, an agent cannot make this process run a tool.
@@ -256,11 +256,8 @@ impl Service {
     }
 
     fn explain(&self, task: TaskKey) -> Result<Reply, Refused> {
-        if !self.tasks.contains(&task) {
-            return Err(Refused::Invalid(format!("task {task}: the last roster has none with this key")));
-        }
-        // No value is held, since none is written yet.
-        Ok(Reply::Explained(Vec::new()))
+        let unknown = || Refused::Invalid(format!("task {task}: the last roster has none with this key"));
+        Ok(Reply::Explained(self.changes.explain(task).ok_or_else(unknown)?))
     }
 
     fn gaps(&self, task: TaskKey) -> Result<Reply, Refused> {
@@ -290,10 +287,10 @@ impl Service {
     }
 
     fn check_policy(&self, policy: u32) -> Result<(), Refused> {
-        if policy < self.terms.policies {
+        let count = self.terms.policies.len();
+        if (policy as usize) < count {
             return Ok(());
         }
-        let count = self.terms.policies;
         Err(Refused::Invalid(format!("policy {policy}: the operator named {count}, counted from 0")))
     }
 }

@@ -10,7 +10,7 @@ use wca_sandbox::Policy;
 use wca_storage::{Outlet, TextForm};
 
 use crate::configured::guests::{self, Components};
-use crate::configured::rdt::check_rdt;
+use crate::configured::rdt::{check_rdt, check_required};
 use crate::configured::swap::{Running, Way};
 use crate::configured::view::view;
 use crate::entry::Agent;
@@ -101,6 +101,7 @@ impl Building<'_> {
         let runner = &self.configuration.runner;
         let measurement = runner.measurement();
         check_rdt(measurement, &self.agent.platform).map_err(|error| self.shown(error))?;
+        check_required(runner, &self.agent.platform).map_err(|error| self.shown(error))?;
         let memory = Memory::ask(&self.agent.client, measurement).await.map_err(|error| match error {
             MemoryError::Config(error) => self.shown(error),
             error @ MemoryError::Client(_) => error.to_string(),

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use tokio::task::JoinSet;
-use wca_config::{ConfigError, ConfigErrors, Configuration, Content, Guest, KnownGuest, Node, Role};
+use wca_config::{ConfigError, ConfigErrors, Configuration, Guest, KnownGuest, Role};
 use wca_sandbox::{MakeError, Policy, World};
 
 use crate::embedded::{embedded_components, with_embedded};
@@ -107,19 +107,7 @@ fn role_of(available: &Available) -> Option<Role> {
 pub(crate) fn identity(guest: &Guest, available: &Available) -> String {
     let digest = available.loaded.component.description.digest_text();
     let (tag, rights, role) = (&guest.tag, &available.rights, guest.role.phrase());
-    format!("{tag} {digest} {role} {rights:?} {}", canonical(&guest.parameters))
-}
-
-/// What a value says, without where it was written.
-fn canonical(node: &Node) -> String {
-    match &node.content {
-        Content::Scalar(scalar) => format!("{:?}{}", scalar.text, if scalar.quoted { "'" } else { "" }),
-        Content::List(items) => format!("{:?}", items.iter().map(|item| canonical(item)).collect::<Vec<_>>()),
-        Content::Map(entries) => {
-            let entries = entries.iter().map(|entry| format!("{}: {}", entry.key.text, canonical(&entry.value)));
-            format!("{{{}}}", entries.collect::<Vec<_>>().join(", "))
-        }
-    }
+    format!("{tag} {digest} {role} {rights:?} {}", guest.parameters.canonical())
 }
 
 /// Makes a policy of a guest, under a name that no other has, and starts it: what its `configure` refuses is an error at its

@@ -8,6 +8,7 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod changes;
 mod churn;
 #[path = "../common/mod.rs"]
 mod common;

@@ -25,6 +25,12 @@ pub(crate) const GUEST_RUNNER: &[Parameter] = &[
         "!LogStorage",
         "Where the allocations go that were made.",
     ),
+    Parameter::with_default(
+        "allocation_control",
+        Kind::Only("AllocationControl"),
+        "!AllocationControl {}",
+        "How the changes are made that the allocator asks for.",
+    ),
 ];
 
 /// Arguments of guests that are checked here, because only this program sees the machine's files.

@@ -1,16 +1,18 @@
 //! Every component that this program brings, in one table: what is checked, described and given to editors comes from here.
 
+mod control;
 mod guests;
 mod kind;
 mod nodes;
 mod parameter;
+mod rails;
 mod runners;
 mod storages;
 mod values;
 
 pub(crate) use guests::{GUEST_RUNNER, guest_parameters};
 pub(crate) use kind::{Kind, LONGEST_TEXT, is_text};
-pub(crate) use parameter::Parameter;
+pub(crate) use parameter::{Parameter, joined};
 
 use crate::model::Role;
 use crate::reading::{Arguments, Made, Reader};

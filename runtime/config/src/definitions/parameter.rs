@@ -3,6 +3,7 @@
 use super::Kind;
 
 /// An argument of a component.
+#[derive(Clone, Copy)]
 pub(crate) struct Parameter {
     /// The name by which it is described.
     pub(crate) name: &'static str,
@@ -60,4 +61,18 @@ impl Parameter {
     pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
         [Some(self.name), self.other_name].into_iter().flatten()
     }
+}
+
+/// These arguments, and then those; `N` is the number of both.
+pub(crate) const fn joined<const A: usize, const B: usize, const N: usize>(
+    first: [Parameter; A],
+    second: [Parameter; B],
+) -> [Parameter; N] {
+    let mut both = [first[0]; N];
+    let mut at = 0;
+    while at < N {
+        both[at] = if at < A { first[at] } else { second[at - A] };
+        at += 1;
+    }
+    both
 }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Definition, Kind, Parameter, Shape};
+use super::control::{CONTROL, control};
+use super::{Definition, Kind, Parameter, Shape, joined};
 use crate::model::{
     Allocation, CountingWindow, Detection, EventNames, LabelGenerator, Measurement, MetricNames, Role, Runner,
     UncoreEvents, WorkingSet,
@@ -40,33 +41,29 @@ pub(super) const RUNNERS: &[Definition] = &[
         help: "Measures, and has an allocator decide which resources each task may use.",
         available: true,
         shape: Shape::Arguments(
-            &[
-                MEASUREMENT_RUNNER,
-                required_guest("allocator", Role::Allocator, "Decides on the resources of tasks."),
-                ANOMALIES,
-                Parameter::with_default("allocations_storage", STORAGE, "!LogStorage", "Where allocations go."),
-                Parameter::with_default(
-                    "rdt_mb_control_required",
-                    Kind::Bool,
-                    "false",
-                    "Whether a machine that cannot control memory bandwidth is an error.",
-                ),
-                Parameter::with_default(
-                    "rdt_cache_control_required",
-                    Kind::Bool,
-                    "false",
-                    "Whether a machine that cannot control its cache is an error.",
-                ),
-                Parameter::with_default(
-                    "remove_all_resctrl_groups",
-                    Kind::Bool,
-                    "false",
-                    "Whether every RDT group that exists is removed at start.",
-                ),
-            ],
+            &joined::<6, { CONTROL.len() }, { 6 + CONTROL.len() }>(ALLOCATION, CONTROL),
             allocation_runner,
         ),
     },
+];
+
+const ALLOCATION: [Parameter; 6] = [
+    MEASUREMENT_RUNNER,
+    required_guest("allocator", Role::Allocator, "Decides on the resources of tasks."),
+    ANOMALIES,
+    Parameter::with_default("allocations_storage", STORAGE, "!LogStorage", "Where allocations go."),
+    Parameter::with_default(
+        "rdt_mb_control_required",
+        Kind::Bool,
+        "false",
+        "Whether a machine that cannot control memory bandwidth is an error.",
+    ),
+    Parameter::with_default(
+        "rdt_cache_control_required",
+        Kind::Bool,
+        "false",
+        "Whether a machine that cannot control its cache is an error.",
+    ),
 ];
 
 const MEASUREMENT_RUNNER: Parameter =
@@ -291,7 +288,8 @@ fn detection_runner(_: &mut Reader<'_>, arguments: &mut Arguments) -> Option<Mad
     }))))
 }
 
-fn allocation_runner(_: &mut Reader<'_>, arguments: &mut Arguments) -> Option<Made> {
+fn allocation_runner(reader: &mut Reader<'_>, arguments: &mut Arguments) -> Option<Made> {
+    let control = control(reader, arguments);
     let mut measurement: Measurement = arguments.take("measurement_runner")?;
     measurement.allocation_configuration.get_or_insert_default();
     Some(Made::Runner(Box::new(Runner::Allocation(Allocation {
@@ -299,8 +297,10 @@ fn allocation_runner(_: &mut Reader<'_>, arguments: &mut Arguments) -> Option<Ma
         allocator: arguments.take("allocator")?,
         anomalies_storage: arguments.take("anomalies_storage")?,
         allocations_storage: arguments.take("allocations_storage")?,
+        rdt_mb_control_required_place: arguments.place_of("rdt_mb_control_required").clone(),
         rdt_mb_control_required: arguments.take("rdt_mb_control_required")?,
+        rdt_cache_control_required_place: arguments.place_of("rdt_cache_control_required").clone(),
         rdt_cache_control_required: arguments.take("rdt_cache_control_required")?,
-        remove_all_resctrl_groups: arguments.take("remove_all_resctrl_groups")?,
+        control: control?,
     }))))
 }

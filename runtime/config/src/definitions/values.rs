@@ -2,6 +2,8 @@
 
 use wca_pattern::{Pattern, Substitution};
 
+use super::control::{CONTROL, control};
+use super::rails::RAIL;
 use super::{Definition, Kind, Parameter, Shape};
 use crate::model::{AllocationConfiguration, LabelGenerator, Role, Ssl};
 use crate::reading::{Arguments, Made, Reader};
@@ -76,6 +78,14 @@ pub(super) const VALUES: &[Definition] = &[
         ),
     },
     Definition {
+        tag: "AllocationControl",
+        role: Role::Value,
+        help: "How the changes are made that the allocator of a runner which is a component asks for; !AllocationRunner has the same arguments itself.",
+        available: true,
+        shape: Shape::Arguments(&CONTROL, allocation_control),
+    },
+    RAIL,
+    Definition {
         tag: "SSL",
         role: Role::Value,
         help: "Certificates of a TLS connection, and how that of the server is judged.",
@@ -143,6 +153,10 @@ fn allocation_configuration(_: &mut Reader<'_>, arguments: &mut Arguments) -> Op
         default_rdt_l3: arguments.take("default_rdt_l3")?,
         default_rdt_mb: arguments.take("default_rdt_mb")?,
     }))
+}
+
+fn allocation_control(reader: &mut Reader<'_>, arguments: &mut Arguments) -> Option<Made> {
+    control(reader, arguments).map(|control| Made::Control(Box::new(control)))
 }
 
 fn ssl(reader: &mut Reader<'_>, arguments: &mut Arguments) -> Option<Made> {

@@ -1,5 +1,6 @@
 //! What an operator's file says, once everything in it has been checked.
 
+mod control;
 mod discovery;
 mod role;
 mod runner;
@@ -7,6 +8,7 @@ mod storage;
 
 use std::sync::Arc;
 
+pub use control::{Control, Mode, OnExit, OnForeignWrite, Rail, SharesConversion};
 pub use discovery::{CgroupDriver, CgroupNode, KubernetesNode, MesosNode, NodeChoice, ResourceValue, StaticNode};
 pub use role::Role;
 pub use runner::{

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{GuestId, NodeChoice, StorageId};
+use super::{Control, GuestId, NodeChoice, StorageId};
 use crate::node::Place;
 
 /// What is done in each iteration.
@@ -47,6 +47,16 @@ impl Runner {
         match self {
             Self::Guest(runner) => Some(runner.guest),
             Self::Measurement(_) | Self::Detection(_) | Self::Allocation(_) => None,
+        }
+    }
+
+    /// How changes are made; `None`: it makes none.
+    #[must_use]
+    pub fn control(&self) -> Option<&Control> {
+        match self {
+            Self::Allocation(allocation) => Some(&allocation.control),
+            Self::Guest(runner) => runner.allocator.is_some().then_some(&runner.control),
+            Self::Measurement(_) | Self::Detection(_) => None,
         }
     }
 
@@ -276,10 +286,14 @@ pub struct Allocation {
     pub allocations_storage: StorageId,
     /// Whether it is an error if the machine cannot control memory bandwidth.
     pub rdt_mb_control_required: bool,
+    /// Where that stands; where it does not, the runner's tag.
+    pub rdt_mb_control_required_place: Place,
     /// Whether it is an error if the machine cannot control its cache.
     pub rdt_cache_control_required: bool,
-    /// Whether every RDT group that exists is removed at start.
-    pub remove_all_resctrl_groups: bool,
+    /// Where that stands; where it does not, the runner's tag.
+    pub rdt_cache_control_required_place: Place,
+    /// How changes are made.
+    pub control: Control,
 }
 
 /// A guest that decides what is done.
@@ -297,4 +311,6 @@ pub struct GuestRunner {
     pub anomalies_storage: StorageId,
     /// Where allocations go.
     pub allocations_storage: StorageId,
+    /// How changes are made that the allocator asks for.
+    pub control: Control,
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{Made, Value};
 use crate::model::{
-    AllocationConfiguration, GuestId, Interval, LabelGenerator, LinesChosen, Measurement, NodeChoice, ResourceValue,
-    ServerVerify, Ssl, StorageId,
+    AllocationConfiguration, Control, GuestId, Interval, LabelGenerator, LinesChosen, Measurement, NodeChoice, Rail,
+    ResourceValue, ServerVerify, Ssl, StorageId,
 };
 use crate::node::Place;
 
@@ -38,6 +38,23 @@ pub(crate) enum SwitchOrNumbers {
     Switch(bool),
     /// The numbers.
     Numbers(Vec<f64>),
+}
+
+/// A number, or a text that stands for one.
+pub(crate) enum Bound {
+    /// A number.
+    Number(f64),
+    /// A text.
+    Text(String),
+}
+
+impl std::fmt::Display for Bound {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Text(text) => f.write_str(text),
+        }
+    }
 }
 
 /// Implements [`FromValue`] by one pattern per accepted value.
@@ -83,6 +100,12 @@ from_value! {
     SwitchOrNumbers:
         Value::Bool(value) => Some(Self::Switch(value)),
         list @ Value::List(_) => Vec::from_value(list).map(Self::Numbers);
+    Bound:
+        Value::Integer(value) => Some(Self::Number(whole(value))),
+        Value::Number(value) => Some(Self::Number(value)),
+        Value::Text(text, _) => Some(Self::Text(text));
+    Control: Value::Made(Made::Control(control)) => Some(*control);
+    Rail: Value::Made(Made::Rail(rail)) => Some(*rail);
     NodeChoice: Value::Made(Made::Node(node)) => Some(node);
     StorageId: Value::Made(Made::Storage(storage)) => Some(storage);
     GuestId: Value::Made(Made::Guest(guest)) => Some(guest);
@@ -90,6 +113,11 @@ from_value! {
     Measurement: Value::Made(Made::Measurement(measurement)) => Some(*measurement);
     Ssl: Value::Made(Made::Ssl(ssl)) => Some(ssl);
     AllocationConfiguration: Value::Made(Made::AllocationConfiguration(configuration)) => Some(configuration);
+}
+
+#[allow(clippy::cast_precision_loss, reason = "numbers that people write are far below 2^53")]
+fn whole(value: i64) -> f64 {
+    value as f64
 }
 
 impl<T: FromValue> FromValue for Option<T> {

@@ -105,6 +105,7 @@ impl Reader<'_> {
             allocator,
             anomalies_storage: arguments.take("anomalies_storage")?,
             allocations_storage: arguments.take("allocations_storage")?,
+            control: arguments.take("allocation_control")?,
         }))))
     }
 

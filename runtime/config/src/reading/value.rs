@@ -1,6 +1,8 @@
 //! Values that have passed their checks.
 
-use crate::model::{AllocationConfiguration, GuestId, LabelGenerator, Measurement, NodeChoice, Runner, Ssl, StorageId};
+use crate::model::{
+    AllocationConfiguration, Control, GuestId, LabelGenerator, Measurement, NodeChoice, Rail, Runner, Ssl, StorageId,
+};
 use crate::node::Place;
 
 /// A value that has passed its check.
@@ -43,4 +45,8 @@ pub(crate) enum Made {
     Ssl(Ssl),
     /// `AllocationConfiguration`
     AllocationConfiguration(AllocationConfiguration),
+    /// `AllocationControl`
+    Control(Box<Control>),
+    /// `Rail`
+    Rail(Box<Rail>),
 }

@@ -30,27 +30,18 @@ impl JournalFile {
     pub(super) fn open(folder: PathBuf) -> Result<(Self, Vec<(usize, Record)>), JournalError> {
         let path = folder.join(NAME);
         let mut file = open(&path, "opening", OpenOptions::new().read(true).append(true).create(true))?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(failed("reading", &path))?;
-        let mut records = Vec::new();
-        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-        for (at, line) in bytes[..whole].split(|byte| *byte == b'\n').enumerate() {
-            if line.is_empty() {
-                continue;
-            }
-            let malformed = |what| JournalError::Malformed { path: path.clone(), line: at + 1, what };
-            let record: Record = serde_json::from_slice(line).map_err(|error| malformed(error.to_string()))?;
-            if let Record::Begin { version, .. } = &record
-                && *version != VERSION
-            {
-                return Err(malformed(format!("it has version {version}, this program knows {VERSION}")));
-            }
-            records.push((at + 1, record));
-        }
-        if !matches!(records.first(), None | Some((_, Record::Begin { .. }))) {
-            return Err(JournalError::Malformed { path, line: 1, what: "it does not say of which boot it is".into() });
-        }
+        let records = read(&mut file, &path)?;
         Ok((Self { folder, file, boot: String::new(), lines: records.len() }, records))
+    }
+
+    /// What stands in it, of whichever process; none where there is no file.
+    pub(super) fn peek(folder: &Path) -> Result<Option<Vec<(usize, Record)>>, JournalError> {
+        let path = folder.join(NAME);
+        match open(&path, "opening", OpenOptions::new().read(true)) {
+            Ok(mut file) => read(&mut file, &path).map(Some),
+            Err(JournalError::File { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     pub(super) fn lines(&self) -> usize {
@@ -87,9 +78,44 @@ impl JournalFile {
         Ok(())
     }
 
-    pub(super) fn malformed(&self, line: usize, what: String) -> JournalError {
-        JournalError::Malformed { path: self.folder.join(NAME), line, what }
+    /// Removes it.
+    pub(super) fn remove(&self) -> Result<(), JournalError> {
+        let path = self.folder.join(NAME);
+        std::fs::remove_file(&path).map_err(failed("removing", &path))
     }
+
+    pub(super) fn malformed(folder: &Path, line: usize, what: String) -> JournalError {
+        JournalError::Malformed { path: folder.join(NAME), line, what }
+    }
+}
+
+/// The records of a file, with the numbers of their lines.
+fn read(file: &mut File, path: &Path) -> Result<Vec<(usize, Record)>, JournalError> {
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(failed("reading", path))?;
+    let mut records = Vec::new();
+    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    for (at, line) in bytes[..whole].split(|byte| *byte == b'\n').enumerate() {
+        if line.is_empty() {
+            continue;
+        }
+        let malformed = |what| JournalError::Malformed { path: path.to_owned(), line: at + 1, what };
+        let record: Record = serde_json::from_slice(line).map_err(|error| malformed(error.to_string()))?;
+        if let Record::Begin { version, .. } = &record
+            && *version != VERSION
+        {
+            return Err(malformed(format!("it has version {version}, this program knows {VERSION}")));
+        }
+        records.push((at + 1, record));
+    }
+    if !matches!(records.first(), None | Some((_, Record::Begin { .. }))) {
+        return Err(JournalError::Malformed {
+            path: path.to_owned(),
+            line: 1,
+            what: "it does not say of which boot it is".into(),
+        });
+    }
+    Ok(records)
 }
 
 fn open(path: &Path, call: &'static str, options: &mut OpenOptions) -> Result<File, JournalError> {

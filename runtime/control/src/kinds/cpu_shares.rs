@@ -10,7 +10,7 @@ use crate::plan::Planned;
 use crate::settings::SharesConversion;
 use crate::tasks::ControlledTask;
 
-const SHARES: &str = "cpu.shares";
+pub(super) const SHARES: &str = "cpu.shares";
 pub(super) const WEIGHT: &str = "cpu.weight";
 pub(super) const FIRST_WEIGHT: &str = "100";
 
@@ -28,17 +28,22 @@ pub(super) fn plan(value: f64, task: &ControlledTask, context: &Context<'_>) -> 
             if let Some(weight) = converted_before(value, &place)? {
                 return place.planned_number(WEIGHT, FIRST_WEIGHT, weight, is_clamped);
             }
-            let formula = match context.settings.cpu_shares_conversion {
-                SharesConversion::Kernel => SharesFormula::Kernel,
-                SharesConversion::RuncLinear => SharesFormula::RuncLinear,
-                SharesConversion::Runc2025 => SharesFormula::Runc2025,
-                SharesConversion::Auto => formula_in_use(&place)?,
-            };
+            let formula = formula(&place)?;
             let weight = formula.weight(shares);
             // Beyond 102400 shares the kernel's formula goes out of range: all of them are the greatest weight.
             let is_clamped = is_clamped || (formula == SharesFormula::Kernel && shares > 102_400);
             place.planned_number(WEIGHT, FIRST_WEIGHT, weight, is_clamped)
         }
+    }
+}
+
+/// The formula by which shares of the task become a weight.
+pub(super) fn formula(place: &Place<'_>) -> Result<SharesFormula, String> {
+    match place.context.settings.cpu_shares_conversion {
+        SharesConversion::Kernel => Ok(SharesFormula::Kernel),
+        SharesConversion::RuncLinear => Ok(SharesFormula::RuncLinear),
+        SharesConversion::Runc2025 => Ok(SharesFormula::Runc2025),
+        SharesConversion::Auto => formula_in_use(place),
     }
 }
 

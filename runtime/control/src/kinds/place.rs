@@ -17,6 +17,16 @@ pub(super) struct Controller {
     v2: &'static str,
 }
 
+impl Controller {
+    /// Its name in a hierarchy of this version.
+    pub(super) fn name(&self, version: Version) -> &'static str {
+        match version {
+            Version::V1 => self.v1,
+            Version::V2 => self.v2,
+        }
+    }
+}
+
 pub(super) const CPU: Controller = Controller { v1: "cpu", v2: "cpu" };
 pub(super) const CPUSET: Controller = Controller { v1: "cpuset", v2: "cpuset" };
 pub(super) const MEMORY: Controller = Controller { v1: "memory", v2: "memory" };
@@ -48,12 +58,7 @@ impl<'a> Place<'a> {
             return Err("the root cgroup holds everything, and is not changed".into());
         }
         let hierarchies = context.values.hierarchies().all();
-        let found = hierarchies.iter().find(|hierarchy| {
-            hierarchy.has(match hierarchy.version {
-                Version::V1 => controller.v1,
-                Version::V2 => controller.v2,
-            })
-        });
+        let found = hierarchies.iter().find(|hierarchy| hierarchy.has(controller.name(hierarchy.version)));
         let hierarchy =
             found.ok_or_else(|| format!("no cgroup hierarchy of this machine has the controller {}", controller.v2))?;
         let mut place = Self {

@@ -4,6 +4,7 @@ mod any_request;
 mod cpu;
 mod cpuset;
 mod enabling;
+mod in_force;
 mod memory_and_io;
 mod tolerance;
 mod tree;

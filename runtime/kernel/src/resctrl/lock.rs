@@ -9,6 +9,7 @@ use rustix::io::Errno;
 
 /// How often and how long apart it is tried. Whoever has it longer delays what is measured, not the tick.
 const TRIES: u32 = 20;
+const PATIENT_TRIES: u32 = 2_000;
 const BETWEEN: Duration = Duration::from_millis(1);
 
 /// The lock, until it is dropped.
@@ -17,15 +18,25 @@ pub(super) struct Lock<'a>(BorrowedFd<'a>);
 impl<'a> Lock<'a> {
     /// Takes the lock on the open root directory of resctrl; none where another process keeps it.
     pub(super) fn take(root: &'a impl AsFd) -> Option<Self> {
-        for _ in 0..TRIES {
-            match flock(root, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => return Some(Self(root.as_fd())),
-                Err(Errno::INTR) => {}
-                Err(_) => sleep(BETWEEN),
-            }
-        }
-        None
+        lock(root, TRIES).then(|| Self(root.as_fd()))
     }
+}
+
+/// Takes the lock as [`Lock::take`] does, for who would rather wait than leave something undone; whether it has it, until the
+/// directory is unlocked or closed.
+pub(super) fn wait(root: impl AsFd) -> bool {
+    lock(root, PATIENT_TRIES)
+}
+
+fn lock(root: impl AsFd, tries: u32) -> bool {
+    for _ in 0..tries {
+        match flock(root.as_fd(), FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return true,
+            Err(Errno::INTR) => {}
+            Err(_) => sleep(BETWEEN),
+        }
+    }
+    false
 }
 
 impl Drop for Lock<'_> {

@@ -1,4 +1,4 @@
-//! Names of monitoring groups that are ours.
+//! Names of monitoring groups that are ours, and of control groups that are a task's own.
 
 use std::fmt::Write as _;
 
@@ -12,10 +12,10 @@ const DIGITS: usize = 16;
 /// How much of a cgroup's path stands in the name. A name has at most 255 bytes (NAME_MAX).
 const READABLE: usize = 200;
 
-/// Name of the monitoring group of a task: `wca-`, the end of its cgroup's path for the reader, and 64 bits of a SHA-256 over
+/// Name of the group of a task, of either sort: `wca-`, the end of its cgroup's path for the reader, and 64 bits of a SHA-256 over
 /// the whole path and the identity of this life of the cgroup. The next process that measures the task finds its group by
 /// it, and a cgroup that is made again has another.
-pub(super) fn group_name(cgroup: &str, identity: u64) -> String {
+pub(crate) fn group_name(cgroup: &str, identity: u64) -> String {
     let path = cgroup.trim_matches('/');
     let mut start = path.len().saturating_sub(READABLE);
     while !path.is_char_boundary(start) {
@@ -38,7 +38,7 @@ pub(super) fn group_name(cgroup: &str, identity: u64) -> String {
 }
 
 /// Whether a name has the form of [`group_name`].
-pub(super) fn is_ours(name: &str) -> bool {
+pub(crate) fn is_ours(name: &str) -> bool {
     let Some((readable, digest)) = name.strip_prefix(PREFIX).and_then(|rest| rest.rsplit_once('-')) else {
         return false;
     };

@@ -1,0 +1,44 @@
+//! `wca explain`.
+
+use anyhow::{Result, bail};
+use wca_messages::{JournalEntry, OperatorReply, OperatorRequest};
+use wca_warden::{AskError, ask_warden};
+
+use crate::arguments::ExplainArguments;
+use crate::{held, journal, report};
+
+/// Says what WCA has changed of a task.
+///
+/// # Errors
+/// What cannot be asked or read, or is no task.
+pub(crate) fn explain(arguments: &ExplainArguments) -> Result<u8> {
+    let entries = entries(arguments)?;
+    if arguments.json {
+        report::print(&held::json(&entries));
+        return Ok(0);
+    }
+    if entries.is_empty() {
+        report::note(&format!("{}: WCA holds no value of this task", arguments.task));
+    }
+    report::print(&held::text(&entries, held::now()));
+    Ok(0)
+}
+
+fn entries(arguments: &ExplainArguments) -> Result<Vec<JournalEntry>> {
+    let request = OperatorRequest::Explain { task: arguments.task.clone() };
+    match ask_warden(arguments.operate.run_dir.as_deref(), &request) {
+        Ok(OperatorReply::Explained { cgroup, held }) => {
+            Ok(held.into_iter().map(|held| JournalEntry { cgroup: cgroup.clone(), held }).collect())
+        }
+        Ok(_) => bail!("the warden's answer is none to what was asked: it is another version of WCA"),
+        Err(AskError::Connect { .. }) => {
+            let (mut entries, _) = journal::entries(&arguments.operate)?;
+            entries.retain(|entry| entry.cgroup == arguments.task);
+            report::note(
+                "no WCA runs; only what an earlier one has left can be told, by the path of the task's cgroup",
+            );
+            Ok(entries)
+        }
+        Err(error) => Err(error.into()),
+    }
+}

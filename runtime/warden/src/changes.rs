@@ -1,0 +1,199 @@
+//! What policies change: the tasks of the last roster, and whoever writes and takes back.
+
+use std::path::PathBuf;
+
+use wca_control::{Control, ControlledTask, Held, Mode, Policy, Restored, Settings, Tasks};
+use wca_kernel::{Roots, TaskCgroups};
+use wca_messages::{Changed, HeldValue, JournalEntry, RestoredValues, RosterEntry};
+use wca_model::{InForce, Outcome, Platform, Request, TaskKey};
+
+use crate::error::WardenError;
+
+/// What policies change.
+#[derive(Debug)]
+pub(crate) struct Changes {
+    control: Control,
+    tasks: Tasks,
+    /// Whether what is changed outlives this process.
+    has_journal: bool,
+}
+
+impl Changes {
+    /// With a journal in this folder, which this process has locked. An earlier process that could not put back what it
+    /// had found has left its own there.
+    pub(crate) fn open(
+        roots: &Roots,
+        folder: Option<PathBuf>,
+        settings: Settings,
+        policies: Vec<Policy>,
+    ) -> Result<Self, WardenError> {
+        let has_journal = folder.is_some();
+        if settings.mode == Mode::Apply && !has_journal {
+            return Err(WardenError::NoJournal);
+        }
+        let (control, opened) = Control::open(roots, folder, settings, policies)?;
+        for held in &opened.lost {
+            tracing::warn!(
+                "the journal held {} of {}, of an earlier boot: nothing to put back",
+                held.spot,
+                held.before
+            );
+        }
+        say("values of an earlier start that no policy of today had asked for", &opened.restored);
+        if opened.adopted > 0 {
+            tracing::info!(
+                "{} values of an earlier start wait for their policies to ask for them again",
+                opened.adopted
+            );
+        }
+        Ok(Self { control, tasks: Tasks::default(), has_journal })
+    }
+
+    /// These are the tasks from now on.
+    pub(crate) fn set_tasks(&mut self, rows: &[TaskCgroups], entries: &[&RosterEntry]) {
+        let task = |(row, entry): (&TaskCgroups, &&RosterEntry)| ControlledTask {
+            key: row.key,
+            cgroup: row.cgroup.clone(),
+            containers: row.containers.clone(),
+            labels: entry.labels.clone(),
+            cpuset_is_managed_by: None,
+        };
+        self.tasks = Tasks::new(rows.iter().zip(entries).map(task).collect());
+    }
+
+    /// The cgroup of the task that an operator means by its cgroup, its id or its name. One that has gone counts as long as
+    /// anything of it is held.
+    pub(crate) fn find(&self, meant: &str) -> Result<String, String> {
+        if self.tasks.has_cgroup(meant) || self.control.held().any(|held| held.owner.cgroup == meant) {
+            return Ok(meant.to_owned());
+        }
+        let is_meant = |task: &&ControlledTask| {
+            task.labels.iter().any(|(name, value)| matches!(name.as_str(), "task_id" | "task_name") && value == meant)
+        };
+        let found: Vec<&str> = self.tasks.iter().filter(is_meant).map(|task| task.cgroup.as_str()).collect();
+        match found.as_slice() {
+            [cgroup] => Ok((*cgroup).to_owned()),
+            [] => Err(format!("{meant:?} is no cgroup, id or name of a task; `wca tasks` prints them")),
+            several => Err(format!("{meant:?} is the name of several tasks, with the cgroups {}", several.join(", "))),
+        }
+    }
+
+    pub(crate) fn apply(&mut self, policy: u32, requests: &[Request], platform: &Platform) -> Vec<Outcome> {
+        self.control.apply(policy, requests, &self.tasks, platform)
+    }
+
+    /// What is in force of each task.
+    pub(crate) fn in_force(&self, platform: &Platform) -> Vec<InForce> {
+        self.control.in_force(&self.tasks, platform)
+    }
+
+    pub(crate) fn release(&mut self, policy: u32) {
+        say("released values", &self.control.release_policy(policy));
+    }
+
+    /// Once in each interval.
+    pub(crate) fn tick(&mut self) {
+        for told in self.control.tick() {
+            tracing::warn!("{told}");
+        }
+    }
+
+    /// Whether these can be in force.
+    pub(crate) fn check(&self, settings: &Settings) -> Result<(), WardenError> {
+        if settings.mode == Mode::Apply && !self.has_journal { Err(WardenError::NoJournal) } else { Ok(()) }
+    }
+
+    /// What has become of values that were changed.
+    pub(crate) fn changed(&self) -> Changed {
+        Changed {
+            held: u64::try_from(self.control.held().count()).unwrap_or(u64::MAX),
+            foreign_writes: self.control.foreign_writes().counts().collect(),
+            moved_bytes: self.control.moved_bytes(),
+        }
+    }
+
+    pub(crate) fn renew(&mut self, settings: Settings, policies: Vec<Policy>) {
+        say("values of policies that the operator has taken away or changed", &self.control.renew(settings, policies));
+    }
+
+    /// The agent has ended: what it held is put back, or waits for the next one.
+    pub(crate) fn agent_ended(&mut self) {
+        if let Some(restored) = self.control.pause() {
+            say("values of the agent that has ended", &restored);
+        }
+    }
+
+    /// The end.
+    pub(crate) fn end(&mut self) {
+        if let Some(restored) = self.control.end() {
+            say("values at the end", &restored);
+        }
+    }
+
+    pub(crate) fn restore(&mut self) -> RestoredValues {
+        let restored = self.control.restore();
+        say("values, as the operator wanted", &restored);
+        told(restored)
+    }
+
+    /// No changes, or changes again; whether that is new.
+    pub(crate) fn freeze(&mut self, is_frozen: bool) -> bool {
+        self.control.freeze(is_frozen)
+    }
+
+    pub(crate) fn explain(&self, task: TaskKey) -> Option<Vec<HeldValue>> {
+        Some(self.explain_cgroup(&self.tasks.get(task)?.cgroup))
+    }
+
+    pub(crate) fn explain_cgroup(&self, cgroup: &str) -> Vec<HeldValue> {
+        self.control.held().filter(|held| held.owner.cgroup == cgroup).map(value).collect()
+    }
+
+    pub(crate) fn journal(&self) -> Vec<JournalEntry> {
+        self.control.held().map(entry).collect()
+    }
+}
+
+/// A value with its task.
+pub(crate) fn entry(held: &Held) -> JournalEntry {
+    JournalEntry { cgroup: held.owner.cgroup.clone(), held: value(held) }
+}
+
+/// What became of values that were put back, for the operator.
+pub(crate) fn told(restored: Restored) -> RestoredValues {
+    let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+    RestoredValues {
+        put_back: count(restored.put_back),
+        gone: count(restored.gone),
+        foreign: restored.foreign,
+        failed: restored.failed,
+    }
+}
+
+fn value(held: &Held) -> HeldValue {
+    HeldValue {
+        policy: held.owner.policy.name.clone(),
+        kind: held.owner.kind,
+        domain: held.owner.domain,
+        file: held.spot.to_string(),
+        asked: held.owner.asked.clone(),
+        before: held.before.clone(),
+        written: held.written.clone(),
+        now: held.now.clone(),
+        since: held.since,
+    }
+}
+
+/// Tells of values that were put back, where there were any.
+fn say(what: &str, restored: &Restored) {
+    if *restored == Restored::default() {
+        return;
+    }
+    tracing::info!("{what}: {restored}");
+    for foreign in &restored.foreign {
+        tracing::warn!("not put back, since somebody else has changed it: {foreign}");
+    }
+    for failed in &restored.failed {
+        tracing::error!("not put back: {failed}");
+    }
+}
