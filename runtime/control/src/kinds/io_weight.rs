@@ -8,8 +8,8 @@ use crate::context::Context;
 use crate::plan::Planned;
 use crate::tasks::ControlledTask;
 
-/// Of the kernel's cost model, and of the scheduler BFQ: which of them divides the I/O of a device depends on the device's own settings, so that both
-/// get the weight where both are there.
+/// Of the kernel's cost model, and of the scheduler BFQ: which of them divides the I/O of a device depends on the device's own
+/// settings, so that both get the weight where both are there.
 const COST: &str = "io.weight";
 const BFQ: &str = "io.bfq.weight";
 const BFQ_V1: &str = "blkio.bfq.weight";

@@ -2,6 +2,7 @@
 
 use wca_kernel::values::{Spot, Values};
 use wca_kernel::{Version, relative_cgroup_path};
+use wca_model::TaskKey;
 use wca_rules::is_close;
 
 use super::controllers;
@@ -35,6 +36,7 @@ pub(super) const IO: Controller = Controller { v1: "blkio", v2: "io" };
 pub(super) struct Place<'a> {
     pub(super) context: &'a Context<'a>,
     pub(super) version: Version,
+    key: TaskKey,
     mount: String,
     /// With a leading `/`, and never the root.
     cgroup: String,
@@ -62,6 +64,7 @@ impl<'a> Place<'a> {
         let mut place = Self {
             context,
             version: hierarchy.version,
+            key: task.key,
             mount: context.values.mount_of(hierarchy),
             cgroup: format!("/{relative}"),
             enabling: Vec::new(),
@@ -154,6 +157,15 @@ impl<'a> Place<'a> {
         let mut all = vec![self.cgroup.clone()];
         all.append(&mut self.below()?);
         Ok(all)
+    }
+
+    /// Whether a cgroup below the task's is that of another task, or below that.
+    pub(super) fn is_of_another(&self, cgroup: &str) -> bool {
+        let is_below = |cgroup: &str, above: &str| cgroup.strip_prefix(above).is_some_and(|rest| rest.starts_with('/'));
+        self.context.tasks.iter().any(|other| {
+            let is_inside = other.key != self.key && is_below(&other.cgroup, &self.cgroup);
+            is_inside && (cgroup == other.cgroup || is_below(cgroup, &other.cgroup))
+        })
     }
 
     /// The children of the cgroup above, of which the task's is one.
