@@ -176,3 +176,6 @@ pub(super) fn write(values: &Values, written: &[(&Spot, &str)]) -> Result<(), Ke
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;
