@@ -4,6 +4,8 @@
 mod common;
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -86,6 +88,64 @@ fn a_task_that_used_up_its_quota_is_throttled_and_waits() {
     if !values(&mut sampler, "task_pressure_seconds").is_empty() {
         wait_for(&mut sampler, "task_pressure_seconds", 0.1);
     }
+    drop(shell);
+    scratch.remove().unwrap();
+}
+
+/// Numbers of the disk that holds the file, as cgroups name it; none where no single one does.
+fn disk_of(path: &Path) -> Option<String> {
+    let device = fs::metadata(path).unwrap().dev();
+    let numbers = |device| format!("{}:{}", rustix::fs::major(device), rustix::fs::minor(device));
+    let dir = fs::canonicalize(format!("/sys/dev/block/{}", numbers(device))).ok()?;
+    // Rules and counters are of whole disks.
+    let disk = if dir.join("partition").exists() { dir.parent()? } else { &dir };
+    Some(fs::read_to_string(disk.join("dev")).ok()?.trim().to_owned())
+}
+
+/// The value of a metric that is divided by devices, of this one; 0 where it has none yet.
+fn of_device(sampler: &mut Sampler, metric: &str, device: &str) -> f64 {
+    let values = values(sampler, metric);
+    let columns = &sampler.catalog().columns[sampler.catalog().columns_of(metric)];
+    let at = columns.iter().position(|column| column.labels.iter().any(|(_, label)| label == device));
+    at.map_or(0.0, |at| values[at])
+}
+
+#[test]
+fn what_a_task_reads_and_writes_is_counted_for_its_disk() {
+    const BYTES: f64 = 2_097_152.0;
+    let (test, name) = ("what_a_task_reads_and_writes", "reads-and-writes");
+    let Some((hierarchies, scratch)) = real_cgroup(test, name) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let Some(disk) = disk_of(folder.path()) else {
+        return skipped(test, &format!("{} is on no block device", folder.path().display()));
+    };
+    if !scratch.dirs().iter().any(|dir| dir.join("blkio.throttle.io_serviced").exists() || dir.join("io.stat").exists()) {
+        return skipped(test, "the cgroup has no controller of block devices");
+    }
+    // Without a rule for the device cgroup v1 counts nothing. This one is more than any disk does.
+    for file in ["blkio.throttle.read_bps_device", "blkio.throttle.write_bps_device"] {
+        for path in scratch.dirs().iter().map(|dir| dir.join(file)).filter(|path| path.exists()) {
+            fs::write(&path, format!("{disk} 1000000000000")).unwrap();
+        }
+    }
+    let file = folder.path().join("file").display().to_string();
+    let mut shell = Shell::start(&format!(
+        "exec 2>/dev/null; dd if=/dev/zero of={file} bs=65536 count=32 oflag=direct; \
+         dd if={file} of=/dev/null bs=65536 iflag=direct; read line"
+    ));
+    scratch.add_process(shell.id()).unwrap();
+    let mut sampler = sampler_of(name, &hierarchies);
+    assert_eq!(of_device(&mut sampler, "task_io_write_bytes", &disk), 0.0);
+    shell.go();
+    wait_for(&mut sampler, "task_io_write_bytes", BYTES);
+    assert_eq!(of_device(&mut sampler, "task_io_write_bytes", &disk), BYTES);
+    // The kernel may divide what is asked for at once, and puts nothing together before it counts.
+    let writes = of_device(&mut sampler, "task_io_writes", &disk);
+    assert!((32.0..=512.0).contains(&writes), "{writes}");
+    // The programs may have to be read too.
+    wait_for(&mut sampler, "task_io_read_bytes", BYTES);
+    let reads = of_device(&mut sampler, "task_io_reads", &disk);
+    assert!(of_device(&mut sampler, "task_io_read_bytes", &disk) >= BYTES && reads >= 32.0, "{reads}");
     drop(shell);
     scratch.remove().unwrap();
 }
