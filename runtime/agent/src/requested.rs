@@ -12,7 +12,8 @@ static REQUESTED: [(&str, &Definition); 2] = [("cpus", &REQUESTED_CPUS), ("mem",
 pub(crate) fn of_tasks(roster: &Roster) -> Vec<Standing> {
     let of = |resource: &str| {
         let tasks = roster.tasks.iter().enumerate();
-        let values = tasks.filter_map(|(row, task)| Some((row, task.resources.iter().find(|(name, _)| name == resource)?.1)));
+        let values =
+            tasks.filter_map(|(row, task)| Some((row, task.resources.iter().find(|(name, _)| name == resource)?.1)));
         values.collect()
     };
     REQUESTED.iter().map(|(resource, metric)| Standing { metric: metric.info(), values: of(resource) }).collect()

@@ -54,6 +54,12 @@ fn memory_that_a_task_takes_is_seen_on_its_nodes() {
     wait_for(&mut sampler, "task_mem_usage_bytes", TAKEN);
     let page = rustix::param::page_size() as f64;
     let pages = wait_for(&mut sampler, "task_mem_numa_pages", TAKEN / page).iter().sum::<f64>();
+    // Whatever file it is taken from here, it is what the kernel says of nodes.
+    let of_nodes = scratch.dirs().iter().find_map(|dir| fs::read_to_string(dir.join("memory.numa_stat")).ok()).unwrap();
+    let total = of_nodes.lines().find_map(|line| line.strip_prefix("hierarchical_total=")?.split(' ').next());
+    if let Some(total) = total {
+        assert!((pages - total.parse::<f64>().unwrap()).abs() < 256.0, "{pages}: {of_nodes}");
+    }
     let working_set = values(&mut sampler, "task_mem_working_set_bytes")[0];
     let usage = wait_for(&mut sampler, "task_mem_max_usage_bytes", TAKEN)[0];
     assert!(pages * page <= usage && working_set >= TAKEN && working_set <= usage, "{pages} {working_set} {usage}");
@@ -92,6 +98,29 @@ fn a_task_that_used_up_its_quota_is_throttled_and_waits() {
     scratch.remove().unwrap();
 }
 
+#[test]
+fn a_limit_that_somebody_sets_is_seen_at_the_next_reading() {
+    let (test, name) = ("a_limit_that_somebody_sets", "limited");
+    let Some((hierarchies, scratch)) = real_cgroup(test, name) else { return };
+    let files = ["memory.limit_in_bytes", "memory.max"];
+    let file = scratch.dirs().iter().flat_map(|dir| files.map(|file| dir.join(file))).find(|file| file.exists());
+    let Some(file) = file else { return skipped(test, "the cgroup has no memory controller") };
+    let mut sampler = sampler_of(name, &hierarchies);
+    let mut limit = || values(&mut sampler, "task_mem_limit_bytes")[0];
+    assert!(limit() > 1e18, "no limit");
+    for mebibytes in [64, 64, 32, 96] {
+        let bytes = f64::from(mebibytes * 1_048_576);
+        fs::write(&file, bytes.to_string()).unwrap();
+        assert_eq!([limit(), limit()], [bytes; 2]);
+    }
+    // Longer than it stands unread.
+    assert!((0..100).all(|_| limit() == 100_663_296.0));
+    let open = fs::read_dir("/proc/self/fd").unwrap().filter_map(|entry| fs::read_link(entry.unwrap().path()).ok());
+    assert!(!open.into_iter().any(|open| open == file), "what stands is closed");
+    scratch.remove().unwrap();
+    assert!(limit().is_nan());
+}
+
 /// Numbers of the disk that holds the file, as cgroups name it; none where no single one does.
 fn disk_of(path: &Path) -> Option<String> {
     let device = fs::metadata(path).unwrap().dev();
@@ -119,7 +148,8 @@ fn what_a_task_reads_and_writes_is_counted_for_its_disk() {
     let Some(disk) = disk_of(folder.path()) else {
         return skipped(test, &format!("{} is on no block device", folder.path().display()));
     };
-    if !scratch.dirs().iter().any(|dir| dir.join("blkio.throttle.io_serviced").exists() || dir.join("io.stat").exists()) {
+    if !scratch.dirs().iter().any(|dir| dir.join("blkio.throttle.io_serviced").exists() || dir.join("io.stat").exists())
+    {
         return skipped(test, "the cgroup has no controller of block devices");
     }
     // Without a rule for the device cgroup v1 counts nothing. This one is more than any disk does.

@@ -11,6 +11,12 @@ use crate::metric::{Label, MetricInfo, MetricKind, Sample};
 use crate::snapshot::Snapshot;
 use crate::task::Roster;
 
+/// Bytes of a value as text with what stands around it, as most are.
+const VALUE: usize = 24;
+
+/// Bytes of a sample as text, header included, as most are.
+const SAMPLE: usize = 256;
+
 /// Labels that tell tasks apart.
 const TELLING: [&str; 2] = ["task_id", "task_name"];
 
@@ -27,6 +33,8 @@ pub struct LabelSets {
     metrics: Vec<MetricInfo>,
     /// The values of all [`Standing`] ones.
     standing: Vec<f64>,
+    /// Bytes that the text of all series takes, or some more.
+    length: usize,
 }
 
 /// A metric of tasks whose values stand as long as the roster does, and are in no snapshot.
@@ -121,8 +129,9 @@ impl LabelSets {
             })
             .collect();
         order.sort_by(|a, b| metrics[a.metric].name.cmp(&metrics[b.metric].name));
-        let texts = sets.iter().map(|set| exposition::label_text(set)).collect();
-        Self { version, sets, texts, order, metrics, standing: values }
+        let texts: Vec<String> = sets.iter().map(|set| exposition::label_text(set)).collect();
+        let length = order.iter().map(|order| length(&metrics[order.metric], &order.series, &texts)).sum();
+        Self { version, sets, texts, order, metrics, standing: values, length }
     }
 
     /// Of no series: for batches of nothing but samples besides the snapshot.
@@ -130,6 +139,12 @@ impl LabelSets {
     pub fn none() -> Self {
         Self::new(0, &Roster::default(), &Catalog::default(), &[], &[])
     }
+}
+
+/// Bytes that a metric takes as text, or some more.
+fn length(metric: &MetricInfo, series: &[SeriesPlace], texts: &[String]) -> usize {
+    let header = 2 * metric.name.len() + metric.help.len() + 32;
+    header + series.iter().map(|place| metric.name.len() + texts[place.set].len() + VALUE).sum::<usize>()
 }
 
 #[derive(Default)]
@@ -263,7 +278,7 @@ impl Batch {
     /// All of it as Prometheus text, each sample with this timestamp in milliseconds since 1970.
     #[must_use]
     pub fn exposition_at(&self, timestamp: Option<i64>) -> String {
-        let mut text = String::new();
+        let mut text = String::with_capacity(self.labels.length + self.extra.len() * SAMPLE);
         let mut extra = self.extra.chunk_by(|a, b| a.name == b.name).peekable();
         self.measured(|metric, present| {
             while let Some(samples) = extra.next_if(|samples| samples[0].name.as_str() < metric.name.as_str()) {

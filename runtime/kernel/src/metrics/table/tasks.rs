@@ -212,7 +212,8 @@ pub(crate) static TASKS: &[Metric] = &[
     },
     Metric {
         name: "task_mem_numa_pages",
-        help: "Pages of the task on each NUMA node: anonymous memory and page cache, not memory of the kernel (memory.numa_stat).",
+        help: "Pages of the task on each NUMA node: anonymous memory and page cache, not memory of the kernel (memory.numa_stat; \
+               sums of memory.stat where the machine can have one node alone).",
         kind: Gauge,
         unit: "numeric",
         levels: &["numa_node"],
