@@ -26,12 +26,13 @@ impl Changes {
         folder: Option<PathBuf>,
         settings: Settings,
         policies: Vec<Policy>,
+        platform: &Platform,
     ) -> Result<Self, WardenError> {
         let has_journal = folder.is_some();
         if settings.mode == Mode::Apply && !has_journal {
             return Err(WardenError::NoJournal);
         }
-        let (control, opened) = Control::open(roots, folder, settings, policies)?;
+        let (mut control, opened) = Control::open(roots, folder, settings, policies)?;
         for held in &opened.lost {
             tracing::warn!(
                 "the journal held {} of {}, of an earlier boot: nothing to put back",
@@ -40,6 +41,9 @@ impl Changes {
             );
         }
         say("values of an earlier start that no policy of today had asked for", &opened.restored);
+        for told in control.begin(platform).map_err(WardenError::Resctrl)? {
+            tracing::warn!("{told}");
+        }
         if opened.adopted > 0 {
             tracing::info!(
                 "{} values of an earlier start wait for their policies to ask for them again",

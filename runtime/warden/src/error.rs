@@ -61,6 +61,9 @@ pub enum WardenError {
     /// Changes cannot be made.
     #[error(transparent)]
     Control(#[from] wca_control::ControlError),
+    /// The groups of resctrl cannot be what the operator wants.
+    #[error("resctrl: {0}")]
+    Resctrl(String),
     /// There is no folder for a journal.
     #[error(
         "changes need a journal, so that they can be taken back, and its folder cannot be had; the reason stands above \

@@ -12,6 +12,7 @@ use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use wca_control::{Mode, Policy, Settings};
 use wca_kernel::Roots;
 use wca_messages::{Event, Reply};
+use wca_model::Platform;
 
 use crate::agent::Agent;
 use crate::backoff::Backoff;
@@ -87,7 +88,9 @@ impl Warden {
         let compiler = launcher.compiler(config.compiler, config.compile)?;
         let outputs = config.outputs.iter().map(Output::open).collect::<Result<_, _>>()?;
         let run_dir = if config.serves_operator { run_dir(config.run_dir.as_deref())? } else { None };
-        let changes = changes(&config.roots, run_dir.as_ref(), &config.control, &config.policies)?;
+        let measure = Measure::new(&config.roots, config.wanted.clone())?;
+        let changes =
+            changes(&config.roots, run_dir.as_ref(), &config.control, &config.policies, measure.platform())?;
         let service = Service::new(
             Terms {
                 settings: config.settings,
@@ -98,7 +101,7 @@ impl Warden {
             },
             Numbered::new("file", config.files),
             Numbered::new("output", outputs),
-            Measure::new(&config.roots, config.wanted)?,
+            measure,
             Compilations::new(compiler, Store::new(config.cache, config.compile.cache)),
             changes,
             config.reload,
@@ -380,10 +383,11 @@ fn changes(
     run_dir: Option<&RunDir>,
     settings: &Settings,
     policies: &[Policy],
+    platform: &Platform,
 ) -> Result<Changes, WardenError> {
     if let Some(run_dir) = run_dir.filter(|run_dir| run_dir.is_beside && settings.mode == Mode::Apply) {
         return Err(WardenError::Beside { path: run_dir.path.clone() });
     }
     let folder = run_dir.filter(|run_dir| !run_dir.is_beside).map(|run_dir| run_dir.path.clone());
-    Changes::open(roots, folder, settings.clone(), policies.to_vec())
+    Changes::open(roots, folder, settings.clone(), policies.to_vec(), platform)
 }
