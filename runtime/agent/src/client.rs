@@ -1,12 +1,15 @@
 //! The agent's end of the connection to its warden.
 
 use std::collections::HashMap;
+use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::io::Interest;
+use tokio::net::UnixStream;
 use tokio::sync::{oneshot, watch};
-use wca_messages::{Channel, Downward, Event, ReceiveError, Refused, Reply, Request, SendError};
+use wca_messages::{Channel, Downward, Event, Incoming, ReceiveError, Refused, Reply, Request, SendError};
 
 /// A request was not served.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +50,7 @@ type Waiting = Mutex<HashMap<u64, oneshot::Sender<Answer>>>;
 #[derive(Clone)]
 pub(crate) struct Client {
     channel: Arc<Channel<Request, Downward>>,
+    ready: Arc<UnixStream>,
     waiting: Arc<Waiting>,
     next: Arc<AtomicU64>,
     stop: watch::Receiver<bool>,
@@ -54,15 +58,23 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Takes over the connection, with a thread that receives.
-    pub(crate) fn new(socket: OwnedFd) -> Self {
+    /// Takes over the connection, with a task in the runtime of the caller that receives.
+    ///
+    /// # Errors
+    /// The runtime cannot wait for what comes.
+    pub(crate) fn new(socket: OwnedFd) -> io::Result<Self> {
+        // Beside the channel, so that the runtime waits for the same socket; nobody reads or writes by it.
+        let ready = std::os::unix::net::UnixStream::from(socket.try_clone()?);
+        ready.set_nonblocking(true)?;
+        let ready = Arc::new(UnixStream::from_std(ready)?);
         let channel = Arc::new(Channel::new(socket));
         let waiting = Arc::<Waiting>::default();
         let (stopping, stop) = watch::channel(false);
         let (reloading, reloads) = watch::channel(Reloads::default());
-        let (receiving, askers) = (Arc::clone(&channel), Arc::clone(&waiting));
-        std::thread::spawn(move || receive_all(&receiving, &askers, &stopping, &reloading));
-        Self { channel, waiting, next: Arc::new(AtomicU64::new(1)), stop, reloads }
+        let (receiving, to_receive) = (Arc::clone(&channel), Arc::clone(&ready));
+        let askers = Arc::clone(&waiting);
+        tokio::spawn(async move { receive_all((&receiving, &to_receive), &askers, &stopping, &reloading).await });
+        Ok(Self { channel, ready, waiting, next: Arc::new(AtomicU64::new(1)), stop, reloads })
     }
 
     /// Asks, and waits for the answer.
@@ -70,7 +82,7 @@ impl Client {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let (sender, answer) = oneshot::channel();
         locked(&self.waiting).insert(number, sender);
-        if let Err(error) = self.channel.send(number, request, &[]) {
+        if let Err(error) = self.send(number, request).await {
             locked(&self.waiting).remove(&number);
             return Err(error.into());
         }
@@ -78,6 +90,21 @@ impl Client {
         match answer.reply {
             Reply::Refused(why) => Err(why.into()),
             _ => Ok(answer),
+        }
+    }
+
+    /// Sends, and waits for room where there is none.
+    async fn send(&self, number: u64, request: &Request) -> Result<(), SendError> {
+        loop {
+            match self.channel.send(number, request, &[]) {
+                Err(SendError::System(errno)) if errno.kind() == ErrorKind::WouldBlock => {}
+                sent => return sent,
+            }
+            // So the runtime knows that there is none.
+            let full: io::Result<()> = self.ready.try_io(Interest::WRITABLE, || Err(ErrorKind::WouldBlock.into()));
+            if full.is_ok() || self.ready.writable().await.is_err() {
+                return Err(SendError::Closed);
+            }
         }
     }
 
@@ -92,14 +119,32 @@ impl Client {
     }
 }
 
-fn receive_all(
-    channel: &Channel<Request, Downward>,
+/// The connection, and what tells the runtime that something has come.
+type Receiving<'a> = (&'a Channel<Request, Downward>, &'a UnixStream);
+
+/// The next message.
+async fn receive((channel, ready): Receiving<'_>) -> Result<Incoming<Downward>, ReceiveError> {
+    loop {
+        // It fails only where the runtime ends.
+        ready.readable().await.map_err(|_| ReceiveError::Closed)?;
+        let received = ready.try_io(Interest::READABLE, || match channel.receive() {
+            Err(ReceiveError::WouldBlock) => Err(ErrorKind::WouldBlock.into()),
+            received => Ok(received),
+        });
+        if let Ok(received) = received {
+            return received;
+        }
+    }
+}
+
+async fn receive_all(
+    channel: Receiving<'_>,
     waiting: &Waiting,
     stopping: &watch::Sender<bool>,
     reloading: &watch::Sender<Reloads>,
 ) {
     loop {
-        match channel.receive() {
+        match receive(channel).await {
             Ok(incoming) => match incoming.message {
                 Downward::Event(Event::Stop) => {
                     stopping.send_replace(true);

@@ -22,12 +22,16 @@ use crate::roster::{Known, View};
 use crate::run::{run_loop, run_runner};
 use crate::settings::Configured;
 use crate::storages::Storages;
+use crate::workers;
 
 pub(crate) use reload::Reloading;
 
 /// Runs what the file says, or only checks it.
 pub(crate) async fn run(agent: Agent, settings: Configured) -> ExitCode {
-    let built = match build(&agent, &settings, &Running::default()).await {
+    let (of_build, settings) = (agent.clone(), Arc::new(settings));
+    let to_build = Arc::clone(&settings);
+    let built = workers::run(async move { build(&of_build, &to_build, &Running::default()).await });
+    let built = match built.await {
         Ok(built) => built,
         Err(text) => {
             log::lines(&text);
@@ -67,7 +71,7 @@ async fn start(agent: &Agent, settings: &Configured, mut built: Built) -> ExitCo
     node.reloading = Some(Reloading::new(agent.clone(), &settings.text, running));
     agent.begin().await;
     match runner {
-        Some(runner) => run_runner(runner, node).await,
+        Some(runner) => workers::run(run_runner(runner, node)).await,
         None => run_loop(node).await,
     }
 }

@@ -41,8 +41,14 @@ macro_rules! definitions {
 definitions! {
     UP = agent("wca_up", "Time of the last tick, in seconds since 1970.", Counter, "timestamp");
     TASKS = agent("wca_tasks", "Tasks that were found.", Gauge, "numeric");
-    MEMORY = agent("wca_mem_usage_bytes", "Most memory that both processes together have had at once.", Gauge, "bytes")
-        .computed("peak of the warden + peak of the agent (ru_maxrss of getrusage(2))");
+    MEMORY = agent(
+        "wca_mem_usage_bytes",
+        "Most resident memory that each of the two processes has had since its start, summed: the two need not have had it at \
+         the same time.",
+        Gauge,
+        "bytes",
+    )
+    .computed("peak of the warden + peak of the agent (ru_maxrss of getrusage(2))");
     INFORMATION = agent("wca_information", "1; the machine and the version of the agent stand in the labels.", Gauge, "numeric")
         .by(&["sockets", "cores", "cpus", "cpu_model", "cpu_model_number", "wca_version"]);
     HELD_VALUES = agent("wca_held_values", "Values that policies have changed and WCA would put back.", Gauge, "numeric");

@@ -4,6 +4,7 @@ use std::os::fd::AsFd;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use tokio::runtime::{Builder, Runtime};
 use wca_log::Log;
 use wca_messages::{PROTOCOL, Reply, Request};
 use wca_model::{Catalog, Platform};
@@ -12,7 +13,7 @@ use wca_sandbox::Sandbox;
 use crate::client::{Client, ClientError};
 use crate::confine::confine_agent;
 use crate::settings::{Job, Settings};
-use crate::{configured, describe, inspect, log, run, tasks};
+use crate::{configured, describe, inspect, log, run, tasks, workers};
 
 /// What everything in the agent needs.
 #[derive(Clone)]
@@ -51,34 +52,45 @@ pub fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
-        Ok(runtime) => runtime,
+    let (tick, guests) = match runtimes() {
+        Ok(runtimes) => runtimes,
         Err(error) => {
             log::plain(&format!("the agent does not start: {error}"));
             return ExitCode::FAILURE;
         }
     };
-    let code = runtime.block_on(serve(Client::new(socket)));
-    // A guest that does not yield must not keep the process from ending.
-    runtime.shutdown_background();
-    code
+    workers::set(guests.handle().clone());
+    let code = tick.block_on(async { serve(Client::new(socket)?).await });
+    // A guest that does not yield must not keep the process from ending, and neither must a file that blocks.
+    guests.shutdown_background();
+    tick.shutdown_background();
+    code.unwrap_or_else(|error: std::io::Error| {
+        log::plain(&format!("the agent does not start: its connection to the warden: {error}"));
+        ExitCode::FAILURE
+    })
 }
 
-async fn serve(client: Client) -> ExitCode {
+/// One for the tick and what belongs to it, on this thread, and one whose threads call guests.
+fn runtimes() -> std::io::Result<(Runtime, Runtime)> {
+    let tick = Builder::new_current_thread().enable_all().build()?;
+    Ok((tick, Builder::new_multi_thread().worker_threads(2).enable_all().build()?))
+}
+
+async fn serve(client: Client) -> std::io::Result<ExitCode> {
     let (agent, job) = match greet(client).await {
         Ok(greeted) => greeted,
         Err(error) => {
             log::plain(&format!("the agent does not start: {error}"));
-            return ExitCode::FAILURE;
+            return Ok(ExitCode::FAILURE);
         }
     };
-    match job {
-        Job::Run(settings) => run::run(agent, settings).await,
+    Ok(match job {
+        Job::Run(settings) => workers::run(run::run(agent, settings)).await,
         Job::Configured(settings) => configured::run(agent, settings).await,
-        Job::Inspect { component, json } => inspect::inspect(agent, component, json).await,
-        Job::Tasks { configured, json } => tasks::tasks(agent, configured, json).await,
-        Job::Components { registered } => describe::components(agent, registered).await,
-    }
+        Job::Inspect { component, json } => workers::run(inspect::inspect(agent, component, json)).await,
+        Job::Tasks { configured, json } => workers::run(tasks::tasks(agent, configured, json)).await,
+        Job::Components { registered } => workers::run(describe::components(agent, registered)).await,
+    })
 }
 
 #[derive(Debug, thiserror::Error)]

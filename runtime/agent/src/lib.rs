@@ -33,6 +33,7 @@ mod storages;
 mod tasks;
 #[cfg(test)]
 mod testing;
+mod workers;
 
 pub use definitions::definitions;
 pub use embedded::{embedded_digest, embedded_names, with_embedded};

@@ -19,7 +19,7 @@ impl MeasuredNode {
     /// Greets whoever is at the other end, and makes the policies of the job that it hands over; none where it is no run, or
     /// a component of it is refused.
     pub async fn start(socket: OwnedFd) -> Option<Self> {
-        let (agent, job) = entry::greet(Client::new(socket)).await.ok()?;
+        let (agent, job) = entry::greet(Client::new(socket).ok()?).await.ok()?;
         let Job::Run(settings) = job else { return None };
         let (policies, refused) = run::make_policies(&agent, &settings).await;
         refused.is_empty().then(|| Self { node: run::make_node(&agent, &settings, policies) })

@@ -21,7 +21,6 @@ use crate::pace::Pace;
 use crate::policies::{Decision, Policies};
 use crate::print;
 use crate::reported::Reported;
-use crate::requested;
 use crate::roster::{Known, say};
 use crate::spent::Spent;
 use crate::storages::Storages;
@@ -154,7 +153,7 @@ impl Node {
     async fn store_decisions(&mut self, snapshot: &Arc<Snapshot>, applied: &Applied, targets: Vec<Sample>) {
         let storages = self.storages();
         let decisions: Vec<&Decision> = applied.iter().map(|(decision, _)| decision).collect();
-        let mut said = self.reported.metrics(snapshot, &decisions);
+        let mut said = self.reported.metrics(snapshot, &decisions, &self.known.common);
         said.extend(self.policies.anomaly_metrics());
         if let Some(outlet) = &storages.allocations {
             let mut samples = targets;
@@ -175,9 +174,8 @@ impl Node {
     async fn store_metrics(&mut self, snapshot: &Arc<Snapshot>, extra: Vec<Sample>) {
         let storages = self.storages();
         let mut samples = extra;
-        samples.extend(own::of_tick(snapshot, &self.cost));
+        samples.extend(own::of_tick(snapshot, &self.cost, &self.known.common));
         samples.extend_from_slice(self.memory.samples(&self.client).await);
-        samples.extend(requested::of_tasks(&snapshot.roster));
         samples.extend(self.policies.metrics());
         samples.extend(storages.policy_metrics());
         if storages.anomalies.is_none() {

@@ -25,13 +25,15 @@ pub(crate) struct ConfigState {
     pub(crate) taken_at: f64,
 }
 
-/// Of the tick: that it happened, and of how many tasks.
-pub(crate) fn of_tick(snapshot: &Snapshot, cost: &Cost) -> Vec<Sample> {
+/// Of the tick: that it happened, and of how many tasks. What the machine is gives way to `common` labels of the same name.
+pub(crate) fn of_tick(snapshot: &Snapshot, cost: &Cost, common: &[Label]) -> Vec<Sample> {
+    let mut machine = machine_labels(&snapshot.platform);
+    machine.retain(|(name, _)| common.iter().all(|(known, _)| known != name));
     vec![
         UP.sample(snapshot.timestamp),
         TASKS.sample(from_count(snapshot.rows() as u64)),
         MEMORY.sample(from_count(own_memory() + cost.memory)),
-        INFORMATION.labelled(machine_labels(&snapshot.platform), 1.0),
+        INFORMATION.labelled(machine, 1.0),
     ]
 }
 

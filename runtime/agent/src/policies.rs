@@ -9,6 +9,7 @@ use wca_model::{Contention, Outcome, Request, Sample, Snapshot};
 use wca_sandbox::{Called, Policy, PolicyName, World};
 
 use crate::counts::Counts;
+use crate::workers;
 
 /// How much longer than half the interval the tick waits for the policies.
 const GRACE: Duration = Duration::from_millis(50);
@@ -166,7 +167,7 @@ impl Member {
         match std::mem::replace(&mut self.slot, Slot::Lost) {
             Slot::Idle(policy) if policy.is_ready() => {
                 let outcomes = std::mem::take(&mut self.outcomes);
-                self.slot = Slot::Busy(tokio::spawn(call(policy, outcomes)));
+                self.slot = Slot::Busy(workers::spawn(call(policy, outcomes)));
             }
             other => {
                 self.counts.missed += 1;

@@ -15,13 +15,14 @@ pub(crate) struct Reported {
 }
 
 impl Reported {
-    /// Anomalies, their evidence, and metrics of all decisions. A series that two policies report is the first one's, which
+    /// Anomalies, their evidence, and metrics of all decisions. Labels that anomalies have from tasks give way to `common` ones.
+    /// A series that two policies report is the first one's, which
     /// is said; one that a policy reports twice has its last value.
-    pub(crate) fn metrics(&mut self, snapshot: &Snapshot, decisions: &[&Decision]) -> Vec<Sample> {
+    pub(crate) fn metrics(&mut self, snapshot: &Snapshot, decisions: &[&Decision], common: &[Label]) -> Vec<Sample> {
         let mut samples: Vec<Sample> = Vec::new();
         let mut owners: HashMap<(String, Vec<Label>), (usize, &PolicyName)> = HashMap::new();
         for decision in decisions {
-            let anomalies = decision.contentions.iter().flat_map(|contention| contention.metrics(snapshot));
+            let anomalies = decision.contentions.iter().flat_map(|contention| contention.metrics(snapshot, common));
             for mut sample in anomalies.chain(decision.metrics.iter().cloned()) {
                 sample.labels.sort();
                 let series = (sample.name.clone(), sample.labels.clone());
@@ -69,12 +70,12 @@ mod tests {
         );
         let snapshot = snapshot(&[1.0]);
         let mut reported = Reported::default();
-        let found = reported.metrics(&snapshot, &[&first, &second]);
+        let found = reported.metrics(&snapshot, &[&first, &second], &[]);
         let expected =
             [sample("x", &[("a", "2"), ("b", "1")], 2.0), sample("x", &[("a", "3")], 4.0), sample("y", &[], 5.0)];
         assert_eq!(found, expected);
         // The other way round it is the other's.
-        assert_eq!(reported.metrics(&snapshot, &[&second, &first])[0].value, 3.0);
+        assert_eq!(reported.metrics(&snapshot, &[&second, &first], &[])[0].value, 3.0);
     }
 
     #[test]
@@ -87,7 +88,7 @@ mod tests {
         };
         let contentions = vec![contention(1), contention(9)];
         let decision = Decision { contentions, ..decision("Busy", 0, vec![]) };
-        let found = Reported::default().metrics(&snapshot(&[1.0, 1.0]), &[&decision]);
+        let found = Reported::default().metrics(&snapshot(&[1.0, 1.0]), &[&decision], &[]);
         let names: Vec<&str> = found.iter().map(|sample| sample.name.as_str()).collect();
         assert_eq!(names, ["anomaly", "cores"]);
         assert!(found.iter().all(|sample| sample.labels.is_sorted()));

@@ -12,7 +12,7 @@ use wca_node::{CgroupNode, Discovered, Discovery, Globs};
 use crate::client::{Client, ClientError};
 use crate::labels::Generators;
 use crate::missing::{self, Missing};
-use crate::own;
+use crate::{own, requested};
 
 /// Names of metrics that were first documented otherwise: today's, and the first.
 const RENAMED: [(&str, &str); 3] = [
@@ -138,7 +138,8 @@ impl Known {
                 metric.name = name.into();
             }
         }
-        self.labels = Arc::new(LabelSets::new(self.changes, &self.roster, &catalog, &self.common));
+        let requested = requested::of_tasks(&self.roster);
+        self.labels = Arc::new(LabelSets::new(self.changes, &self.roster, &catalog, &self.common, &requested));
     }
 
     fn has_label(&self, name: &str) -> bool {

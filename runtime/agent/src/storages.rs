@@ -17,6 +17,7 @@ use wca_storage::{
 use crate::client::{Client, ClientError};
 use crate::counts::Counts;
 use crate::run::free_name;
+use crate::workers;
 
 /// How long storages that are still busy are waited for at the end; their own deadlines are usually shorter.
 pub(crate) const FLUSH: Duration = Duration::from_secs(5);
@@ -93,6 +94,7 @@ pub(crate) fn guest(policy: Policy, interval: Duration) -> (Delivery, Arc<GuestC
     let name = policy.name().clone();
     let counts = Arc::new(GuestCounts { name: name.clone(), counts: Mutex::default() });
     let store = GuestStore { policy, counts: Arc::clone(&counts), interval };
+    let _workers = workers::enter();
     (Delivery::new(&name, WhenFull::Drop, store), counts)
 }
 

@@ -117,7 +117,7 @@ pub(crate) fn warden(mut answer: impl FnMut(&Request) -> Reply + Send + 'static)
             }
         }
     });
-    (Client::new(theirs), asked)
+    (Client::new(theirs).unwrap(), asked)
 }
 
 /// A node with the allocators `First` and `Second`, which ask for nothing.

@@ -1,6 +1,6 @@
 //! One who changes things, and can take everything back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use wca_kernel::values::{Spot, Values};
@@ -76,6 +76,16 @@ pub struct Control {
     is_frozen: bool,
 }
 
+/// What is to be done for a batch.
+struct Plan {
+    /// What is to be written.
+    due: Vec<Due>,
+    /// Tasks that need a group of resctrl that is still to be made, and so come last.
+    later: BTreeSet<TaskKey>,
+    /// Groups of resctrl, and what is set in them, that are given back.
+    released: Vec<kinds::rdt::Released>,
+}
+
 impl Control {
     /// With a journal in this folder, which is locked for this process; without a folder nothing outlives this process.
     ///
@@ -105,7 +115,7 @@ impl Control {
         let mut fates: Vec<Option<Fate>> = vec![None; requests.len()];
         let railed = self.rails.bound(&self.settings.rails, requests, tasks, platform, &mut fates);
         let (asked, requests) = (requests, railed.requests.as_slice());
-        let (mut planned, released) = self.plan(policy, requests, tasks, platform, &mut fates);
+        let Plan { due: mut planned, later, released } = self.plan(policy, requests, tasks, platform, &mut fates);
         railed.say_what_was_asked(asked, &mut planned);
         let planned = self.within_rates(planned, requests, tasks, &mut fates);
         if self.settings.all_or_nothing && fates.iter().any(|fate| matches!(fate, Some(Fate::Failed(_)))) {
@@ -120,12 +130,15 @@ impl Control {
             self.foreign.forget_spots(&forgotten);
             fates[at] = Some(self.give_back(spots));
         }
-        for due in by_task(planned, requests) {
-            for (at, fate) in apply_task(due, &self.values, &mut self.journal) {
-                fates[at] = Some(fate);
-            }
-            // What the task has left makes room for the next one.
+        let needs_group = |due: &Due| later.contains(&requests[due.at].task);
+        let (later, first): (Vec<Due>, Vec<Due>) = planned.into_iter().partition(needs_group);
+        for due in by_task(first, requests) {
+            self.apply_to_task(due, &mut fates);
+        }
+        for due in by_task(later, requests) {
+            // What others have left makes room for the group of this one.
             kinds::rdt::remove_unused(&self.values, &mut self.journal);
+            self.apply_to_task(due, &mut fates);
         }
         kinds::rdt::remove_unused(&self.values, &mut self.journal);
         self.release(policy, requests, tasks, &mut fates);
@@ -141,7 +154,7 @@ impl Control {
         tasks: &Tasks,
         platform: &Platform,
         fates: &mut [Option<Fate>],
-    ) -> (Vec<Due>, Vec<kinds::rdt::Released>) {
+    ) -> Plan {
         let counts = which_count(requests);
         let context =
             Context { values: &self.values, platform, settings: &self.settings, tasks, journal: &self.journal };
@@ -160,14 +173,20 @@ impl Control {
                 Err(why) => fates[at] = Some(Fate::Failed(why)),
             }
         }
-        let mut planned = kinds::rdt::plan(asked, &context, |step, owner| self.is_free(policy, step, owner));
-        // Tasks that leave groups come first, and those that need new ones last.
-        due.splice(0..0, std::mem::take(&mut planned.due));
+        let planned = kinds::rdt::plan(asked, &context, |step, owner| self.is_free(policy, step, owner));
+        let later = planned.later.iter().map(|due| requests[due.at].task).collect();
+        due.extend(planned.due);
         due.extend(planned.later);
         for (at, why) in planned.refused {
             fates[at] = Some(Fate::Failed(why));
         }
-        (due, planned.released)
+        Plan { due, later, released: planned.released }
+    }
+
+    fn apply_to_task(&mut self, due: Vec<Due>, fates: &mut [Option<Fate>]) {
+        for (at, fate) in apply_task(due, &self.values, &mut self.journal) {
+            fates[at] = Some(fate);
+        }
     }
 
     /// Puts back what a request gives back.
@@ -347,8 +366,8 @@ impl Control {
             if expired != Restored::default() {
                 told.push(format!("values of an earlier start that no policy has asked for again: {expired}"));
             }
+            told.extend(kinds::rdt::remove_unused(&self.values, &mut self.journal));
         }
-        told.extend(kinds::rdt::remove_unused(&self.values, &mut self.journal));
         told
     }
 

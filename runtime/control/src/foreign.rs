@@ -76,6 +76,11 @@ impl ForeignWrites {
                 self.standing.remove(spot);
                 continue;
             }
+            if matches!(spot, Spot::Group { .. }) {
+                // Ours is gone; that is counted and left or not left to others for each task that was in it.
+                said(journal.dropped(spot, Dropped::Gone));
+                continue;
+            }
             let is_new = self.standing.get(spot) != Some(&found);
             if is_new {
                 *self.counts.entry(kind).or_default() += 1;

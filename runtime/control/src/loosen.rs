@@ -7,21 +7,33 @@ use wca_kernel::values::{Spot, Values};
 use crate::held::Held;
 use crate::journal::{Journal, JournalError};
 
+/// These, and the controllers that WCA has enabled for them: who gives back the last value that needs one gives it back too.
+pub(crate) fn with_controllers(mut spots: Vec<Spot>, journal: &Journal) -> Vec<Spot> {
+    let held = journal.iter().map(|entry| &entry.held.spot);
+    let controllers: Vec<Spot> = held.filter(|held| spots.iter().any(|spot| needs(spot, held))).cloned().collect();
+    let more: Vec<Spot> = controllers.into_iter().filter(|spot| !spots.contains(spot)).collect();
+    spots.extend(more);
+    spots
+}
+
 /// Whether WCA still holds a value that would go with the controller: it stays enabled until that one is put back.
 pub(crate) fn is_needed_by_us(spot: &Spot, journal: &Journal) -> bool {
-    let Spot::Controller { mount, cgroup, controller } = spot else { return false };
+    journal.iter().any(|entry| needs(&entry.held.spot, spot))
+}
+
+/// Whether a value is there only as long as a controller is enabled for the children of a cgroup above.
+fn needs(value: &Spot, enabled: &Spot) -> bool {
+    let Spot::Controller { mount, cgroup, controller } = enabled else { return false };
     let above = format!("{}/", cgroup.trim_end_matches('/'));
     let is_below = |other: &str, cgroup: &str| other == mount && cgroup != "/" && cgroup.starts_with(&above);
-    journal.iter().any(|entry| match &entry.held.spot {
+    match value {
         Spot::Cgroup { mount, cgroup, file } => {
             let is_its_file = file.strip_prefix(controller.as_str()).is_some_and(|rest| rest.starts_with('.'));
             is_its_file && is_below(mount, cgroup)
         }
-        below @ Spot::Controller { mount, cgroup, controller: same } => {
-            same == controller && below != spot && is_below(mount, cgroup)
-        }
+        Spot::Controller { mount, cgroup, controller: same } => same == controller && is_below(mount, cgroup),
         Spot::Group { .. } | Spot::Schemata { .. } | Spot::Threads { .. } => false,
-    })
+    }
 }
 
 /// Cgroup v1 keeps each cpuset within the one above it, so that neither of two can be put back first where they were on other

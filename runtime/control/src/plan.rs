@@ -19,10 +19,3 @@ pub(crate) struct Planned {
     /// What was asked for could not be had as it is: the value that is taken instead, for the outcome `adjusted`.
     pub(crate) adjusted: Option<String>,
 }
-
-impl Planned {
-    /// Of one value.
-    pub(crate) fn one(spot: Spot, value: impl Into<String>) -> Self {
-        Self { steps: vec![Step { spot, value: value.into() }], adjusted: None }
-    }
-}

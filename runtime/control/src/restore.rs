@@ -5,7 +5,7 @@ use wca_kernel::values::{Spot, Values};
 use crate::held::Held;
 use crate::journal::{Dropped, Journal, JournalError};
 use crate::kinds::rdt::{put_back_threads, rank, without_used};
-use crate::loosen::{is_needed_by_us, loosen};
+use crate::loosen::{is_needed_by_us, loosen, with_controllers};
 
 /// What became of values that were put back.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,6 +43,7 @@ pub(crate) fn put_back(spots: Vec<Spot>, values: &Values, journal: &mut Journal)
 /// value may have to go before another.
 pub(crate) fn put_back_exactly(spots: Vec<Spot>, values: &Values, journal: &mut Journal) -> Restored {
     let mut restored = Restored::default();
+    let spots = with_controllers(spots, journal);
     let mut left: Vec<(u64, Spot)> =
         spots.into_iter().filter_map(|spot| journal.get(&spot).map(|entry| (entry.number, spot.clone()))).collect();
     left.sort_unstable_by(|one, other| rank(&one.1).cmp(&rank(&other.1)).then_with(|| other.cmp(one)));

@@ -11,6 +11,8 @@ mod code_data;
 mod common;
 #[path = "testbed_rdt/groups.rs"]
 mod groups;
+#[path = "testbed_rdt/killed.rs"]
+mod killed;
 #[path = "testbed_rdt/megabytes.rs"]
 mod megabytes;
 #[path = "testbed_rdt/refused.rs"]
@@ -33,6 +35,9 @@ use std::process::Command;
 
 use testbed_of_project::{project, run};
 
+/// A machine with so many RMIDs that those of removed groups, which the cache remembers for a while, are not missed.
+const PLENTY: &str = "on,pmu=1,rmids=250";
+
 /// Runs those tests of this program inside in whose names that stands, with resctrl mounted so, on such a machine.
 fn run_inside(test: &str, filter: &str, options: &str, machine: &[&str]) {
     let run = match run() {
@@ -46,6 +51,7 @@ fn run_inside(test: &str, filter: &str, options: &str, machine: &[&str]) {
         format!("{}:/test/{name}", path.display())
     };
     let output = Command::new(run)
+        .args(["--rdt", PLENTY])
         .args(machine)
         .arg(project().join("testbed/control-groups.sh"))
         .arg(format!("{}:/test/tests", std::env::current_exe().unwrap().display()))

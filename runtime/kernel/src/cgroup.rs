@@ -13,6 +13,7 @@ pub(crate) mod plan;
 pub(crate) mod processes;
 mod refresh;
 mod scratch;
+pub(crate) mod settings;
 pub(crate) mod sum;
 mod tree;
 pub(crate) mod walk;

@@ -13,6 +13,7 @@ use crate::cgroup::plan::{Labels, Plan};
 use crate::cgroup::sum::Sum;
 use crate::cgroup::{Hierarchies, relative_cgroup_path};
 use crate::families::Families;
+use crate::files::read_optional;
 use crate::limits::{descriptor_limit, reader_descriptors};
 use crate::machine::{Machine, MachineMetric};
 use crate::metrics::TaskFact;
@@ -39,6 +40,8 @@ pub struct Sampler {
     catalog: Catalog,
     hierarchies: Hierarchies,
     labels: Labels,
+    /// Whether the machine can have no NUMA node but the first.
+    has_one_node: bool,
     plan: Plan,
     machine: Machine,
     /// What is read in other ways.
@@ -77,14 +80,17 @@ impl Sampler {
     pub fn new(roots: &Roots, hierarchies: &Hierarchies, wanted: Wanted) -> Self {
         let descriptors = reader_descriptors();
         let labels = Labels::new();
-        let (plan, notices) = Plan::new(hierarchies, &labels);
-        let mut opener = Opener::new(hierarchies, descriptors);
+        let nodes = read_optional(&roots.path("/sys/devices/system/node/possible"));
+        let has_one_node = matches!(nodes, Ok(Some(nodes)) if nodes.trim_ascii() == b"0");
+        let (plan, notices) = Plan::new(hierarchies, &labels, has_one_node);
+        let mut opener = Opener::new(roots, hierarchies, descriptors);
         opener.notices.extend(notices);
         let mut sampler = Self {
             catalog: Catalog::default(),
             hierarchies: hierarchies.clone(),
             labels,
             sums: vec![Sum::default(); plan.columns.len()],
+            has_one_node,
             plan,
             machine: Machine::new(roots, &wanted),
             families: Families::new(roots, hierarchies, &wanted),
@@ -223,6 +229,7 @@ impl Sampler {
     /// Like [`Sampler::sample`], where the caller says what time it is, in seconds since 1970: that is what `task_last_seen`
     /// and `platform_last_seen` will say.
     pub fn sample_at(&mut self, time: f64, values: &mut Vec<f64>) -> Vec<Notice> {
+        self.opener.settings.listen();
         self.read_tasks(time, values);
         let has_learned = !self.opener.learned.is_empty();
         if has_learned {
@@ -275,7 +282,7 @@ impl Sampler {
             self.labels.learn(part, label);
         }
         // What no hierarchy knows has been said.
-        (self.plan, _) = Plan::new(&self.hierarchies, &self.labels);
+        (self.plan, _) = Plan::new(&self.hierarchies, &self.labels, self.has_one_node);
         self.sums.resize(self.plan.columns.len(), Sum::default());
     }
 

@@ -1,5 +1,6 @@
 //! Parsers over bytes for the few forms in which the kernel writes numbers. None of them allocates for a value.
 
+use std::io::BufRead as _;
 use std::ops::Range;
 
 /// The words of a line, separated by blanks and tabs.
@@ -7,9 +8,15 @@ pub(crate) fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty())
 }
 
-/// The lines of a file.
-pub(crate) fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    bytes.split(|byte| *byte == b'\n')
+/// The lines of a file, without their ends.
+pub(crate) fn lines(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let rest = bytes;
+        // It looks at many bytes at a time, as splitting a slice does not; reading from memory never fails.
+        let count = bytes.skip_until(b'\n').unwrap_or(0);
+        let line = &rest[..count];
+        (count > 0).then(|| line.strip_suffix(b"\n").unwrap_or(line))
+    })
 }
 
 /// A decimal number with nothing around it but white space; none too where it is greater than 2^64 - 1.
@@ -41,8 +48,11 @@ pub(crate) fn number_of(bytes: &[u8], key: &[u8]) -> Option<u64> {
 /// The word behind `key` in such a file, empty where nothing stands behind it.
 pub(crate) fn word_behind<'a>(bytes: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
     let rest = lines(bytes).find_map(|line| {
-        let rest = line.strip_prefix(key)?;
-        rest.strip_prefix(b":").or_else(|| rest.first().is_none_or(u8::is_ascii_whitespace).then_some(rest))
+        let rest = line.get(key.len()..)?;
+        let rest = rest.strip_prefix(b":").unwrap_or(rest);
+        // The end of a key tells most of them apart, and is cheaper to look at.
+        let is_end = rest.len() + key.len() < line.len() || rest.first().is_none_or(u8::is_ascii_whitespace);
+        (is_end && line.starts_with(key)).then_some(rest)
     })?;
     Some(words(rest).next().unwrap_or_default())
 }

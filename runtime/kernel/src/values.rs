@@ -15,6 +15,9 @@ pub use canonical::{canonical, numbers};
 pub use resctrl::{ABSENT, Listed, Locked, MADE, way_text};
 pub use spot::Spot;
 
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
 use crate::cgroup::{Hierarchies, Hierarchy};
 use crate::{KernelError, Roots};
 
@@ -23,6 +26,8 @@ use crate::{KernelError, Roots};
 pub struct Values {
     roots: Roots,
     hierarchies: Hierarchies,
+    /// Where resctrl is mounted, once it was found.
+    resctrl: OnceLock<PathBuf>,
 }
 
 impl Values {
@@ -31,7 +36,7 @@ impl Values {
     /// # Errors
     /// Where the mounts cannot be read.
     pub fn find(roots: &Roots) -> Result<Self, KernelError> {
-        Ok(Self { roots: roots.clone(), hierarchies: Hierarchies::find(roots)? })
+        Ok(Self { roots: roots.clone(), hierarchies: Hierarchies::find(roots)?, resctrl: OnceLock::new() })
     }
 
     /// The cgroup hierarchies.

@@ -76,16 +76,17 @@ impl Contention {
     }
 
     /// As metrics: one `anomaly` for each culprit with the victim's labels, and the evidence. A contention without
-    /// culprits has its evidence alone. Tasks that ended since are left out.
+    /// culprits has its evidence alone. Tasks that ended since are left out, and so are labels of the victim that are among
+    /// the `common` ones, which everything has.
     #[must_use]
-    pub fn metrics(&self, snapshot: &Snapshot) -> Vec<Sample> {
+    pub fn metrics(&self, snapshot: &Snapshot, common: &[Label]) -> Vec<Sample> {
         let Some(victim) = snapshot.task(self.victim) else { return Vec::new() };
         let uuid = self.uuid(snapshot);
         let anomalies = self
             .culprits
             .iter()
             .filter_map(|key| snapshot.task(*key))
-            .map(|culprit| anomaly(self.about, victim, culprit, &uuid));
+            .map(|culprit| anomaly(self.about, victim, culprit, &uuid, common));
         let evidence = self.evidence.iter().cloned().map(|mut sample| {
             set(&mut sample.labels, "contended_task_id", &victim.id);
             set(&mut sample.labels, "uuid", &uuid);
@@ -96,7 +97,7 @@ impl Contention {
     }
 }
 
-fn anomaly(about: Contended, victim: &Task, culprit: &Task, uuid: &str) -> Sample {
+fn anomaly(about: Contended, victim: &Task, culprit: &Task, uuid: &str, common: &[Label]) -> Sample {
     let workload = culprit.labels.iter().find(|(name, _)| name == "workload_instance");
     let mut labels: Vec<Label> = vec![
         ("contended_task_id".into(), victim.id.clone()),
@@ -108,7 +109,7 @@ fn anomaly(about: Contended, victim: &Task, culprit: &Task, uuid: &str) -> Sampl
     ];
     set(&mut labels, "task_id", &victim.id);
     set(&mut labels, "task_name", &victim.name);
-    for (name, value) in &victim.labels {
+    for (name, value) in victim.labels.iter().filter(|(name, _)| common.iter().all(|(known, _)| known != name)) {
         set(&mut labels, name, value);
     }
     ANOMALY.labelled(labels, 1.0)

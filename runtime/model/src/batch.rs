@@ -11,6 +11,12 @@ use crate::metric::{Label, MetricInfo, MetricKind, Sample};
 use crate::snapshot::Snapshot;
 use crate::task::Roster;
 
+/// Bytes of a value as text with what stands around it, as most are.
+const VALUE: usize = 24;
+
+/// Bytes of a sample as text, header included, as most are.
+const SAMPLE: usize = 256;
+
 /// Labels that tell tasks apart.
 const TELLING: [&str; 2] = ["task_id", "task_name"];
 
@@ -25,13 +31,38 @@ pub struct LabelSets {
     texts: Vec<String>,
     order: Vec<MetricOrder>,
     metrics: Vec<MetricInfo>,
+    /// The values of all [`Standing`] ones.
+    standing: Vec<f64>,
+    /// Bytes that the text of all series takes, or some more.
+    length: usize,
+}
+
+/// A metric of tasks whose values stand as long as the roster does, and are in no snapshot.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Standing {
+    /// What it is.
+    pub metric: MetricInfo,
+    /// Values, each with the row of its task.
+    pub values: Vec<(usize, f64)>,
 }
 
 /// The series of one metric in the order in which they are written.
 #[derive(Debug, PartialEq)]
 struct MetricOrder {
     metric: usize,
+    origin: Origin,
     series: Vec<SeriesPlace>,
+}
+
+/// Where the values of a metric are.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Origin {
+    /// Columns of the snapshot.
+    Tasks,
+    /// Values of the machine in the snapshot.
+    Machine,
+    /// [`LabelSets::standing`].
+    Standing,
 }
 
 /// One series: where its value is, and its label set.
@@ -44,9 +75,10 @@ struct SeriesPlace {
 
 impl LabelSets {
     /// The label sets of all series; `common` labels are on every one and win over labels of tasks of the same name, but not
-    /// over those that tell series apart: levels of metrics, `task_id` and `task_name`. The catalogue may have other names for its metrics than the snapshot's: those are written.
+    /// over those that tell series apart: levels of metrics, `task_id` and `task_name`. The catalogue may have other names for
+    /// its metrics than the snapshot's: those are written.
     #[must_use]
-    pub fn new(version: u64, roster: &Roster, catalog: &Catalog, common: &[Label]) -> Self {
+    pub fn new(version: u64, roster: &Roster, catalog: &Catalog, common: &[Label], standing: &[Standing]) -> Self {
         let mut interned = Interned::default();
         let task_labels: Vec<Vec<Label>> = roster
             .tasks
@@ -60,7 +92,8 @@ impl LabelSets {
                 labels
             })
             .collect();
-        let mut by_metric: Vec<Vec<SeriesPlace>> = catalog.metrics.iter().map(|_| Vec::new()).collect();
+        let mut metrics = catalog.metrics.clone();
+        let mut by_metric: Vec<Vec<SeriesPlace>> = metrics.iter().map(|_| Vec::new()).collect();
         for (column, series) in catalog.columns.iter().enumerate() {
             for (row, labels) in task_labels.iter().enumerate() {
                 let set = interned.place_of(&series.labels, labels, common);
@@ -71,25 +104,47 @@ impl LabelSets {
             let set = interned.place_of(&series.labels, &[], common);
             by_metric[series.metric as usize].push(SeriesPlace { column, row: 0, set });
         }
+        let mut values = Vec::new();
+        for Standing { metric, values: of_tasks } in standing {
+            metrics.push(metric.clone());
+            let place = |(at, (row, _)): (usize, &(usize, f64))| {
+                let set = interned.place_of(&[], &task_labels[*row], common);
+                SeriesPlace { column: values.len() + at, row: *row, set }
+            };
+            by_metric.push(of_tasks.iter().enumerate().map(place).collect());
+            values.extend(of_tasks.iter().map(|(_, value)| *value));
+        }
         let sets = interned.sets;
         let mut order: Vec<MetricOrder> = by_metric
             .into_iter()
             .enumerate()
             .map(|(metric, mut series)| {
                 series.sort_by(|a, b| compare_labels(&sets[a.set], &sets[b.set]));
-                MetricOrder { metric, series }
+                let origin = match catalog.metrics.get(metric) {
+                    None => Origin::Standing,
+                    Some(info) if info.per_task => Origin::Tasks,
+                    Some(_) => Origin::Machine,
+                };
+                MetricOrder { metric, origin, series }
             })
             .collect();
-        order.sort_by(|a, b| catalog.metrics[a.metric].name.cmp(&catalog.metrics[b.metric].name));
-        let texts = sets.iter().map(|set| exposition::label_text(set)).collect();
-        Self { version, sets, texts, order, metrics: catalog.metrics.clone() }
+        order.sort_by(|a, b| metrics[a.metric].name.cmp(&metrics[b.metric].name));
+        let texts: Vec<String> = sets.iter().map(|set| exposition::label_text(set)).collect();
+        let length = order.iter().map(|order| length(&metrics[order.metric], &order.series, &texts)).sum();
+        Self { version, sets, texts, order, metrics, standing: values, length }
     }
 
     /// Of no series: for batches of nothing but samples besides the snapshot.
     #[must_use]
     pub fn none() -> Self {
-        Self::new(0, &Roster::default(), &Catalog::default(), &[])
+        Self::new(0, &Roster::default(), &Catalog::default(), &[], &[])
     }
+}
+
+/// Bytes that a metric takes as text, or some more.
+fn length(metric: &MetricInfo, series: &[SeriesPlace], texts: &[String]) -> usize {
+    let header = 2 * metric.name.len() + metric.help.len() + 32;
+    header + series.iter().map(|place| metric.name.len() + texts[place.set].len() + VALUE).sum::<usize>()
 }
 
 #[derive(Default)]
@@ -163,16 +218,16 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// A batch of the snapshot's metrics and `extra` ones, whose labels are sorted here and which take the `common` labels, but for
-    /// `task_id` and `task_name` where they have such.
+    /// A batch of the snapshot's metrics and `extra` ones, whose labels are sorted here and which take the `common` labels, but
+    /// for those that they have themselves: by these their series may differ.
     #[must_use]
     pub fn new(snapshot: Arc<Snapshot>, labels: Arc<LabelSets>, extra: Vec<Sample>, common: &[Label]) -> Self {
         let mut extra = extra;
         for sample in &mut extra {
-            for (name, value) in common {
-                let is_telling = TELLING.contains(&name.as_str()) && sample.labels.iter().any(|(own, _)| own == name);
-                if !is_telling {
-                    set(&mut sample.labels, name, value);
+            let own = sample.labels.len();
+            for label in common {
+                if sample.labels[..own].iter().all(|(name, _)| *name != label.0) {
+                    sample.labels.push(label.clone());
                 }
             }
             sample.labels.sort();
@@ -223,7 +278,7 @@ impl Batch {
     /// All of it as Prometheus text, each sample with this timestamp in milliseconds since 1970.
     #[must_use]
     pub fn exposition_at(&self, timestamp: Option<i64>) -> String {
-        let mut text = String::new();
+        let mut text = String::with_capacity(self.labels.length + self.extra.len() * SAMPLE);
         let mut extra = self.extra.chunk_by(|a, b| a.name == b.name).peekable();
         self.measured(|metric, present| {
             while let Some(samples) = extra.next_if(|samples| samples[0].name.as_str() < metric.name.as_str()) {
@@ -307,23 +362,23 @@ impl Batch {
     /// Calls `visit` with each metric of the snapshot in order of names, and its values that are not absent.
     fn measured(&self, mut visit: impl FnMut(&MetricInfo, &[(SeriesPlace, f64)])) {
         let mut present = Vec::new();
-        for MetricOrder { metric, series } in &self.labels.order {
+        for MetricOrder { metric, origin, series } in &self.labels.order {
             let info = &self.labels.metrics[*metric];
             if self.only.as_ref().is_some_and(|only| !only.contains(&info.name)) {
                 continue;
             }
             present.clear();
-            present.extend(series.iter().map(|place| (*place, self.value_at(info.per_task, *place))));
+            present.extend(series.iter().map(|place| (*place, self.value_at(*origin, *place))));
             present.retain(|(_, value)| !value.is_nan());
             visit(info, &present);
         }
     }
 
-    fn value_at(&self, per_task: bool, place: SeriesPlace) -> f64 {
-        if per_task {
-            self.snapshot.column(place.column)[place.row]
-        } else {
-            self.snapshot.platform_value(place.column)
+    fn value_at(&self, origin: Origin, place: SeriesPlace) -> f64 {
+        match origin {
+            Origin::Tasks => self.snapshot.column(place.column)[place.row],
+            Origin::Machine => self.snapshot.platform_value(place.column),
+            Origin::Standing => self.labels.standing[place.column],
         }
     }
 }
@@ -340,7 +395,7 @@ mod tests {
     fn batch(extra: Vec<Sample>) -> Batch {
         let snapshot = Arc::new(snapshot_after(None, 100.0, &[10, 2], &[5.5, f64::NAN]));
         let common = vec![("host".into(), "vm".into())];
-        let labels = Arc::new(LabelSets::new(3, &snapshot.roster, &snapshot.catalog, &common));
+        let labels = Arc::new(LabelSets::new(3, &snapshot.roster, &snapshot.catalog, &common, &[]));
         Batch::new(snapshot, labels, extra, &common)
     }
 
@@ -433,7 +488,7 @@ mod tests {
         let roster = Roster { version: 1, tasks: vec![Arc::new(task)] };
         let mut catalog = crate::testing::catalog();
         catalog.columns[0].labels = vec![("cpu".into(), "7".into())];
-        let sets = LabelSets::new(1, &roster, &catalog, &[]);
+        let sets = LabelSets::new(1, &roster, &catalog, &[], &[]);
         let expected = [("app", "db"), ("cpu", "7"), ("task_id", "task1"), ("task_name", "name1")];
         assert_eq!(sets.sets[0], expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
     }
@@ -449,7 +504,7 @@ mod tests {
         catalog.platform.push(other);
         let common: Vec<Label> =
             [("zone", "eu"), ("task_id", "mine"), ("app", "all")].map(|(a, b)| (a.into(), b.into())).into();
-        let sets = LabelSets::new(1, &crate::testing::roster(&[1, 2]), &catalog, &common).sets;
+        let sets = LabelSets::new(1, &crate::testing::roster(&[1, 2]), &catalog, &common, &[]).sets;
         let distinct: BTreeSet<&Vec<Label>> = sets.iter().collect();
         assert_eq!(distinct.len(), sets.len());
         let values = |name: &str| {
@@ -459,14 +514,46 @@ mod tests {
         assert_eq!(values("app"), BTreeSet::from(["all"]), "it wins over labels of tasks");
         assert!(values("zone").is_superset(&BTreeSet::from(["DMA", "Normal"])), "{sets:?}");
         assert!(values("task_id").is_superset(&BTreeSet::from(["task1", "task2"])), "{sets:?}");
+    }
+
+    #[rstest::rstest]
+    #[case::task("task_id")]
+    #[case::of_a_policy("zone")]
+    fn labels_of_samples_win_over_common_ones_so_that_no_two_series_become_one(#[case] label: &str) {
         let snapshot = Arc::new(snapshot_after(None, 100.0, &[1], &[1.0]));
-        let extra = [("9", 1.0), ("8", 2.0)].map(|(id, value)| sample("rate", &[("task_id", id)], value)).into();
+        let common = vec![(label.to_owned(), "mine".to_owned()), ("rack".to_owned(), "7".to_owned())];
+        let extra = [("9", 1.0), ("8", 2.0)].map(|(own, value)| sample("rate", &[(label, own)], value)).into();
+        let text = Batch::new(snapshot, Arc::new(LabelSets::none()), extra, &common).exposition();
+        let expected = ["8", "9"].map(|own| {
+            let mut labels = [format!("{label}=\"{own}\""), "rack=\"7\"".to_owned()];
+            labels.sort();
+            format!("rate{{{}}} ", labels.join(","))
+        });
+        let found: Vec<&str> = text.lines().filter(|line| line.starts_with("rate")).collect();
+        assert_eq!(found.len(), 2, "{text}");
+        assert!(found.iter().zip(expected).all(|(line, start)| line.starts_with(&start)), "{text}");
+    }
+
+    #[test]
+    fn what_stands_as_long_as_the_roster_is_written_among_the_others_with_the_labels_of_its_tasks() {
+        let snapshot = Arc::new(snapshot_after(None, 100.0, &[10, 2], &[5.5, f64::NAN]));
+        let common = vec![("app".into(), "all".into())];
+        let metric = crate::testing::info("task_a", MetricKind::Gauge, true);
+        let standing = [Standing { metric, values: vec![(1, 1.5), (0, 2.0)] }];
+        let labels = Arc::new(LabelSets::new(1, &snapshot.roster, &snapshot.catalog, &common, &standing));
+        let batch = Batch::new(snapshot, labels, vec![sample("task_b", &[], 3.0)], &common);
+        let text = batch.exposition();
+        let found: Vec<&str> = text.lines().filter(|line| line.starts_with("task_")).collect();
         assert_eq!(
-            Batch::new(snapshot, Arc::new(LabelSets::none()), extra, &common)
-                .only(&Arc::new(BTreeSet::from(["rate".to_owned()])))
-                .size(),
-            2
+            found,
+            [
+                "task_a{app=\"all\",task_id=\"task10\",task_name=\"name10\"} 2",
+                "task_a{app=\"all\",task_id=\"task2\",task_name=\"name2\"} 1.5",
+                "task_b{app=\"all\"} 3",
+                "task_cpu_usage_seconds{app=\"all\",task_id=\"task10\",task_name=\"name10\"} 5.5",
+            ]
         );
+        assert_eq!((batch.size(), batch.samples().len()), (5, 5));
     }
 
     #[test]

@@ -79,10 +79,10 @@ fn write_value(text: &mut String, value: f64) {
     } else if value.is_infinite() {
         text.push_str(if value > 0.0 { "+Inf" } else { "-Inf" });
     } else if value.fract() == 0.0 && value.abs() < 1e19 {
-        // Whole numbers with all their digits: the shortest form would round the kernel's 9223372036854771712.
-        #[allow(clippy::cast_possible_truncation, reason = "whole and below 1e19")]
-        let whole = value as i128;
-        let _ = write!(text, "{whole}");
+        // Whole numbers with all their digits: the shortest form would round the kernel's 9223372036854771712. Those of 64
+        // bits are written several times faster than those of 128.
+        #[allow(clippy::cast_possible_truncation, reason = "whole and below 9e18")]
+        let _ = if value.abs() < 9e18 { write!(text, "{}", value as i64) } else { write!(text, "{}", value as i128) };
     } else if value.abs() >= 1e19 {
         let _ = write!(text, "{value:e}");
     } else {

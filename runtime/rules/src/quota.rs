@@ -130,6 +130,14 @@ mod tests {
         Quota { quota: Some(quota), period }
     }
 
+    fn period(microseconds: u64) -> Part {
+        Part::Period(microseconds)
+    }
+
+    fn quota(microseconds: u64) -> Part {
+        Part::Quota(Some(microseconds))
+    }
+
     const NONE: Quota = Quota { quota: None, period: 100_000 };
 
     #[rstest]
@@ -177,13 +185,19 @@ mod tests {
     }
 
     #[rstest]
-    #[case::one_period(limit(50, 100), limit(20, 100), None, None, vec![Part::Quota(Some(20))])]
+    #[case::one_period(limit(50, 100), limit(20, 100), None, None, vec![quota(20)])]
     #[case::lifted(limit(50, 100), Quota { quota: None, period: 100 }, None, None, vec![Part::Quota(None)])]
-    #[case::from_none(Quota { quota: None, period: 100 }, limit(20, 50), None, None, vec![Part::Period(50), Part::Quota(Some(20))])]
-    #[case::either(limit(50, 100), limit(20, 50), None, None, vec![Part::Period(50), Part::Quota(Some(20))])]
-    #[case::below_another(limit(50, 100), limit(20, 50), None, Some(limit(60, 100)), vec![Part::Quota(Some(20)), Part::Period(50)])]
-    #[case::above_others(limit(50, 100), limit(80, 200), Some(limit(30, 100)), None, vec![Part::Quota(Some(80)), Part::Period(200)])]
-    #[case::between_two(limit(50, 100), limit(100, 200), Some(limit(50, 100)), Some(limit(50, 100)), vec![Part::Quota(None), Part::Period(200), Part::Quota(Some(100))])]
+    #[case::from_none(Quota { quota: None, period: 100 }, limit(20, 50), None, None, vec![period(50), quota(20)])]
+    #[case::either(limit(50, 100), limit(20, 50), None, None, vec![period(50), quota(20)])]
+    #[case::below_another(limit(50, 100), limit(20, 50), None, Some(limit(60, 100)), vec![quota(20), period(50)])]
+    #[case::above_others(limit(50, 100), limit(80, 200), Some(limit(30, 100)), None, vec![quota(80), period(200)])]
+    #[case::between_two(
+        limit(50, 100),
+        limit(100, 200),
+        Some(limit(50, 100)),
+        Some(limit(50, 100)),
+        vec![Part::Quota(None), period(200), quota(100)]
+    )]
     fn orders(
         #[case] found: Quota,
         #[case] wanted: Quota,

@@ -42,7 +42,7 @@ pub(crate) fn batch(timestamp: f64, samples: Vec<Sample>) -> Batch {
     };
     let roster = Roster { version: 1, tasks: vec![task((1, "a")), task((2, "b"))] };
     let common = [("host".to_owned(), "vm".to_owned())];
-    let labels = Arc::new(LabelSets::new(1, &roster, &catalog, &common));
+    let labels = Arc::new(LabelSets::new(1, &roster, &catalog, &common, &[]));
     let values = Arc::new(vec![1.0, 1.0]);
     let (roster, catalog) = (Arc::new(roster), Arc::new(catalog));
     let snapshot = Snapshot::new(1, timestamp, roster, catalog, Arc::default(), values, None).unwrap();

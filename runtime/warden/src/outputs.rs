@@ -120,12 +120,14 @@ fn beside(name: &OsStr, output: u64) -> OsString {
 /// A new file of that name; what an earlier writer left is removed, so that a link which somebody else put there leads
 /// nowhere.
 fn begin(folder: &OwnedFd, name: &OsStr) -> Result<OwnedFd, Errno> {
-    match unlinkat(folder, name, AtFlags::empty()) {
-        Ok(()) | Err(Errno::NOENT) => {}
-        Err(errno) => return Err(errno),
-    }
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    openat(folder, name, flags, MODE)
+    match openat(folder, name, flags, MODE) {
+        Err(Errno::EXIST) => {
+            unlinkat(folder, name, AtFlags::empty())?;
+            openat(folder, name, flags, MODE)
+        }
+        opened => opened,
+    }
 }
 
 impl Drop for Output {

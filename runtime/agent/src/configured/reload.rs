@@ -15,6 +15,7 @@ use crate::entry::Agent;
 use crate::node::Node;
 use crate::own::ConfigState;
 use crate::settings::{Job, Settings};
+use crate::workers;
 
 /// Most of what is wrong with a file that is shown of a reload.
 const MOST_TEXT: usize = 64 << 10;
@@ -80,7 +81,7 @@ impl Reloading {
             self.state.taken &= now.misread == before.misread;
             if now.asked != before.asked {
                 let (agent, running) = (self.agent.clone(), Arc::clone(&self.running));
-                self.building = Some(tokio::spawn(async move { renew(&agent, &running).await }));
+                self.building = Some(workers::spawn(async move { renew(&agent, &running).await }));
             }
             return;
         };

@@ -1,6 +1,7 @@
 //! `cpu_shares`: a relative share of processor time under contention, in units of `cpu_shares_unit`.
 
 use wca_kernel::Version;
+use wca_model::{Change, Kind};
 use wca_rules::weights::{SharesFormula, shares};
 
 use super::place::{CPU, Place};
@@ -13,6 +14,9 @@ pub(super) const SHARES: &str = "cpu.shares";
 pub(super) const WEIGHT: &str = "cpu.weight";
 pub(super) const FIRST_WEIGHT: &str = "100";
 
+/// Siblings whose weights are looked at, by name: so many tell the formula as well as all.
+const MOST_SIBLINGS: usize = 64;
+
 /// On v2 shares become a weight. The number that was asked for stays in the journal beside the one that is written.
 pub(super) fn plan(value: f64, task: &ControlledTask, context: &Context<'_>) -> Result<Planned, String> {
     let place = Place::find(&CPU, task, context)?;
@@ -21,6 +25,9 @@ pub(super) fn plan(value: f64, task: &ControlledTask, context: &Context<'_>) -> 
         Version::V1 => place.planned_number(SHARES, "1024", shares, is_clamped),
         Version::V2 => {
             is_not_idle(&place)?;
+            if let Some(weight) = converted_before(value, &place)? {
+                return place.planned_number(WEIGHT, FIRST_WEIGHT, weight, is_clamped);
+            }
             let formula = formula(&place)?;
             let weight = formula.weight(shares);
             // Beyond 102400 shares the kernel's formula goes out of range: all of them are the greatest weight.
@@ -40,10 +47,22 @@ pub(super) fn formula(place: &Place<'_>) -> Result<SharesFormula, String> {
     }
 }
 
+/// The weight that the same number became before and that is in force: a neighbour that comes or goes does not change it, and nothing
+/// is to be read for it.
+fn converted_before(value: f64, place: &Place<'_>) -> Result<Option<u64>, String> {
+    if place.context.settings.cpu_shares_conversion != SharesConversion::Auto {
+        return Ok(None);
+    }
+    let Some(held) = place.held(WEIGHT) else { return Ok(None) };
+    let is_same = held.owner.kind == Kind::CpuShares && held.owner.asked == Change::CpuShares(value).to_string();
+    let in_force = place.read(WEIGHT)?.filter(|text| is_same && held.now.as_ref() == Some(text));
+    Ok(in_force.and_then(|text| text.parse().ok()))
+}
+
 /// The formula by which the weights of the task and of its siblings were made, as they were before WCA changed them.
 fn formula_in_use(place: &Place<'_>) -> Result<SharesFormula, String> {
     let mut weights = Vec::new();
-    for cgroup in place.siblings()? {
+    for cgroup in place.siblings()?.into_iter().take(MOST_SIBLINGS) {
         let text = match place.before(&cgroup, WEIGHT) {
             Some(before) => Some(before.to_owned()),
             None => place.read_of(&cgroup, WEIGHT)?,

@@ -67,6 +67,10 @@ fn plan(which: &Which, wanted: &Ids, task: &ControlledTask, context: &Context<'_
             Some(text) => text,
         };
         let ids = numbers(&text).ok_or_else(|| format!("{} says {text:?}", place.spot_of(&cgroup, which.file)))?;
+        if place.is_of_another(&cgroup) {
+            is_within(which, &ids, wanted, &place, &cgroup)?;
+            continue;
+        }
         found.push((cgroup, ids));
     }
     let widen = found.iter().filter(|(_, ids)| !ids.is_empty() || place.version == Version::V1);
@@ -86,6 +90,19 @@ pub(super) fn is_free(kind: Kind, task: &ControlledTask) -> Result<(), String> {
         Some(who) => Err(format!("{} of this task is managed by {who}, which would undo the change", kind.as_str())),
         None => Ok(()),
     }
+}
+
+/// A task inside of this one has a list of its own, which stays. Cgroup v1 keeps it within that of the task around it.
+fn is_within(which: &Which, ids: &Ids, wanted: &Ids, place: &Place<'_>, cgroup: &str) -> Result<(), String> {
+    if place.version == Version::V2 || ids.is_subset(wanted) {
+        return Ok(());
+    }
+    let spot = place.spot_of(cgroup, which.file);
+    Err(format!(
+        "another task inside of this one has {} in {spot}, and cgroup v1 keeps that within {}",
+        list(ids),
+        which.kind.as_str()
+    ))
 }
 
 /// Cgroup v1 takes only what the one above has.

@@ -16,10 +16,12 @@ pub(super) fn plan(follow: bool, task: &ControlledTask, context: &Context<'_>) -
     is_free(Kind::CpusetMemoryMigrate, task)?;
     let place = Place::find(&CPUSET, task, context)?;
     if place.version == Version::V2 {
-        return Err("cpuset_memory_migrate is of cgroup v1, and the controller cpuset of this machine is on v2, where pages always follow".into());
+        let why = "the controller cpuset of this machine is on v2, where pages always follow";
+        return Err(format!("cpuset_memory_migrate is of cgroup v1, and {why}"));
     }
     place.in_force(FILE, "0")?;
     let value = u8::from(follow).to_string();
-    let steps = place.subtree()?.iter().map(|cgroup| place.step_of(cgroup, FILE, value.clone())).collect();
+    let own = place.subtree()?.into_iter().filter(|cgroup| !place.is_of_another(cgroup));
+    let steps = own.map(|cgroup| place.step_of(&cgroup, FILE, value.clone())).collect();
     Ok(place.planned(steps, None))
 }

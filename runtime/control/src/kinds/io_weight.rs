@@ -8,8 +8,8 @@ use crate::context::Context;
 use crate::plan::Planned;
 use crate::tasks::ControlledTask;
 
-/// Of the kernel's cost model, and of the scheduler BFQ: which of them divides the I/O of a device depends on the device's own settings, so that both
-/// get the weight where both are there.
+/// Of the kernel's cost model, and of the scheduler BFQ: which of them divides the I/O of a device depends on the device's own
+/// settings, so that both get the weight where both are there.
 const COST: &str = "io.weight";
 const BFQ: &str = "io.bfq.weight";
 const BFQ_V1: &str = "blkio.bfq.weight";
@@ -28,9 +28,10 @@ pub(super) fn plan(weight: u32, task: &ControlledTask, context: &Context<'_>) ->
     for (file, word, number, is_clamped) in files {
         let Some(found) = place.read(file)? else { continue };
         let in_force = found.strip_prefix(word).unwrap_or(&found);
-        steps.push(place.step(file, format!("{word}{}", nearest(in_force, *number))));
+        let value = nearest(in_force, *number);
+        steps.push(place.step(file, format!("{word}{value}")));
         if *is_clamped {
-            adjusted = Some(number.to_string());
+            adjusted = Some(value);
         }
     }
     if steps.is_empty() {

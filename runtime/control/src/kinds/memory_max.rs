@@ -26,13 +26,13 @@ pub(super) fn plan(asked: Option<u64>, task: &ControlledTask, context: &Context<
     };
     let found = bytes(&place.in_force(file, none)?, none, &place.spot(file))?;
     let taken = asked.map(|bytes| whole_pages(bytes, page()));
-    let adjusted = taken.filter(|taken| asked != Some(*taken)).map(|taken| taken.to_string());
     let wanted = match (found, taken) {
         (Some(found), Some(taken)) if is_close(found as f64, taken as f64) => Some(found),
         _ => taken,
     };
     leaves_room(wanted, found, &place)?;
     let text = |bytes: Option<u64>| bytes.map_or_else(|| none.to_owned(), |bytes| bytes.to_string());
+    let adjusted = (taken != asked).then(|| text(wanted));
     let limit = place.step(file, text(wanted));
     let steps = match both(wanted, found, &place)? {
         // Memory alone is never above memory and swap together: that is widened first, and narrowed last.

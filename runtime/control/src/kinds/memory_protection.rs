@@ -42,8 +42,9 @@ fn on_v1(kind: &str, why: &str) -> String {
 fn in_pages(place: Place<'_>, file: &str, first: &str, bytes: u64) -> Result<Planned, String> {
     let taken = whole_pages(bytes, page());
     let in_force = place.in_force(file, first)?;
-    let step = place.step(file, nearest(&in_force, taken));
-    Ok(place.planned(vec![step], (taken != bytes).then(|| taken.to_string())))
+    let value = nearest(&in_force, taken);
+    let step = place.step(file, value.clone());
+    Ok(place.planned(vec![step], (taken != bytes).then_some(value)))
 }
 
 /// Size of a page in bytes.

@@ -2,10 +2,12 @@
 
 use wca_kernel::values::{Spot, Values};
 use wca_kernel::{Version, relative_cgroup_path};
+use wca_model::TaskKey;
 use wca_rules::is_close;
 
 use super::controllers;
 use crate::context::Context;
+use crate::held::Held;
 use crate::plan::{Planned, Step};
 use crate::tasks::ControlledTask;
 
@@ -34,6 +36,7 @@ pub(super) const IO: Controller = Controller { v1: "blkio", v2: "io" };
 pub(super) struct Place<'a> {
     pub(super) context: &'a Context<'a>,
     pub(super) version: Version,
+    key: TaskKey,
     mount: String,
     /// With a leading `/`, and never the root.
     cgroup: String,
@@ -61,6 +64,7 @@ impl<'a> Place<'a> {
         let mut place = Self {
             context,
             version: hierarchy.version,
+            key: task.key,
             mount: context.values.mount_of(hierarchy),
             cgroup: format!("/{relative}"),
             enabling: Vec::new(),
@@ -131,6 +135,13 @@ impl<'a> Place<'a> {
         (self.values().life(&spot) == Some(entry.held.life)).then_some(entry.held.before.as_str())
     }
 
+    /// What WCA holds in a file of the task's cgroup.
+    pub(super) fn held(&self, file: &str) -> Option<&Held> {
+        let spot = self.spot(file);
+        let held = &self.context.journal.get(&spot)?.held;
+        (self.values().life(&spot) == Some(held.life)).then_some(held)
+    }
+
     /// The cgroups above the task's, the nearest first and the root last.
     pub(super) fn above(&self) -> Vec<String> {
         controllers::above(&self.cgroup)
@@ -146,6 +157,15 @@ impl<'a> Place<'a> {
         let mut all = vec![self.cgroup.clone()];
         all.append(&mut self.below()?);
         Ok(all)
+    }
+
+    /// Whether a cgroup below the task's is that of another task, or below that.
+    pub(super) fn is_of_another(&self, cgroup: &str) -> bool {
+        let is_below = |cgroup: &str, above: &str| cgroup.strip_prefix(above).is_some_and(|rest| rest.starts_with('/'));
+        self.context.tasks.iter().any(|other| {
+            let is_inside = other.key != self.key && is_below(&other.cgroup, &self.cgroup);
+            is_inside && (cgroup == other.cgroup || is_below(cgroup, &other.cgroup))
+        })
     }
 
     /// The children of the cgroup above, of which the task's is one.
@@ -181,8 +201,9 @@ impl<'a> Place<'a> {
         is_adjusted: bool,
     ) -> Result<Planned, String> {
         let in_force = self.in_force(file, first)?;
-        let step = self.step(file, nearest(&in_force, number));
-        Ok(self.planned(vec![step], is_adjusted.then(|| number.to_string())))
+        let value = nearest(&in_force, number);
+        let step = self.step(file, value.clone());
+        Ok(self.planned(vec![step], is_adjusted.then_some(value)))
     }
 }
 

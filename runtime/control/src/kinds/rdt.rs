@@ -84,10 +84,7 @@ pub(crate) fn plan<'a>(
     let in_force = InForce::new(context);
     let mut tasks = Vec::new();
     for asked in by_task(asked) {
-        match plan.begin(asked, &in_force, context, &is_free) {
-            Some(task) => tasks.push(task),
-            None => {}
-        }
+        tasks.extend(plan.begin(asked, &in_force, context, &is_free));
     }
     let there = match context.values.control_groups() {
         Ok(there) => there,
@@ -107,7 +104,7 @@ pub(crate) fn plan<'a>(
     let mut steps = steps::Steps::new(&groups, &in_force, context, &is_free);
     for (task, group) in tasks.into_iter().zip(placed) {
         match group {
-            Ok(group) => steps.add(task, &group, &mut plan),
+            Ok(group) => steps.add(&task, &group, &mut plan),
             Err(why) => plan.refused.extend(task.asked.iter().map(|asked| (asked.at, why.clone()))),
         }
     }
@@ -125,17 +122,22 @@ impl Plan {
     /// What a task wants, where anything is to be planned for it.
     fn begin<'a>(
         &mut self,
-        asked: Vec<Asked<'a>>,
+        mut asked: Vec<Asked<'a>>,
         in_force: &InForce,
         context: &Context<'_>,
         is_free: &impl Fn(&Step, &Owner) -> Result<(), String>,
     ) -> Option<OfTask<'a>> {
         let task = asked.first()?.task;
-        let now = in_force.group_of(task);
-        let is_released = |kind: Kind| asked.iter().any(|one| one.request.change == Change::Release(kind));
+        let mut now = in_force.group_of(task);
         let sets = asked.iter().any(|one| !matches!(one.request.change, Change::Release(_)));
+        if sets && let Some(at) = asked.iter().position(|one| one.request.change == Change::Release(Kind::RdtGroup)) {
+            // It leaves its group first, and then begins anew.
+            self.released.push(released(&asked.remove(at), now, true, in_force, context));
+            now = None;
+        }
+        let is_released = |kind: Kind| asked.iter().any(|one| one.request.change == Change::Release(kind));
         let own = now.filter(|group| in_force.is_own(group, context));
-        let mut wanted: Cells = own.filter(|_| !is_released(Kind::RdtGroup)).map_or_else(Cells::new, |group| {
+        let mut wanted: Cells = own.map_or_else(Cells::new, |group| {
             let cells = in_force.cells(group).filter(|(_, kind, _)| !is_released(*kind));
             cells.map(|(cell, _, value)| (cell, value)).collect()
         });
@@ -156,7 +158,6 @@ impl Plan {
         }
         let named = asked.iter().rev().find_map(|one| match &one.request.change {
             Change::RdtGroup(named) => Some(named.clone()),
-            Change::Release(Kind::RdtGroup) => Some(None),
             _ => None,
         });
         let stays = || now.filter(|_| own.is_none()).map(str::to_owned);
@@ -196,7 +197,8 @@ impl Plan {
         }
         let step =
             |cgroup: String| Step { spot: Spot::Threads { cgroup }, value: named.unwrap_or_default().to_owned() };
-        threads_of(first.task).into_iter().try_for_each(|cgroup| is_free(&step(cgroup), &first.owner))
+        let owner = Owner { kind: Kind::RdtGroup, domain: None, ..first.owner.clone() };
+        threads_of(first.task).into_iter().try_for_each(|cgroup| is_free(&step(cgroup), &owner))
     }
 }
 

@@ -223,6 +223,8 @@ fn controllers_are_enabled_where_the_operator_says_so_and_go_where_nobody_else_n
     assert_eq!(bare.handed_down(), "cpu memory");
     let weight = || fs::read_to_string(format!("{ROOT}{task}/cpu.weight")).unwrap();
     assert_eq!(weight(), "200\n");
+    assert_eq!(scene.apply_to(task, Change::Release(Kind::CpuWeight)), Fate::Applied);
+    assert_eq!(bare.handed_down(), "memory");
     let restored = scene.control.restore();
     assert_eq!((restored.failed, restored.foreign), (vec![], vec![]));
     assert_eq!((bare.handed_down().as_str(), scene.control.held().count()), ("", 0));

@@ -82,6 +82,29 @@ fn inside_those_who_have_groups_apart_share_when_it_gets_tight() {
 
 #[test]
 #[ignore = "runs inside the test bed"]
+fn inside_the_last_group_is_left_before_another_one_is_made() {
+    let busy = quiet("last");
+    let tasks = roster(&[&busy]);
+    let mut control = control(settings());
+    let others: Vec<String> = (0..6).map(|at| format!("{RESCTRL}/other{at}")).collect();
+    others.iter().for_each(|path| fs::create_dir(path).unwrap());
+    assert_eq!(ask(&mut control, &tasks, &[(0, l3(0, 0xf))]), [Fate::Applied]);
+    let of = || busy.processes[0].groups().0;
+    let own = of();
+    let be = (0, Change::RdtGroup(Some("be".into())));
+    let [fate] = ask(&mut control, &tasks, std::slice::from_ref(&be)).try_into().unwrap();
+    assert!(why(&fate).contains("resctrl says: Out of CLOSIDs"), "{fate:?}");
+    assert_eq!((of(), schemata(&own)[0].as_str()), (own.clone(), "L3:0=00f;1=7ff"), "as it was");
+    let release = (0, Change::Release(Kind::RdtGroup));
+    assert_eq!(ask(&mut control, &tasks, &[release]), [Fate::Applied]);
+    assert_eq!(ask(&mut control, &tasks, &[be]), [Fate::Applied]);
+    assert_eq!((of(), controls().len()), ("be".into(), 7));
+    control.restore();
+    others.iter().for_each(|path| fs::remove_dir(path).unwrap());
+}
+
+#[test]
+#[ignore = "runs inside the test bed"]
 fn inside_groups_that_are_to_be_gone_go_at_the_start() {
     let stranger = quiet("stranger");
     for name in ["idle", "used"] {

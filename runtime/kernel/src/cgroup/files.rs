@@ -5,7 +5,8 @@ use std::os::fd::OwnedFd;
 use rustix::io::Errno;
 
 use crate::cgroup::opener::Opener;
-use crate::cgroup::plan::Plan;
+use crate::cgroup::plan::{Plan, PlannedFile};
+use crate::cgroup::settings::Standing;
 use crate::cgroup::sum::Sum;
 use crate::files::reread;
 
@@ -17,6 +18,8 @@ pub(crate) enum Slot {
     Open(OwnedFd, u64),
     /// There, but opened for each reading, for want of descriptors.
     Parked,
+    /// Was read, and is closed as long as it says the same.
+    Standing(Standing),
     /// Was open, and its cgroup was removed. Looked for again, and no other file takes its place: two counters of the
     /// same thing do not stand at the same value.
     Gone,
@@ -31,6 +34,8 @@ pub(crate) struct CgroupFiles {
     without_line: u64,
     /// Ticks until missing files are looked for again; none where nothing is missing.
     retry: Option<Retry>,
+    /// How often it was read. Now and then it is tried whether files stand that did not before.
+    readings: u32,
 }
 
 /// Missing files are looked for again, since a container runtime makes its cgroups one after another, but ever more rarely.
@@ -58,7 +63,13 @@ impl CgroupFiles {
     /// Nothing is opened yet.
     pub(crate) fn new(path: &str, plan: &Plan) -> Self {
         let slots = plan.files.iter().map(|_| Slot::Missing).collect();
-        Self { path: path.to_owned(), slots, without_line: 0, retry: Some(Retry { ticks_left: 0, pause: 1 }) }
+        Self {
+            path: path.to_owned(),
+            slots,
+            without_line: 0,
+            retry: Some(Retry { ticks_left: 0, pause: 1 }),
+            readings: 0,
+        }
     }
 
     /// Whether none of its files was ever looked for.
@@ -85,7 +96,7 @@ impl CgroupFiles {
             let wanted = match slot {
                 Slot::Missing => file.parts & !covered != 0,
                 Slot::Gone => true,
-                Slot::Open(..) | Slot::Parked => false,
+                Slot::Open(..) | Slot::Parked | Slot::Standing(_) => false,
             };
             if !wanted {
                 continue;
@@ -131,13 +142,36 @@ impl CgroupFiles {
 
     /// Adds what the files say to the sums, one per column; what has no column yet goes to [`Opener::learned`].
     pub(crate) fn read(&mut self, plan: &Plan, opener: &mut Opener, buffer: &mut Vec<u8>, sums: &mut [Sum]) -> Reading {
+        let mut taking = Taking { path: &self.path, taken: 0, without_line: 0, sums };
         let mut reading = Reading::Nothing;
-        let (mut taken, mut without_line) = (0u64, 0u64);
+        let tries = self.readings.is_multiple_of(LONGEST_PAUSE);
+        self.readings = self.readings.wrapping_add(1);
         for (slot, file) in self.slots.iter_mut().zip(&plan.files) {
+            let mut before = None;
+            if let Slot::Standing(standing) = slot {
+                if let Some(text) = standing.text(&opener.settings) {
+                    reading = reading.max(Reading::Some);
+                    taking.take(file, text, opener);
+                    continue;
+                }
+                if let Slot::Standing(standing) = std::mem::replace(slot, Slot::Parked) {
+                    before = Some(standing.unwritten(&opener.settings));
+                }
+            }
+            let tries = tries || before.is_some();
+            let mut until = None;
+            // Watched before it is read: what is written in between is told.
+            let mut look = |open: &OwnedFd, opener: &mut Opener| {
+                until = tries.then(|| opener.until(&self.path, file, open, before.take().flatten())).flatten();
+            };
             let read = match slot {
-                Slot::Missing | Slot::Gone => continue,
-                Slot::Open(open, _) => reread(&*open, buffer),
+                Slot::Missing | Slot::Gone | Slot::Standing(_) => continue,
+                Slot::Open(open, _) => {
+                    look(open, opener);
+                    reread(&*open, buffer)
+                }
                 Slot::Parked => opener.open(&self.path, file).and_then(|open| {
+                    look(&open, opener);
                     let read = reread(&open, buffer);
                     // There may be room again, since other tasks ended.
                     if opener.open < opener.budget && read.is_ok() {
@@ -146,13 +180,17 @@ impl CgroupFiles {
                     read
                 }),
             };
-            let bytes = match read {
+            match read {
                 Ok(count) => {
                     reading = reading.max(Reading::Some);
-                    &buffer[..count]
+                    let is_well_formed = taking.take(file, &buffer[..count], opener);
+                    if let Some(until) = until.filter(|_| is_well_formed) {
+                        opener.open -= usize::from(matches!(slot, Slot::Open(..)));
+                        *slot = Slot::Standing(until.stands(&buffer[..count]));
+                    }
                 }
                 Err(error) => {
-                    file.columns().for_each(|column| sums[column].spoil());
+                    file.columns().for_each(|column| taking.sums[column].spoil());
                     match error {
                         Errno::NODEV | Errno::NOENT | Errno::NOTDIR => {
                             reading = Reading::Removed;
@@ -168,39 +206,21 @@ impl CgroupFiles {
                         }
                         error => opener.trouble(&self.path, file, error),
                     }
-                    continue;
-                }
-            };
-            for output in &file.outputs {
-                // A file that is read for one part may hold another one too, which a file before it gave already.
-                if taken & (1 << output.part) != 0 {
-                    continue;
-                }
-                let learned = opener.learned.len();
-                let is_well_formed = output.read.read(bytes, &mut |label, value| {
-                    taken |= 1 << output.part;
-                    match output.places.iter().find(|place| place.label.as_bytes() == label) {
-                        Some(place) => sums[place.column].add(value, output.join, output.read.greatest_sum()),
-                        // What the kernel calls things is ASCII.
-                        None => {
-                            let label = str::from_utf8(label).ok();
-                            opener.learned.extend(label.map(|label| (output.part, label.to_owned())));
-                        }
-                    }
-                });
-                if is_well_formed && output.read.may_lack_its_line() {
-                    without_line |= 1 << output.part;
-                }
-                if !is_well_formed {
-                    taken |= 1 << output.part;
-                    output.places.iter().for_each(|place| sums[place.column].spoil());
-                    opener.learned.truncate(learned);
-                    opener.malformed(&self.path, file, bytes);
                 }
             }
         }
-        self.without_line = without_line & !taken;
+        self.without_line = taking.without_line & !taking.taken;
+        if reading == Reading::Removed {
+            self.forget_standing();
+        }
         reading
+    }
+
+    /// The cgroup was removed: what its files said is not what those of another in its place say.
+    fn forget_standing(&mut self) {
+        for slot in self.slots.iter_mut().filter(|slot| matches!(slot, Slot::Standing(_))) {
+            *slot = Slot::Gone;
+        }
     }
 
     /// How many of its files are open.
@@ -220,5 +240,51 @@ impl CgroupFiles {
                 *slot = Slot::Parked;
             }
         }
+    }
+}
+
+/// What is taken out of the files of one cgroup in one reading.
+struct Taking<'a> {
+    path: &'a str,
+    /// The parts that were found, as bits.
+    taken: u64,
+    /// The parts whose line was missing in a file, as bits.
+    without_line: u64,
+    sums: &'a mut [Sum],
+}
+
+impl Taking<'_> {
+    /// Takes what a file says; whether it is well-formed.
+    fn take(&mut self, file: &PlannedFile, bytes: &[u8], opener: &mut Opener) -> bool {
+        let mut is_all_well_formed = true;
+        for output in &file.outputs {
+            // A file that is read for one part may hold another one too, which a file before it gave already.
+            if self.taken & (1 << output.part) != 0 {
+                continue;
+            }
+            let learned = opener.learned.len();
+            let is_well_formed = output.read.read(bytes, &mut |label, value| {
+                self.taken |= 1 << output.part;
+                match output.places.iter().find(|place| place.label.as_bytes() == label) {
+                    Some(place) => self.sums[place.column].add(value, output.join, output.read.greatest_sum()),
+                    // What the kernel calls things is ASCII.
+                    None => {
+                        let label = str::from_utf8(label).ok();
+                        opener.learned.extend(label.map(|label| (output.part, label.to_owned())));
+                    }
+                }
+            });
+            if is_well_formed && output.read.may_lack_its_line() {
+                self.without_line |= 1 << output.part;
+            }
+            if !is_well_formed {
+                is_all_well_formed = false;
+                self.taken |= 1 << output.part;
+                output.places.iter().for_each(|place| self.sums[place.column].spoil());
+                opener.learned.truncate(learned);
+                opener.malformed(self.path, file, bytes);
+            }
+        }
+        is_all_well_formed
     }
 }

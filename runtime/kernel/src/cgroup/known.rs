@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 
 use crate::cgroup::tree::{identity_in, identity_of};
 use crate::cgroup::walk::Listing;
-use crate::cgroup::{Hierarchies, PopulatedCgroup};
+use crate::cgroup::{Hierarchies, PopulatedCgroup, Version};
 
 /// A cgroup that is there.
 pub(crate) struct Known {
@@ -27,6 +27,10 @@ pub(crate) struct Known {
     pub is_populated: bool,
     /// Whether no hierarchy has a process in it, and nobody wrote a file of it since they were asked.
     pub is_quiet: bool,
+    /// Whether it holds a process, and the kernel would have told if it held none any more.
+    pub is_settled: bool,
+    /// The v2 hierarchy and its inode number there, where it has no others below it.
+    pub leaf: Option<(usize, u64)>,
 }
 
 /// The cgroups of all hierarchies, level by level, with what was known of those that are as they were.
@@ -44,11 +48,21 @@ pub(crate) fn merged(listings: &mut [Option<Listing>], hierarchies: &Hierarchies
             known.hierarchies |= bit(at);
             known.lives = known.lives.wrapping_add(identity_of(&hierarchies.all()[at], listed.inode));
             known.is_quiet &= !listed.is_new;
+            if hierarchies.all()[at].version == Version::V2 {
+                known.leaf = Some((at, listed.inode));
+            }
+        }
+    }
+    for (_, listing) in listings.iter().enumerate().filter(|(at, _)| hierarchies.all()[*at].version == Version::V2) {
+        let above = listing.iter().flat_map(|listing| &listing.cgroups).filter_map(|one| one.path.rsplit_once('/'));
+        for place in above.filter_map(|(above, _)| places.get(above)) {
+            all[*place].leaf = None;
         }
     }
     for known in &mut all {
         let before = before.remove(&known.path).filter(|before| before.lives == known.lives);
         known.is_quiet &= before.as_ref().is_some_and(|before| before.is_quiet);
+        known.is_settled = before.as_ref().is_some_and(|before| before.is_settled && before.leaf == known.leaf);
         known.asked = before.as_ref().and_then(|before| before.asked);
         known.procs = before.and_then(|before| before.procs);
     }
@@ -71,6 +85,8 @@ impl Known {
             procs: None,
             is_populated: false,
             is_quiet: true,
+            is_settled: false,
+            leaf: None,
         }
     }
 

@@ -1,17 +1,18 @@
 //! What opening the files of cgroups takes, and what is to be said of it.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
 use rustix::fs::{Mode, OFlags, open};
-use rustix::io::Errno;
+use rustix::io::{Errno, pread, retry_on_intr};
 
 use crate::cgroup::Hierarchies;
 use crate::cgroup::files::Slot;
-use crate::cgroup::plan::PlannedFile;
+use crate::cgroup::plan::{PlannedFile, Stands};
+use crate::cgroup::settings::{By, Settings, Standing, Until};
 use crate::error::excerpt;
 use crate::files::open_below;
-use crate::{Notice, Said};
+use crate::{Notice, Roots, Said};
 
 /// What opening files takes, shared by all cgroups.
 pub(crate) struct Opener {
@@ -31,12 +32,14 @@ pub(crate) struct Opener {
     pub said: Said,
     /// What is to be said next.
     pub notices: Vec<Notice>,
+    /// What is only read where somebody wrote it.
+    pub settings: Settings,
     /// Things that files have a number for and that have no column yet, with the number of the part.
     pub learned: Vec<(usize, String)>,
 }
 
 impl Opener {
-    pub(crate) fn new(hierarchies: &Hierarchies, budget: usize) -> Self {
+    pub(crate) fn new(roots: &Roots, hierarchies: &Hierarchies, budget: usize) -> Self {
         let mut opener = Self {
             dirs: Vec::new(),
             paths: Vec::new(),
@@ -47,6 +50,7 @@ impl Opener {
             starved: false,
             said: Said::default(),
             notices: Vec::new(),
+            settings: Settings::new(roots),
             learned: Vec::new(),
         };
         for hierarchy in hierarchies.all() {
@@ -63,14 +67,47 @@ impl Opener {
 
     /// Opens a file of a cgroup.
     pub(crate) fn open(&mut self, cgroup: &str, file: &PlannedFile) -> Result<OwnedFd, Errno> {
+        self.open_beside(cgroup, file, file.name)
+    }
+
+    /// Opens the file of that name beside one of a cgroup.
+    fn open_beside(&mut self, cgroup: &str, file: &PlannedFile, name: &str) -> Result<OwnedFd, Errno> {
         let dir = self.dirs[file.hierarchy].as_ref().ok_or(Errno::NOENT)?;
         self.path.clear();
         if !cgroup.is_empty() {
             self.path.push_str(cgroup);
             self.path.push('/');
         }
-        self.path.push_str(file.name);
+        self.path.push_str(name);
         open_below(dir, self.path.as_str())
+    }
+
+    /// What tells how long the file stands, which is open and is going to be read: what it was `before`, or something new;
+    /// none where it does not stand.
+    pub(crate) fn until(
+        &mut self,
+        cgroup: &str,
+        file: &PlannedFile,
+        open: impl AsFd,
+        before: Option<Standing>,
+    ) -> Option<Until> {
+        let watch = |settings: &Settings, before: Option<Standing>, open: BorrowedFd<'_>| match before {
+            Some(standing) => Some(Until::Before(standing)),
+            None => settings.watch(open).map(|watch| Until::New(By::Watch(watch))),
+        };
+        match file.stands? {
+            Stands::UntilTold => watch(&self.settings, before, open.as_fd()),
+            Stands::WithoutKills => {
+                self.settings.is_without_kills().then(|| before.map_or(Until::New(By::Kill), Until::Before))
+            }
+            Stands::While { file: other, begins } => {
+                let other = self.open_beside(cgroup, file, other).ok()?;
+                let until = watch(&self.settings, before, other.as_fd())?;
+                let mut beginning = [0; 16];
+                let count = retry_on_intr(|| pread(&other, &mut beginning, 0)).ok()?;
+                beginning[..count].starts_with(begins).then_some(until)
+            }
+        }
     }
 
     /// A slot for a file that was just opened, open if there is room for it.

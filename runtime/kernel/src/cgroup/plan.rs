@@ -14,6 +14,7 @@ pub(crate) struct Plan {
     pub facts: Vec<(usize, TaskFact)>,
     /// Columns that are to be taken off another one, which is the second.
     pub differences: Vec<(usize, usize)>,
+    has_one_node: bool,
 }
 
 /// One column.
@@ -30,10 +31,42 @@ pub(crate) struct PlannedFile {
     pub hierarchy: usize,
     /// Its name.
     pub name: &'static str,
+    /// Until when it need not be read again; none where it is read at each tick.
+    pub stands: Option<Stands>,
     /// What is taken out of it.
     pub outputs: Vec<Output>,
     /// The parts that stand in it, as bits.
     pub parts: u64,
+}
+
+/// Until when what a file says stands.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Stands {
+    /// Until the kernel tells that somebody wrote it, or that it says something else.
+    UntilTold,
+    /// As long as the kernel kills no process of the machine for want of memory.
+    WithoutKills,
+    /// As long as another file of the cgroup, of which the same is told, begins so.
+    While {
+        /// Its name.
+        file: &'static str,
+        /// The beginning.
+        begins: &'static [u8],
+    },
+}
+
+impl Stands {
+    /// Limits change where somebody writes them. Of memory.events the kernel tells what is new (cgroup-v2.rst). Without a
+    /// quota, which is -1, no period is counted in cpu.stat of v1 (sched-bwc.rst); that of v2 has the usage too.
+    fn of(version: Version, file: &str) -> Option<Self> {
+        match (version, file) {
+            (Version::V1, "memory.limit_in_bytes" | "memory.soft_limit_in_bytes")
+            | (Version::V2, "memory.max" | "memory.low" | "memory.events") => Some(Self::UntilTold),
+            (Version::V1, "memory.oom_control") => Some(Self::WithoutKills),
+            (Version::V1, "cpu.stat") => Some(Self::While { file: "cpu.cfs_quota_us", begins: b"-" }),
+            _ => None,
+        }
+    }
 }
 
 /// What is taken out of a file for one metric.
@@ -84,9 +117,11 @@ impl Labels {
 
 impl Plan {
     /// Finds out what the mounted hierarchies can say; with a notice for each metric that none of them knows. Labels add
-    /// columns: the files, and their order, are the same with any.
-    pub(crate) fn new(hierarchies: &Hierarchies, labels: &Labels) -> (Self, Vec<Notice>) {
-        let mut plan = Self { files: Vec::new(), columns: Vec::new(), facts: Vec::new(), differences: Vec::new() };
+    /// columns: the files, and their order, are the same with any. `has_one_node` is whether the machine can have NUMA node 0
+    /// alone.
+    pub(crate) fn new(hierarchies: &Hierarchies, labels: &Labels, has_one_node: bool) -> (Self, Vec<Notice>) {
+        let (files, columns, facts, differences) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut plan = Self { files, columns, facts, differences, has_one_node };
         let mut notices = Vec::new();
         // Without a hierarchy nothing of a task can be read, and then there is nothing to know of it.
         let knows_tasks = !hierarchies.all().is_empty();
@@ -132,6 +167,7 @@ impl Plan {
         let sources: Vec<(usize, CgroupFile)> = [(Version::V1, part.v1), (Version::V2, part.v2)]
             .into_iter()
             .filter_map(|(version, file)| Some((hierarchy_with(hierarchies, version, file?.controller)?, file?)))
+            .map(|(hierarchy, file)| (hierarchy, if self.has_one_node { file.on_one_node() } else { file }))
             .collect();
         let Some((_, any)) = sources.first() else { return false };
         let whole = [String::new()];
@@ -143,7 +179,7 @@ impl Plan {
         }));
         for (hierarchy, file) in sources {
             let places = labels.iter().zip(first..).map(|(label, column)| Place { label: label.clone(), column });
-            self.file(hierarchy, file.file).take(Output {
+            self.file((hierarchy, hierarchies.all()[hierarchy].version), file.file).take(Output {
                 part: number,
                 read: file.read,
                 join: part.join,
@@ -153,10 +189,11 @@ impl Plan {
         true
     }
 
-    fn file(&mut self, hierarchy: usize, name: &'static str) -> &mut PlannedFile {
+    fn file(&mut self, (hierarchy, version): (usize, Version), name: &'static str) -> &mut PlannedFile {
         let known = self.files.iter().position(|one| one.hierarchy == hierarchy && one.name == name);
         let at = known.unwrap_or_else(|| {
-            self.files.push(PlannedFile { hierarchy, name, outputs: Vec::new(), parts: 0 });
+            let stands = Stands::of(version, name);
+            self.files.push(PlannedFile { hierarchy, name, stands, outputs: Vec::new(), parts: 0 });
             self.files.len() - 1
         });
         &mut self.files[at]

@@ -20,7 +20,9 @@ use crate::limits::walker_descriptors;
 /// made, removed or renamed (inotify(7), which has said so by the time that mkdir(2) returns). Whether a cgroup holds a
 /// process is asked at each walk: of the hierarchy first that said so the last time, and mostly of that one alone. Of a
 /// cgroup that held none, those v1 hierarchies are asked again in which somebody wrote one of its files since: there a
-/// process comes in no other way.
+/// process comes in no other way. One that v2 said to hold a process, and that has no others below it, is not asked until
+/// the kernel tells of its cgroup.events, as it does within some 10 ms when the last process has gone (cgroup-v2.rst,
+/// \[Un\]populated Notification).
 ///
 /// A hierarchy that cannot be watched, or not wholly, is walked each time.
 pub struct TreeWalker {
@@ -175,7 +177,9 @@ impl TreeWalker {
             .map(|(_, listed)| listed.path.as_str())
             .collect();
         for known in &mut self.known {
-            known.is_quiet &= !paths.contains(known.path.as_str());
+            let is_written = paths.contains(known.path.as_str());
+            known.is_quiet &= !is_written;
+            known.is_settled &= !is_written;
         }
     }
 
@@ -194,7 +198,11 @@ impl TreeWalker {
         for known in &mut self.known {
             // Over the limit nobody needs to be asked any more.
             let mut is_populated = false;
-            if count <= self.limits.populated {
+            if count <= self.limits.populated && known.is_settled && is_all_watched {
+                is_populated = true;
+                count += 1;
+            } else if count <= self.limits.populated {
+                known.is_settled = false;
                 let mut is_quiet = is_all_watched;
                 let others = self.order.iter().copied().filter(|at| Some(*at) != known.asked);
                 for at in known.asked.into_iter().chain(others) {
@@ -207,7 +215,13 @@ impl TreeWalker {
                     kept -= usize::from(before.is_some());
                     match holds_process(before, root, &known.path, &mut self.path) {
                         Ok(Some(procs)) => {
-                            if all[at].version == Version::V2 && kept < self.descriptors {
+                            let is_v2 = all[at].version == Version::V2;
+                            let leaf = known.leaf.filter(|leaf| leaf.0 == at && is_all_watched);
+                            known.is_settled = leaf.is_some_and(|(_, inode)| {
+                                let file = || all[at].cgroup_dir(&known.path).join("cgroup.events");
+                                self.watches.as_mut().is_some_and(|watches| watches.tells_of(at, inode, file))
+                            });
+                            if is_v2 && !known.is_settled && kept < self.descriptors {
                                 known.procs = Some(procs);
                                 kept += 1;
                             }

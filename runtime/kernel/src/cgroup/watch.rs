@@ -33,6 +33,8 @@ struct Watched {
 
 struct Watch {
     number: i32,
+    /// That of its cgroup.events, where it is watched too.
+    events: Option<i32>,
     /// Whether the directory was seen since [`Watches::begin`].
     is_seen: bool,
 }
@@ -46,7 +48,7 @@ pub(crate) enum Change {
     Gone(usize, u64),
     /// A hierarchy was unmounted.
     Hierarchy(usize),
-    /// Somebody wrote a file of a cgroup, by the hierarchy and the inode number of the cgroup.
+    /// Somebody wrote a file of a cgroup, or the kernel has news of it, by the hierarchy and the inode number of the cgroup.
     File(usize, u64),
     /// Anything: there was more than is told.
     Anything,
@@ -72,12 +74,17 @@ pub(crate) enum Added {
     Not,
 }
 
+/// How many watches all processes of this user may have together.
+pub(crate) fn most_watches() -> usize {
+    let limit = read_file(Path::new(LIMIT)).ok().and_then(|bytes| number(&bytes)).unwrap_or(USUAL_LIMIT);
+    usize::try_from(limit).unwrap_or(usize::MAX)
+}
+
 impl Watches {
     /// Watches nothing yet; `with_files` says for each hierarchy whether it matters that a file was written. None where
     /// this process may have no more inotify instances.
     pub(crate) fn new(with_files: impl IntoIterator<Item = bool>) -> Option<Self> {
         let inotify = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).ok()?;
-        let limit = read_file(Path::new(LIMIT)).ok().and_then(|bytes| number(&bytes)).unwrap_or(USUAL_LIMIT);
         let tree = WatchFlags::CREATE
             | WatchFlags::DELETE
             | WatchFlags::MOVE
@@ -91,7 +98,7 @@ impl Watches {
             hierarchies: with_files.into_iter().map(watched).collect(),
             places: HashMap::new(),
             // Others of this user live on the same limit.
-            budget: usize::try_from(limit / 2).unwrap_or(usize::MAX),
+            budget: most_watches() / 2,
             is_short: false,
         })
     }
@@ -119,7 +126,16 @@ impl Watches {
             let Some((hierarchy, inode)) = self.places.get(&number).copied() else { continue };
             if events.contains(ReadFlags::IGNORED) {
                 self.places.remove(&number);
-                self.hierarchies[hierarchy].dirs.remove(&inode);
+                let dirs = &mut self.hierarchies[hierarchy].dirs;
+                if let Some(watch) = dirs.get_mut(&inode).filter(|watch| watch.events == Some(number)) {
+                    watch.events = None;
+                    tell(Change::File(hierarchy, inode));
+                    continue;
+                }
+                if let Some(events) = dirs.remove(&inode).and_then(|watch| watch.events) {
+                    self.places.remove(&events);
+                    let _ = inotify::remove_watch(&self.inotify, events);
+                }
                 tell(Change::Gone(hierarchy, inode));
             } else if events.contains(ReadFlags::UNMOUNT) {
                 tell(Change::Hierarchy(hierarchy));
@@ -152,7 +168,7 @@ impl Watches {
         match inotify::add_watch(&self.inotify, path(), watched.flags) {
             Ok(number) => {
                 self.places.insert(number, (hierarchy, inode));
-                watched.dirs.insert(inode, Watch { number, is_seen: true });
+                watched.dirs.insert(inode, Watch { number, events: None, is_seen: true });
                 Added::Now
             }
             Err(error) => {
@@ -162,13 +178,33 @@ impl Watches {
         }
     }
 
+    /// Whether news of the cgroup in its cgroup.events, which is at this path, were told already since before this call. They
+    /// are from now on, where that can be. A watch of the directory is not told of them.
+    pub(crate) fn tells_of(&mut self, hierarchy: usize, inode: u64, path: impl FnOnce() -> PathBuf) -> bool {
+        let is_full = self.count() >= self.budget;
+        let Some(watch) = self.hierarchies[hierarchy].dirs.get_mut(&inode) else { return false };
+        if watch.events.is_some() || is_full {
+            return watch.events.is_some();
+        }
+        if let Ok(number) = inotify::add_watch(&self.inotify, path(), WatchFlags::MODIFY | WatchFlags::DONT_FOLLOW) {
+            watch.events = Some(number);
+            self.places.insert(number, (hierarchy, inode));
+        }
+        false
+    }
+
     /// Watches a directory no more.
     pub(crate) fn remove(&mut self, hierarchy: usize, inode: u64) {
         if let Some(watch) = self.hierarchies[hierarchy].dirs.remove(&inode) {
-            self.places.remove(&watch.number);
-            // It may have ended by itself meanwhile.
-            let _ = inotify::remove_watch(&self.inotify, watch.number);
+            self.forget_watch(watch.number);
+            watch.events.into_iter().for_each(|events| self.forget_watch(events));
         }
+    }
+
+    fn forget_watch(&mut self, number: i32) {
+        self.places.remove(&number);
+        // It may have ended by itself meanwhile.
+        let _ = inotify::remove_watch(&self.inotify, number);
     }
 
     /// Watches nothing of a hierarchy any more. Another one in its place may count its inodes alike.

@@ -36,6 +36,25 @@ pub(crate) struct CgroupFile {
     pub read: CgroupRead,
 }
 
+impl CgroupFile {
+    /// Where the same number stands on a machine with node 0 alone: in another file, which is read anyhow, and of the same
+    /// moment. What memory.numa_stat counts are the pages in the lists of v1, and anonymous and file memory of v2.
+    pub(crate) fn on_one_node(self) -> Self {
+        let keys: &[&str] = match self.read {
+            CgroupRead::Split(Split::Pages) => &[
+                "total_inactive_anon",
+                "total_active_anon",
+                "total_inactive_file",
+                "total_active_file",
+                "total_unevictable",
+            ],
+            CgroupRead::Split(Split::BytesToPages) => &["anon", "file"],
+            _ => return self,
+        };
+        Self { file: "memory.stat", read: CgroupRead::Split(Split::PagesOfOneNode(keys)), ..self }
+    }
+}
+
 /// How numbers are found in a file of a cgroup.
 #[derive(Clone, Copy)]
 pub(crate) enum CgroupRead {

@@ -55,7 +55,12 @@ impl Metric {
 /// The files of cgroup v1, and those of v2.
 fn of_parts(parts: &[CgroupPart]) -> (String, String) {
     let join = |files: Vec<CgroupFile>| {
-        let mut texts: Vec<String> = files.iter().map(|file| format!("{}{}", file.file, file.read.text())).collect();
+        let text = |file: &CgroupFile| format!("{}{}", file.file, file.read.text());
+        let of_file = |file: &CgroupFile| match file.on_one_node() {
+            other if other.file == file.file => text(file),
+            other => format!("{}; with one node alone {}", text(file), text(&other)),
+        };
+        let mut texts: Vec<String> = files.iter().map(of_file).collect();
         texts.dedup();
         texts.join(", ")
     };
@@ -84,6 +89,7 @@ impl Split {
         match self {
             Self::Pages => " hierarchical_total, else total".into(),
             Self::BytesToPages => " (anon + file) / page size".into(),
+            Self::PagesOfOneNode(lines) => format!(" ({}) / page size", lines.join(" + ")),
             Self::Keys { only: None } => ", each line".into(),
             Self::Keys { only: Some(key) } | Self::Operation(key) | Self::Nested(key) => format!(" {key}"),
             Self::Stalled => " total / 1e6".into(),
@@ -143,8 +149,9 @@ mod tests {
     #[case("task_mem_limit_bytes", "memory.limit_in_bytes", "memory.max")]
     #[case(
         "task_mem_numa_pages",
-        "memory.numa_stat hierarchical_total, else total",
-        "memory.numa_stat (anon + file) / page size"
+        "memory.numa_stat hierarchical_total, else total; with one node alone memory.stat (total_inactive_anon + \
+         total_active_anon + total_inactive_file + total_active_file + total_unevictable) / page size",
+        "memory.numa_stat (anon + file) / page size; with one node alone memory.stat (anon + file) / page size"
     )]
     #[case(
         "task_pressure_seconds",

@@ -14,6 +14,8 @@ pub(crate) enum Split {
     /// other kinds are parts of these, or memory of the kernel, which v1 does not count and which cannot be moved between
     /// nodes. (cgroup-v2.rst: "memory.numa_stat: breaks down the cgroup's memory footprint", kinds as in memory.stat.)
     BytesToPages,
+    /// memory.stat, where node 0 is the only one that there can be: its pages are the sum of these lines, in bytes.
+    PagesOfOneNode(&'static [&'static str]),
     /// Lines `key number`: all of them, or the one.
     Keys {
         /// The one.
@@ -34,6 +36,7 @@ impl Split {
         match self {
             Self::Pages => pages(bytes, found),
             Self::BytesToPages => bytes_to_pages(bytes, found),
+            Self::PagesOfOneNode(keys) => pages_of_one_node(bytes, keys, found),
             Self::Keys { only } => keys(bytes, only, found),
             Self::Operation(operation) => operations(bytes, operation, found),
             Self::Nested(key) => nested(bytes, key, found),
@@ -61,6 +64,23 @@ fn bytes_to_pages(bytes: &[u8], found: &mut dyn FnMut(&[u8], f64)) -> bool {
         sum.map(|(node, sum)| found(node, sum as f64 / page_size() as f64)).is_some()
     });
     is_well_formed && files.next().is_none()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "exact up to 8 PiB")]
+fn pages_of_one_node(bytes: &[u8], keys: &[&str], found: &mut dyn FnMut(&[u8], f64)) -> bool {
+    let (mut count, mut sum) = (0, 0u64);
+    for line in lines(bytes) {
+        let mut words = line.splitn(2, |byte| *byte == b' ');
+        let (Some(key), Some(value)) = (words.next(), words.next()) else { continue };
+        if keys.iter().any(|known| known.as_bytes() == key) {
+            let Some(next) = number(value).and_then(|value| sum.checked_add(value)) else { return false };
+            (count, sum) = (count + 1, next);
+        }
+    }
+    if count == keys.len() {
+        found(b"0", sum as f64 / page_size() as f64);
+    }
+    count == keys.len()
 }
 
 /// Number of the node and value of each `N0=123` of a line; none for one that looks otherwise. A first word without a node
@@ -156,11 +176,13 @@ mod tests {
     const KILLS: Split = Split::Keys { only: Some("oom_kill") };
     const READ: Split = Split::Operation("Read");
     const WRITE_OPS: Split = Split::Nested("wios");
+    const ONE_NODE: Split = Split::PagesOfOneNode(&["anon", "file"]);
 
     #[rstest]
     #[case(PAGES, "total=9 N0=4 N1=5\nfile=0 N0=0 N1=0\nhierarchical_total=1 N0=123 N1=234\n", &[("0", 123.0), ("1", 234.0)])]
     #[case(PAGES, "hierarchical_total=1 N0=123 N1=234\n", &[("0", 123.0), ("1", 234.0)])]
     #[case(PAGES, "total=9 N0=4 N12=5\nfile=0 N0=0 N12=0\n", &[("0", 4.0), ("12", 5.0)])]
+    #[case(ONE_NODE, "anon 8192\nfile_mapped 1\nfile 4096\nanon_thp 2097152\n", &[("0", 3.0)])]
     #[case(EVENTS, "low 0\nhigh 7\noom_group_kill 1\n", &[("low", 0.0), ("high", 7.0), ("oom_group_kill", 1.0)])]
     #[case(KILLS, "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n", &[("oom_kill", 3.0)])]
     #[case(KILLS, "oom_kill_disable 0\nunder_oom 0\n", &[])]
@@ -193,6 +215,9 @@ mod tests {
     #[case(BYTES, "anon N0=4096\nfile N1=4096\n")]
     #[case(BYTES, "anon N0=4096\nfile N0=4096 N1=4096\n")]
     #[case(BYTES, "anon N0=18446744073709551615\nfile N0=1\n")]
+    #[case(ONE_NODE, "anon 8192\n")]
+    #[case(ONE_NODE, "anon 8192\nfile x\n")]
+    #[case(ONE_NODE, "anon 18446744073709551615\nfile 1\n")]
     #[case(EVENTS, "low\n")]
     #[case(EVENTS, "low x\n")]
     #[case(EVENTS, "low 1 2\n")]

@@ -14,8 +14,8 @@ use crate::metrics::{CgroupPart, Metric};
 pub(crate) const BOTH: &[Confirmed] = &[Confirmed::Machine, Confirmed::TestBed];
 /// Seen in the test bed alone.
 pub(crate) const TEST_BED: &[Confirmed] = &[Confirmed::TestBed];
-/// Seen on trees of files alone.
-pub(crate) const TREE: &[Confirmed] = &[Confirmed::Tree];
+/// Seen on a machine with cgroup v1, and of v2 on trees of files alone.
+pub(crate) const MACHINE_AND_TREE: &[Confirmed] = &[Confirmed::Machine, Confirmed::Tree];
 
 /// How many files of a cgroup there are for all metrics of tasks, a file counted for each metric in it.
 pub(crate) const fn part_count() -> usize {

@@ -9,6 +9,7 @@ mod threads;
 
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, flock, mkdirat, open, openat, statat, unlinkat};
 use rustix::io::{Errno, write};
@@ -45,20 +46,21 @@ impl Drop for Locked {
 }
 
 impl ControlGroups {
-    /// Those of the resctrl that is mounted.
+    /// Those of the resctrl that is mounted. Where that is, is remembered in `known`: an empty directory, once it is unmounted.
     ///
     /// # Errors
     /// [`KernelError::Read`] where none is.
-    pub(crate) fn open(roots: &Roots) -> Result<Self, KernelError> {
-        let mounts = mounts(roots, &["resctrl"])?;
-        // One kernel has one resctrl; of several mounts the last one lies on top.
-        let path = mounts.last().map_or_else(|| roots.path(USUAL), |mount| roots.path(&mount.point));
-        let failed = |source: Errno| KernelError::Read { path: path.clone(), source: source.into() };
-        if mounts.is_empty() {
-            return Err(failed(Errno::NOENT));
-        }
+    pub(crate) fn open(roots: &Roots, known: &OnceLock<PathBuf>) -> Result<Self, KernelError> {
+        let path = match known.get() {
+            Some(path) => path.clone(),
+            None => {
+                let path = mounted(roots)?;
+                known.get_or_init(|| path).clone()
+            }
+        };
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let root = open(&path, flags, Mode::empty()).map_err(failed)?;
+        let root = open(&path, flags, Mode::empty())
+            .map_err(|error| KernelError::Read { path: path.clone(), source: error.into() })?;
         Ok(Self { path, root })
     }
 
@@ -209,6 +211,13 @@ impl ControlGroups {
         let name = directory(group).filter(|name| *name != ".");
         name.ok_or_else(|| self.refused(group, "made", Errno::INVAL))
     }
+}
+
+/// Where it is mounted. One kernel has one resctrl; of several mounts the last one lies on top.
+fn mounted(roots: &Roots) -> Result<PathBuf, KernelError> {
+    let mounts = mounts(roots, &["resctrl"])?;
+    let none = || KernelError::Read { path: roots.path(USUAL), source: Errno::NOENT.into() };
+    mounts.last().map(|mount| roots.path(&mount.point)).ok_or_else(none)
 }
 
 /// A group with its threads.

@@ -18,6 +18,10 @@ pub fn way_text(resource: &str, domain: u32, value: u64) -> String {
 }
 
 impl Values {
+    fn groups(&self) -> Result<ControlGroups, KernelError> {
+        ControlGroups::open(self.roots(), &self.resctrl)
+    }
+
     /// Keeps other programs and other parts of this one from changing resctrl, as long as the answer is kept; none for values
     /// that need no lock.
     ///
@@ -25,9 +29,7 @@ impl Values {
     /// [`KernelError::Read`] where another program has it for longer than two seconds, or resctrl is not mounted.
     pub fn lock(&self, spot: &Spot) -> Result<Option<Locked>, KernelError> {
         match spot {
-            Spot::Group { .. } | Spot::Schemata { .. } | Spot::Threads { .. } => {
-                ControlGroups::open(self.roots())?.lock().map(Some)
-            }
+            Spot::Group { .. } | Spot::Schemata { .. } | Spot::Threads { .. } => self.groups()?.lock().map(Some),
             _ => Ok(None),
         }
     }
@@ -70,7 +72,7 @@ impl Values {
     pub fn is_now(&self, spot: &Spot, value: &str) -> Result<bool, KernelError> {
         match (spot, of_one_group(value)) {
             (Spot::Threads { cgroup }, Some(group)) => {
-                ControlGroups::open(self.roots())?.has_all_threads(self.hierarchies(), cgroup, group)
+                self.groups()?.has_all_threads(self.hierarchies(), cgroup, group)
             }
             _ => Ok(self.read(spot)? == value),
         }
@@ -108,7 +110,7 @@ impl Values {
     /// # Errors
     /// [`KernelError::Read`], also where resctrl is not mounted.
     pub fn control_groups(&self) -> Result<Vec<String>, KernelError> {
-        ControlGroups::open(self.roots())?.names()
+        self.groups()?.names()
     }
 
     /// All groups of both sorts without the root one, with the threads that they list.
@@ -116,7 +118,7 @@ impl Values {
     /// # Errors
     /// [`KernelError::Read`], also where resctrl is not mounted.
     pub fn listed_groups(&self) -> Result<Vec<Listed>, KernelError> {
-        ControlGroups::open(self.roots())?.all()
+        self.groups()?.all()
     }
 
     /// Removes a group that [`Values::listed_groups`] has named.
@@ -124,7 +126,7 @@ impl Values {
     /// # Errors
     /// [`KernelError::Resctrl`].
     pub fn remove_group(&self, group: &Listed) -> Result<(), KernelError> {
-        let groups = ControlGroups::open(self.roots())?;
+        let groups = self.groups()?;
         let _locked = groups.lock()?;
         groups.remove_path(&group.path)
     }
@@ -133,15 +135,15 @@ impl Values {
 pub(super) fn life(values: &Values, spot: &Spot) -> Option<u64> {
     match spot {
         // Of a group itself its value says which it is.
-        Spot::Group { .. } => ControlGroups::open(values.roots()).ok()?.inode(""),
-        Spot::Schemata { group, .. } => ControlGroups::open(values.roots()).ok()?.inode(group),
+        Spot::Group { .. } => values.groups().ok()?.inode(""),
+        Spot::Schemata { group, .. } => values.groups().ok()?.inode(group),
         Spot::Threads { cgroup } => identity(values.hierarchies(), cgroup),
         _ => None,
     }
 }
 
 pub(super) fn read(values: &Values, spot: &Spot) -> Result<String, KernelError> {
-    let groups = ControlGroups::open(values.roots())?;
+    let groups = values.groups()?;
     match spot {
         Spot::Group { name } => {
             Ok(groups.inode(name).map_or_else(|| ABSENT.to_owned(), |inode| format!("{MADE}:{inode}")))
@@ -154,7 +156,7 @@ pub(super) fn read(values: &Values, spot: &Spot) -> Result<String, KernelError> 
 
 /// Several spots are all of one group's schemata.
 pub(super) fn write(values: &Values, written: &[(&Spot, &str)]) -> Result<(), KernelError> {
-    let groups = ControlGroups::open(values.roots())?;
+    let groups = values.groups()?;
     let Some((first, value)) = written.first() else { return Ok(()) };
     match first {
         Spot::Group { name } if *value == ABSENT => groups.remove(name),
@@ -174,3 +176,6 @@ pub(super) fn write(values: &Values, written: &[(&Spot, &str)]) -> Result<(), Ke
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;

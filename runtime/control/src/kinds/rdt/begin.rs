@@ -99,12 +99,12 @@ fn defaults(settings: &RdtSettings, platform: &Platform) -> Result<(Vec<Due>, Ve
 
 /// Groups to be removed, and groups that are spared for the tasks in them. Those of the journal are kept or put back with it, and
 /// monitoring groups of ours by whoever measures.
-fn removable<'a>(
-    listed: &'a [Listed],
+fn removable(
+    listed: &[Listed],
     is_known: impl Fn(&str) -> bool,
     is_measured: impl Fn(&str) -> bool,
     force: bool,
-) -> (Vec<&'a Listed>, Vec<&'a Listed>) {
+) -> (Vec<&Listed>, Vec<&Listed>) {
     let mut removed: Vec<&Listed> = Vec::new();
     let mut spared = Vec::new();
     let (controls, monitorings): (Vec<&Listed>, Vec<&Listed>) = listed.iter().partition(|group| group.is_control);

@@ -31,7 +31,7 @@ impl<'a, F: Fn(&Step, &Owner) -> Result<(), String>> Steps<'a, F> {
     }
 
     /// Those of one task: its group, what is set in it in one write, and then its threads.
-    pub(super) fn add(&mut self, task: OfTask<'_>, group: &str, plan: &mut Plan) {
+    pub(super) fn add(&mut self, task: &OfTask<'_>, group: &str, plan: &mut Plan) {
         let Some(first) = task.asked.first() else { return };
         let place = task.asked.iter().rev().find(|one| one.request.change.kind() == Kind::RdtGroup).unwrap_or(first);
         let owner = owner_of_group(place);
@@ -72,7 +72,7 @@ impl<'a, F: Fn(&Step, &Owner) -> Result<(), String>> Steps<'a, F> {
             }
         }
         if task.wish.named.is_none() {
-            due.extend(self.carried(&task, group, &asked_cells, place));
+            due.extend(self.carried(task, group, &asked_cells, place));
         }
         let steps = threads_of(place.task).into_iter();
         let steps = steps.map(|cgroup| Step { spot: Spot::Threads { cgroup }, value: group.to_owned() }).collect();

@@ -172,6 +172,24 @@ fn weights_that_wca_has_written_say_nothing_of_the_formula() {
 }
 
 #[test]
+fn a_weight_stays_whatever_neighbours_come_until_another_one_is_asked_for() {
+    let mut tree = Tree::v2(&["/a/sibling", "/a/other"]);
+    tree.settings.cpu_shares_unit = 1_024;
+    tree.set("a/sibling/cpu.weight", "39");
+    let mut control = tree.control();
+    assert_eq!(tree.apply(&mut control, 1, Change::CpuShares(2.0)), Fate::Applied);
+    tree.set("a/sibling/cpu.weight", "17").set("a/other/cpu.weight", "174");
+    assert_eq!(tree.apply(&mut control, 1, Change::CpuShares(2.0)), Fate::Unchanged);
+    assert_eq!(tree.get("a/task/cpu.weight"), "79");
+    assert_eq!(tree.apply(&mut control, 1, Change::CpuShares(1.0)), Fate::Applied);
+    assert_eq!(tree.get("a/task/cpu.weight"), "100");
+    // Somebody else has written: it is asked for anew.
+    tree.set("a/task/cpu.weight", "5");
+    assert_eq!(tree.apply(&mut control, 1, Change::CpuShares(1.0)), Fate::Applied);
+    assert_eq!(tree.get("a/task/cpu.weight"), "100");
+}
+
+#[test]
 fn both_numbers_of_a_conversion_are_kept() {
     let mut tree = Tree::v2(&["/a/sibling"]);
     tree.settings.cpu_shares_unit = 1_024;

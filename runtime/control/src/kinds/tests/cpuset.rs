@@ -3,7 +3,7 @@
 use rstest::rstest;
 use wca_model::{Change, Fate, Kind, TaskKey};
 
-use super::tree::Tree;
+use super::tree::{Tree, task};
 
 #[rstest]
 #[case::narrower_from_the_bottom("0-3", "0-3", &[0, 1], &["a/task/x/cpuset.cpus=0-1", "a/task/cpuset.cpus=0-1"])]
@@ -53,6 +53,27 @@ fn nothing_is_written_where_it_stands_already() {
     assert_eq!(tree.apply(&mut control, 1, Change::Release(Kind::CpusetCpus)), Fate::Applied);
     assert_eq!(tree.get("cpuset/a/task/cpuset.cpus"), "0-3");
     assert_eq!(tree.get("cpuset/a/task/x/cpuset.cpus"), "0-3");
+}
+
+#[test]
+fn a_task_inside_of_another_keeps_its_own() {
+    for mut tree in [Tree::v1(&["/a/task/x", "/a/task/x/y"]), Tree::v2(&["/a/task/x", "/a/task/x/y"])] {
+        tree.tasks.push(task(2, "/a/task/x"));
+        let mut control = tree.control();
+        assert_eq!(tree.apply(&mut control, 2, Change::CpusetCpus(vec![1])), Fate::Applied);
+        for cpus in [vec![0, 1], vec![1, 2], vec![0, 1]] {
+            assert_eq!(tree.apply(&mut control, 1, Change::CpusetCpus(cpus)), Fate::Applied);
+            assert_eq!(tree.apply(&mut control, 2, Change::CpusetCpus(vec![1])), Fate::Unchanged);
+        }
+    }
+    let mut tree = Tree::v1(&["/a/task/x"]);
+    tree.tasks.push(task(2, "/a/task/x"));
+    let why = tree.plan(&Change::CpusetCpus(vec![0])).unwrap_err();
+    assert!(
+        why.starts_with("another task inside of this one has 0-3 in /sys/fs/cgroup/cpuset/a/task/x/cpuset.cpus"),
+        "{why}"
+    );
+    assert_eq!(tree.plan(&Change::CpusetMemoryMigrate(true)), Ok(vec!["cpuset/a/task/cpuset.memory_migrate=1".into()]));
 }
 
 #[test]

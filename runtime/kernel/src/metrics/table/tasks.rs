@@ -3,7 +3,7 @@
 use wca_model::MetricKind::{Counter, Gauge};
 
 use crate::metrics::split::Split;
-use crate::metrics::table::{BOTH, TEST_BED, TREE};
+use crate::metrics::table::{BOTH, MACHINE_AND_TREE, TEST_BED};
 use crate::metrics::{CgroupFile, CgroupPart, CgroupRead, Join, Metric, Source, TaskFact};
 
 const WHOLE_NUMBER: CgroupRead = CgroupRead::Number { per_unit: 1.0 };
@@ -118,7 +118,7 @@ pub(crate) static TASKS: &[Metric] = &[
             of("blkio", "blkio.throttle.io_service_bytes", CgroupRead::Split(Split::Operation("Read"))),
             of("io", "io.stat", CgroupRead::Split(Split::Nested("rbytes"))),
         )]),
-        confirmed: TREE,
+        confirmed: MACHINE_AND_TREE,
     },
     Metric {
         name: "task_io_reads",
@@ -131,7 +131,7 @@ pub(crate) static TASKS: &[Metric] = &[
             of("blkio", "blkio.throttle.io_serviced", CgroupRead::Split(Split::Operation("Read"))),
             of("io", "io.stat", CgroupRead::Split(Split::Nested("rios"))),
         )]),
-        confirmed: TREE,
+        confirmed: MACHINE_AND_TREE,
     },
     Metric {
         name: "task_io_write_bytes",
@@ -144,7 +144,7 @@ pub(crate) static TASKS: &[Metric] = &[
             of("blkio", "blkio.throttle.io_service_bytes", CgroupRead::Split(Split::Operation("Write"))),
             of("io", "io.stat", CgroupRead::Split(Split::Nested("wbytes"))),
         )]),
-        confirmed: TREE,
+        confirmed: MACHINE_AND_TREE,
     },
     Metric {
         name: "task_io_writes",
@@ -157,7 +157,7 @@ pub(crate) static TASKS: &[Metric] = &[
             of("blkio", "blkio.throttle.io_serviced", CgroupRead::Split(Split::Operation("Write"))),
             of("io", "io.stat", CgroupRead::Split(Split::Nested("wios"))),
         )]),
-        confirmed: TREE,
+        confirmed: MACHINE_AND_TREE,
     },
     Metric {
         name: "task_last_seen",
@@ -212,7 +212,8 @@ pub(crate) static TASKS: &[Metric] = &[
     },
     Metric {
         name: "task_mem_numa_pages",
-        help: "Pages of the task on each NUMA node: anonymous memory and page cache, not memory of the kernel (memory.numa_stat).",
+        help: "Pages of the task on each NUMA node: anonymous memory and page cache, not memory of the kernel (memory.numa_stat; \
+               sums of memory.stat where the machine can have one node alone).",
         kind: Gauge,
         unit: "numeric",
         levels: &["numa_node"],

@@ -29,14 +29,14 @@ fn machine() -> tempfile::TempDir {
 
 fn opened(dir: &tempfile::TempDir) -> (ControlGroups, Hierarchies) {
     let roots = Roots::at(dir.path());
-    (ControlGroups::open(&roots).unwrap(), Hierarchies::find(&roots).unwrap())
+    (ControlGroups::open(&roots, &OnceLock::new()).unwrap(), Hierarchies::find(&roots).unwrap())
 }
 
 #[test]
 fn where_it_is_not_mounted_its_absence_is_told() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), "proc/self/mountinfo", "");
-    let error = ControlGroups::open(&Roots::at(dir.path())).err().unwrap();
+    let error = ControlGroups::open(&Roots::at(dir.path()), &OnceLock::new()).err().unwrap();
     assert!(error.is_absent() && error.to_string().contains("/sys/fs/resctrl"), "{error}");
 }
 
