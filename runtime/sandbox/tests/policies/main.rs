@@ -14,6 +14,7 @@ mod configure;
 mod constructor;
 mod host;
 mod http;
+mod in_force;
 mod load;
 mod recycle;
 mod runner;
