@@ -89,8 +89,7 @@ impl Warden {
         let outputs = config.outputs.iter().map(Output::open).collect::<Result<_, _>>()?;
         let run_dir = if config.serves_operator { run_dir(config.run_dir.as_deref())? } else { None };
         let measure = Measure::new(&config.roots, config.wanted.clone())?;
-        let changes =
-            changes(&config.roots, run_dir.as_ref(), &config.control, &config.policies, measure.platform())?;
+        let changes = changes(&config.roots, run_dir.as_ref(), &config.control, &config.policies, measure.platform())?;
         let service = Service::new(
             Terms {
                 settings: config.settings,
