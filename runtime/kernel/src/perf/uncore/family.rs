@@ -112,7 +112,7 @@ impl UncoreCounters {
 
     /// Opens all counters, in place of those that are open; what these counted is gone on from.
     fn open(&mut self, moment: &mut Moment<'_>) {
-        let mut totals: HashMap<(u32, u32), Vec<(u32, Box<[f64]>)>> = HashMap::new();
+        let mut totals: HashMap<(u32, u32), Vec<Total>> = HashMap::new();
         let mut before: HashMap<(u32, u32), Before> = HashMap::new();
         for mut cell in self.cells.drain(..) {
             // What was counted since the last reading is part of the totals.
@@ -284,9 +284,12 @@ impl Cell {
     }
 }
 
+/// What was counted of each event through a processor.
+type Total = (u32, Box<[f64]>);
+
 /// What was counted through this processor of a socket; else through one by which the PMU is read no more, since the kernel
 /// moves a PMU to another processor of its socket when its own goes offline.
-fn take_total(old: &mut Vec<(u32, Box<[f64]>)>, cpu: u32, cpus: &[u32]) -> Option<Box<[f64]>> {
+fn take_total(old: &mut Vec<Total>, cpu: u32, cpus: &[u32]) -> Option<Box<[f64]>> {
     let same = old.iter().position(|(known, _)| *known == cpu);
     let at = same.or_else(|| old.iter().position(|(known, _)| !cpus.contains(known)))?;
     Some(old.swap_remove(at).1)
