@@ -223,7 +223,7 @@ impl TaskCounters {
             let opened = row
                 .open(dir.as_fd(), &layout.groups, &self.encodings, self.window.is_on(), &mut |one| missing.add(one));
             // Of a cgroup that went meanwhile the kernel says the same as of an event that it does not have.
-            if hierarchy.open(path).is_ok() {
+            if hierarchy.open(row.cgroup.as_deref().unwrap_or_default()).is_ok() {
                 missing.say(&self.events, moment);
             }
             open = open - before + row.descriptors();
