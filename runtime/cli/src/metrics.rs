@@ -138,6 +138,26 @@ mod tests {
     }
 
     #[test]
+    fn units_and_kinds_are_those_of_what_is_counted() {
+        let all = definitions();
+        let of = |name: &str| {
+            let info = &all.iter().find(|one| one.info.name == name).unwrap_or_else(|| panic!("no {name}")).info;
+            (info.unit.as_str(), info.kind.as_str())
+        };
+        assert_eq!(of("platform_mem_mode_size_bytes"), ("bytes", "gauge"));
+        for memory in ["dram", "pmm"] {
+            for direction in ["reads", "writes", "total"] {
+                let name = format!("platform_{memory}_{direction}_bytes_per_second");
+                assert_eq!(of(&name), ("bytes_per_second", "gauge"), "{name}");
+            }
+        }
+        assert_eq!(of("platform_upi_bandwidth_bytes_per_second"), ("bytes_per_second", "gauge"));
+        for name in ["wca_duration_seconds", "wca_duration_seconds_avg"] {
+            assert_eq!(of(name), ("seconds", "gauge"), "{name}");
+        }
+    }
+
+    #[test]
     fn the_list_says_of_each_where_it_is_found() {
         let text = list(&definitions());
         let expected = "\

@@ -47,14 +47,16 @@ pub(crate) fn number_of(bytes: &[u8], key: &[u8]) -> Option<u64> {
 
 /// The word behind `key` in such a file, empty where nothing stands behind it.
 pub(crate) fn word_behind<'a>(bytes: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
-    let rest = lines(bytes).find_map(|line| {
-        let rest = line.get(key.len()..)?;
-        let rest = rest.strip_prefix(b":").unwrap_or(rest);
-        // The end of a key tells most of them apart, and is cheaper to look at.
-        let is_end = rest.len() + key.len() < line.len() || rest.first().is_none_or(u8::is_ascii_whitespace);
-        (is_end && line.starts_with(key)).then_some(rest)
-    })?;
-    Some(words(rest).next().unwrap_or_default())
+    lines(bytes).find_map(|line| word_of_line(line, key))
+}
+
+/// The word behind `key`, where the line begins with that.
+pub(crate) fn word_of_line<'a>(line: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
+    let rest = line.get(key.len()..)?;
+    let rest = rest.strip_prefix(b":").unwrap_or(rest);
+    // The end of a key tells most of them apart, and is cheaper to look at.
+    let is_end = rest.len() + key.len() < line.len() || rest.first().is_none_or(u8::is_ascii_whitespace);
+    (is_end && line.starts_with(key)).then(|| words(rest).next().unwrap_or_default())
 }
 
 /// The text behind `key` in a file of lines `key  : text`, as /proc/cpuinfo has them.

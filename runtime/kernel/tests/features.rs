@@ -268,3 +268,27 @@ fn features_are_a_metric_which_follows_the_machine_when_that_has_changed() {
     assert_eq!(value(&mut sampler, "resctrl"), (0.0, "missing".into()));
     assert_eq!(value(&mut sampler, "perf_core"), (1.0, "available".into()));
 }
+
+/// Nothing of the machine itself changes when somebody hands down a controller.
+#[rstest]
+#[case::after_a_while(false, 300)]
+#[case::sooner_where_tasks_come_and_go(true, 30)]
+fn a_controller_that_is_enabled_by_hand_shows(#[case] has_other_tasks: bool, #[case] readings: usize) {
+    let machine = Machine::captured("v2-numa-resctrl");
+    machine.write("/sys/fs/cgroup/cgroup.subtree_control", "cpu\n");
+    let mut sampler = Sampler::new(&machine.roots(), &machine.hierarchies(), Wanted::default());
+    let memory = |sampler: &mut Sampler| {
+        let mut values = Vec::new();
+        sampler.sample(&mut values);
+        let catalog = sampler.catalog();
+        let mut series = catalog.platform_of("wca_feature_available");
+        values[series.find(|at| catalog.platform[*at].labels[0].1 == "cgroup_memory").unwrap()]
+    };
+    assert_eq!(memory(&mut sampler), 0.0);
+    machine.write("/sys/fs/cgroup/cgroup.subtree_control", "cpu memory\n");
+    if has_other_tasks {
+        sampler.set_tasks(&[]);
+    }
+    let seen = (2..).find(|_| memory(&mut sampler) == 1.0);
+    assert_eq!(seen, Some(readings));
+}

@@ -181,6 +181,32 @@ fn counters_that_are_opened_anew_lose_nothing(#[case] names: &[&str], #[case] ha
     }
 }
 
+/// As the kernel does when the processor by which it reads a PMU goes offline.
+#[test]
+fn counters_go_on_where_a_pmu_moves_to_another_processor_of_its_socket() {
+    let machine = Machine::captured("uncore");
+    for processor in ["0", "1"] {
+        machine.write(&format!("/sys/devices/system/cpu/cpu{processor}/topology/physical_package_id"), "0\n");
+    }
+    let pmus = std::fs::read_dir(machine.path("/sys/bus/event_source/devices")).unwrap();
+    let masks: Vec<_> = pmus.map(|pmu| pmu.unwrap().path().join("cpumask")).filter(|mask| mask.exists()).collect();
+    let move_to = |processor: &str| masks.iter().for_each(|mask| std::fs::write(mask, processor).unwrap());
+    move_to("0\n");
+    let mut sampler = sampler(&machine, groups(&[&[BUSY]]));
+    let first = tick(&mut sampler);
+    if !can_count("counters_go_on_where_a_pmu_moves", &said(&machine, &first)) {
+        return;
+    }
+    sleep(Duration::from_millis(60));
+    let before = tick(&mut sampler).machine("busy")[0].unwrap();
+    assert!(before > 50e6, "{before}");
+    move_to("1\n");
+    machine.write("/sys/devices/system/cpu/online", "1\n");
+    assert!(tick(&mut sampler).machine("busy")[0].unwrap() >= before);
+    sleep(Duration::from_millis(60));
+    assert!(tick(&mut sampler).machine("busy")[0].unwrap() > before + 50e6);
+}
+
 #[test]
 fn a_module_that_is_loaded_later_is_found() {
     let machine = Machine::captured("uncore");

@@ -389,6 +389,8 @@ fn index(at: usize) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
     use crate::testing::snapshot_after;
 
@@ -516,7 +518,7 @@ mod tests {
         assert!(values("task_id").is_superset(&BTreeSet::from(["task1", "task2"])), "{sets:?}");
     }
 
-    #[rstest::rstest]
+    #[rstest]
     #[case::task("task_id")]
     #[case::of_a_policy("zone")]
     fn labels_of_samples_win_over_common_ones_so_that_no_two_series_become_one(#[case] label: &str) {

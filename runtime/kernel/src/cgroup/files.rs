@@ -5,10 +5,11 @@ use std::os::fd::OwnedFd;
 use rustix::io::Errno;
 
 use crate::cgroup::opener::Opener;
-use crate::cgroup::plan::{Plan, PlannedFile};
+use crate::cgroup::plan::{MOST_OUTPUTS, Plan, PlannedFile};
 use crate::cgroup::settings::Standing;
 use crate::cgroup::sum::Sum;
 use crate::files::reread;
+use crate::text::{lines, word_of_line};
 
 /// One file of one cgroup.
 pub(crate) enum Slot {
@@ -257,13 +258,14 @@ impl Taking<'_> {
     /// Takes what a file says; whether it is well-formed.
     fn take(&mut self, file: &PlannedFile, bytes: &[u8], opener: &mut Opener) -> bool {
         let mut is_all_well_formed = true;
-        for output in &file.outputs {
+        let words = words(file, bytes);
+        for (output, word) in file.outputs.iter().zip(words) {
             // A file that is read for one part may hold another one too, which a file before it gave already.
             if self.taken & (1 << output.part) != 0 {
                 continue;
             }
             let learned = opener.learned.len();
-            let is_well_formed = output.read.read(bytes, &mut |label, value| {
+            let is_well_formed = output.read.read_behind(word, bytes, &mut |label, value| {
                 self.taken |= 1 << output.part;
                 match output.places.iter().find(|place| place.label.as_bytes() == label) {
                     Some(place) => self.sums[place.column].add(value, output.join, output.read.greatest_sum()),
@@ -287,4 +289,20 @@ impl Taking<'_> {
         }
         is_all_well_formed
     }
+}
+
+/// The word behind the key of each output, found in one pass over the lines.
+fn words<'a>(file: &PlannedFile, bytes: &'a [u8]) -> [Option<&'a [u8]>; MOST_OUTPUTS] {
+    let mut words = [None; MOST_OUTPUTS];
+    let mut left = file.outputs.iter().filter(|output| output.read.key().is_some()).count();
+    for line in lines(bytes) {
+        if left == 0 {
+            break;
+        }
+        for (output, word) in file.outputs.iter().zip(&mut words).filter(|(_, word)| word.is_none()) {
+            *word = output.read.key().and_then(|key| word_of_line(line, key));
+            left -= usize::from(word.is_some());
+        }
+    }
+    words
 }

@@ -95,6 +95,9 @@ pub(crate) struct Labels {
     of: Vec<Vec<String>>,
 }
 
+/// For how many metrics one file is read at most.
+pub(crate) const MOST_OUTPUTS: usize = 8;
+
 // The parts of one cgroup are remembered as bits.
 const _: () = assert!(part_count() <= u64::BITS as usize);
 
@@ -207,6 +210,7 @@ impl Plan {
 
 impl PlannedFile {
     fn take(&mut self, output: Output) {
+        debug_assert!(self.outputs.len() < MOST_OUTPUTS, "{}", self.name);
         self.parts |= 1 << output.part;
         self.outputs.push(output);
     }

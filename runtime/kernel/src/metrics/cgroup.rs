@@ -1,7 +1,7 @@
 //! How the metrics of a task are found in the files of its cgroup.
 
 use crate::metrics::split::Split;
-use crate::text::{number, word_behind};
+use crate::text::number;
 
 /// How the values of several cgroups become the one of a task, as of the containers of a pod.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,16 +92,14 @@ pub(crate) const NO_LIMIT: f64 = 9_223_372_036_854_771_712.0;
 
 impl CgroupRead {
     /// Gives `found` the values in a file, each with the label of what it is of, empty where the metric is not divided;
-    /// false where the file is malformed, and then what was given is not to be used.
+    /// false where the file is malformed, and then what was given is not to be used. `word` is what stands behind
+    /// [`CgroupRead::key`] in it.
     #[expect(clippy::cast_precision_loss, reason = "values of metrics are f64 throughout; 2^53 ns are 104 days exact")]
-    pub(crate) fn read(self, bytes: &[u8], found: &mut dyn FnMut(&[u8], f64)) -> bool {
+    pub(crate) fn read_behind(self, word: Option<&[u8]>, bytes: &[u8], found: &mut dyn FnMut(&[u8], f64)) -> bool {
         let (word, per_unit) = match self {
             Self::Split(split) => return split.read(bytes, found),
-            Self::KeyedOrNot { key, per_unit } => match word_behind(bytes, key.as_bytes()) {
-                None => return true,
-                word => (word, per_unit),
-            },
-            Self::Keyed { key, per_unit } => (word_behind(bytes, key.as_bytes()), per_unit),
+            Self::KeyedOrNot { .. } if word.is_none() => return true,
+            Self::KeyedOrNot { per_unit, .. } | Self::Keyed { per_unit, .. } => (word, per_unit),
             Self::Number { per_unit } => (Some(bytes), per_unit),
             Self::Limit if bytes.trim_ascii() == b"max" => {
                 found(b"", NO_LIMIT);
@@ -114,6 +112,14 @@ impl CgroupRead {
             found(b"", value as f64 / per_unit);
         }
         value.is_some()
+    }
+
+    /// The key of the line that it is read from; none where it is no line.
+    pub(crate) const fn key(self) -> Option<&'static [u8]> {
+        match self {
+            Self::Keyed { key, .. } | Self::KeyedOrNot { key, .. } => Some(key.as_bytes()),
+            Self::Number { .. } | Self::Limit | Self::Split(_) => None,
+        }
     }
 
     /// Whether a file may be well-formed and have no value.
@@ -137,6 +143,11 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+    use crate::text::word_behind;
+
+    fn read_whole(read: CgroupRead, bytes: &[u8], found: &mut dyn FnMut(&[u8], f64)) -> bool {
+        read.read_behind(read.key().and_then(|key| word_behind(bytes, key)), bytes, found)
+    }
 
     const USEC: CgroupRead = CgroupRead::Keyed { key: "usage_usec", per_unit: 1e6 };
     const FAULTS: CgroupRead = CgroupRead::Keyed { key: "pgfault", per_unit: 1.0 };
@@ -162,7 +173,7 @@ mod tests {
     #[case(CgroupRead::Limit, "", None)]
     fn values_of_cgroups(#[case] read: CgroupRead, #[case] text: &str, #[case] expected: Option<f64>) {
         let mut values = Vec::new();
-        let is_well_formed = read.read(text.as_bytes(), &mut |label, value| {
+        let is_well_formed = read_whole(read, text.as_bytes(), &mut |label, value| {
             assert_eq!(label, b"");
             values.push(value);
         });
@@ -172,7 +183,7 @@ mod tests {
     #[test]
     fn a_line_that_may_be_missing_is_no_value_and_no_trouble() {
         let mut count = 0;
-        assert!(PERIODS.read(b"usage_usec 1\n", &mut |_, _| count += 1));
+        assert!(read_whole(PERIODS, b"usage_usec 1\n", &mut |_, _| count += 1));
         assert_eq!(count, 0);
     }
 }

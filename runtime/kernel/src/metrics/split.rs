@@ -2,7 +2,7 @@
 
 use rustix::param::page_size;
 
-use crate::text::{lines, number, words};
+use crate::text::{lines, number, word_of_line, words};
 
 /// How such a file is read.
 #[derive(Clone, Copy)]
@@ -70,10 +70,8 @@ fn bytes_to_pages(bytes: &[u8], found: &mut dyn FnMut(&[u8], f64)) -> bool {
 fn pages_of_one_node(bytes: &[u8], keys: &[&str], found: &mut dyn FnMut(&[u8], f64)) -> bool {
     let (mut count, mut sum) = (0, 0u64);
     for line in lines(bytes) {
-        let mut words = line.splitn(2, |byte| *byte == b' ');
-        let (Some(key), Some(value)) = (words.next(), words.next()) else { continue };
-        if keys.iter().any(|known| known.as_bytes() == key) {
-            let Some(next) = number(value).and_then(|value| sum.checked_add(value)) else { return false };
+        if let Some(word) = keys.iter().find_map(|key| word_of_line(line, key.as_bytes())) {
+            let Some(next) = number(word).and_then(|value| sum.checked_add(value)) else { return false };
             (count, sum) = (count + 1, next);
         }
     }

@@ -222,7 +222,10 @@ impl TaskCounters {
             let mut missing = MissingOn::default();
             let opened = row
                 .open(dir.as_fd(), &layout.groups, &self.encodings, self.window.is_on(), &mut |one| missing.add(one));
-            missing.say(&self.events, moment);
+            // Of a cgroup that went meanwhile the kernel says the same as of an event that it does not have.
+            if hierarchy.open(row.cgroup.as_deref().unwrap_or_default()).is_ok() {
+                missing.say(&self.events, moment);
+            }
             open = open - before + row.descriptors();
             match opened {
                 Ok(true) => row.retry.done(),

@@ -14,8 +14,6 @@ use crate::perf::sys::Place;
 /// Counters of a PMU that are read through one processor.
 #[derive(Debug)]
 pub(crate) struct Bank {
-    /// Number of the PMU (`type`).
-    pub kind: u32,
     /// The processor.
     pub cpu: u32,
     groups: Vec<Group>,
@@ -41,7 +39,7 @@ impl Bank {
     /// `wanted` are positions of those that are to be counted together. It takes
     /// as many descriptors from `left`.
     pub(crate) fn open(
-        (kind, cpu): (u32, u32),
+        cpu: u32,
         events: &[Option<Encoding>],
         wanted: &[Vec<usize>],
         left: &mut usize,
@@ -68,7 +66,6 @@ impl Bank {
             }
         }
         Self {
-            kind,
             cpu,
             groups,
             totals: totals.unwrap_or_else(|| vec![f64::NAN; events.len()].into()),

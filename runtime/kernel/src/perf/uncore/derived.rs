@@ -133,14 +133,15 @@ pub(crate) fn latency<'a>(controllers: impl Iterator<Item = (&'a PerSecond, usiz
 pub(crate) struct Before([Option<(Instant, f64)>; 9]);
 
 impl Before {
-    /// Counts per second since the last reading in which each input was there.
+    /// Counts per second since the last reading in which each input was there; none where it counts anew.
     pub(crate) fn step(&mut self, now: Instant, totals: [f64; 9]) -> PerSecond {
         std::array::from_fn(|at| {
             if totals[at].is_nan() {
                 return f64::NAN;
             }
             let Some((then, total)) = self.0[at].replace((now, totals[at])) else { return f64::NAN };
-            ratio(totals[at] - total, now.duration_since(then).as_secs_f64())
+            let counted = totals[at] - total;
+            if counted < 0.0 { f64::NAN } else { ratio(counted, now.duration_since(then).as_secs_f64()) }
         })
     }
 }
@@ -214,5 +215,9 @@ mod tests {
         let rates = before.step(start + Duration::from_secs(3), totals);
         assert_eq!(rates[0], 100.0);
         assert!(rates[1].is_nan());
+        totals[0] = 50.0;
+        assert!(before.step(start + Duration::from_secs(4), totals)[0].is_nan(), "it counts anew");
+        totals[0] = 60.0;
+        assert_eq!(before.step(start + Duration::from_secs(5), totals)[0], 10.0);
     }
 }

@@ -112,13 +112,14 @@ impl UncoreCounters {
 
     /// Opens all counters, in place of those that are open; what these counted is gone on from.
     fn open(&mut self, moment: &mut Moment<'_>) {
-        let mut totals: HashMap<(u32, u32), Box<[f64]>> = HashMap::new();
+        let mut totals: HashMap<(u32, u32), Vec<Total>> = HashMap::new();
         let mut before: HashMap<(u32, u32), Before> = HashMap::new();
         for mut cell in self.cells.drain(..) {
             // What was counted since the last reading is part of the totals.
             cell.banks.iter_mut().for_each(|bank| _ = bank.read());
             before.insert((cell.socket, cell.kind), cell.before);
-            totals.extend(cell.banks.into_iter().map(|bank| ((bank.kind, bank.cpu), bank.into_totals())));
+            let of_cell = totals.entry((cell.socket, cell.kind)).or_default();
+            of_cell.extend(cell.banks.into_iter().map(|bank| (bank.cpu, bank.into_totals())));
         }
         self.known = names(&self.roots).unwrap_or_default();
         let (pmus, notices) = pmus(&self.roots);
@@ -136,8 +137,8 @@ impl UncoreCounters {
             for cpu in pmu.cpus.iter().filter(|cpu| self.online.cpus.contains(cpu)) {
                 let socket = sockets.get(cpu).copied().unwrap_or(0);
                 let mut lost = Lost::default();
-                let old = totals.remove(&(pmu.kind, *cpu));
-                let bank = Bank::open((pmu.kind, *cpu), &events, &self.groups, &mut left, old, &mut lost);
+                let old = totals.get_mut(&(socket, pmu.kind)).and_then(|old| take_total(old, *cpu, &pmu.cpus));
+                let bank = Bank::open(*cpu, &events, &self.groups, &mut left, old, &mut lost);
                 descriptors += self.groups.iter().flatten().filter(|event| events[**event].is_some()).count();
                 is_complete &= lost.events.is_empty() && !lost.is_starved;
                 // What has not been claimed yet may be there the next time.
@@ -281,6 +282,17 @@ impl Cell {
     fn labels(&self) -> Vec<String> {
         vec![self.socket.to_string(), self.kind.to_string()]
     }
+}
+
+/// What was counted of each event through a processor.
+type Total = (u32, Box<[f64]>);
+
+/// What was counted through this processor of a socket; else through one by which the PMU is read no more, since the kernel
+/// moves a PMU to another processor of its socket when its own goes offline.
+fn take_total(old: &mut Vec<Total>, cpu: u32, cpus: &[u32]) -> Option<Box<[f64]>> {
+    let same = old.iter().position(|(known, _)| *known == cpu);
+    let at = same.or_else(|| old.iter().position(|(known, _)| !cpus.contains(known)))?;
+    Some(old.swap_remove(at).1)
 }
 
 impl Family for UncoreCounters {
