@@ -32,7 +32,7 @@ fn the_operator_is_answered_and_so_is_a_second_one_beside_the_first() {
         let other = connected(&folder.path().join("run/operator.sock"));
         for (request, expected) in [
             (OperatorRequest::Journal, "Journal([])"),
-            (OperatorRequest::Restore, "Done"),
+            (OperatorRequest::Restore, "Restored(RestoredValues { put_back: 0, gone: 0, foreign: [], failed: [] })"),
             (OperatorRequest::Freeze, "Done"),
             (OperatorRequest::Thaw, "Done"),
             (
@@ -40,9 +40,8 @@ fn the_operator_is_answered_and_so_is_a_second_one_beside_the_first() {
                 "Refused(Invalid(\"there is nothing to reload: WCA was started without a configuration file\"))",
             ),
             (
-                OperatorRequest::Explain { cgroup: "/no such".into() },
-                "Refused(Invalid(\"\\\"/no such\\\" is no cgroup of a task; `wca explain` takes one as it stands in the \
-                 roster\"))",
+                OperatorRequest::Explain { task: "/no such".into() },
+                "Refused(Invalid(\"\\\"/no such\\\" is no cgroup, id or name of a task; `wca tasks` prints them\"))",
             ),
         ] {
             assert_eq!(ask(&operator, &request), expected, "{who:?}");
@@ -50,7 +49,8 @@ fn the_operator_is_answered_and_so_is_a_second_one_beside_the_first() {
         }
         if let Some(task) = tasks.first() {
             let cgroup = task[0].as_str().unwrap().to_owned();
-            assert_eq!(ask(&operator, &OperatorRequest::Explain { cgroup }), "Explained([])");
+            let expected = format!("Explained {{ cgroup: {cgroup:?}, held: [] }}");
+            assert_eq!(ask(&operator, &OperatorRequest::Explain { task: cgroup }), expected);
         }
         operator.send_bytes(b"junk", &[]).unwrap();
         let told = format!("{:?}", operator.receive().unwrap().message);

@@ -161,7 +161,7 @@ fn list(argument: &str, reader: &mut Reader<'_>, arguments: &mut Arguments) -> O
         let (first, last) = part.split_once('-').unwrap_or((part, part));
         let (first, last): (u32, u32) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
         // More than any machine has would cost memory.
-        (first <= last && last < 65_536).then(|| first..=last)
+        (first <= last && last < 65_536).then_some(first..=last)
     });
     match ids.collect::<Option<Vec<_>>>() {
         Some(ids) => Some(Some(ids.into_iter().flatten().collect())),
