@@ -299,8 +299,13 @@ fn is_within(rail: &Rail, change: &Change) -> bool {
         }
 }
 
+/// How many cases; `.ci/full` wants more.
+fn cases() -> u32 {
+    std::env::var("WCA_PROPERTY_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(4_000)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4_000))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases()) })]
 
     #[test]
     fn nothing_that_passes_is_out_of_the_rails(
