@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 use wca_messages::{JournalEntry, OperatorReply, OperatorRequest};
-use wca_warden::{AskError, ask_warden};
+use wca_warden::ask_warden;
 
 use crate::arguments::ExplainArguments;
 use crate::{held, journal, report};
@@ -31,7 +31,7 @@ fn entries(arguments: &ExplainArguments) -> Result<Vec<JournalEntry>> {
             Ok(held.into_iter().map(|held| JournalEntry { cgroup: cgroup.clone(), held }).collect())
         }
         Ok(_) => bail!("the warden's answer is none to what was asked: it is another version of WCA"),
-        Err(AskError::Connect { .. }) => {
+        Err(error) if error.is_nobody() => {
             let (mut entries, _) = journal::entries(&arguments.operate)?;
             entries.retain(|entry| entry.cgroup == arguments.task);
             report::note(

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 use wca_messages::{JournalEntry, OperatorReply, OperatorRequest};
-use wca_warden::{AskError, ask_warden, held_by_nobody};
+use wca_warden::{ask_warden, held_by_nobody};
 
 use crate::arguments::{JournalArguments, OperateArguments};
 use crate::{held, report};
@@ -33,7 +33,7 @@ pub(crate) fn entries(arguments: &OperateArguments) -> Result<(Vec<JournalEntry>
     match ask_warden(run_dir, &OperatorRequest::Journal) {
         Ok(OperatorReply::Journal(entries)) => Ok((entries, true)),
         Ok(_) => bail!("the warden's answer is none to what was asked: it is another version of WCA"),
-        Err(AskError::Connect { .. }) => Ok((held_by_nobody(run_dir)?, false)),
+        Err(error) if error.is_nobody() => Ok((held_by_nobody(run_dir)?, false)),
         Err(error) => Err(error.into()),
     }
 }

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 use wca_messages::{OperatorReply, OperatorRequest, RestoredValues};
-use wca_warden::{AskError, ask_warden, restore_for_nobody};
+use wca_warden::{ask_warden, restore_for_nobody};
 
 use crate::arguments::OperateArguments;
 use crate::report;
@@ -16,7 +16,7 @@ pub(crate) fn restore(arguments: &OperateArguments) -> Result<u8> {
     let (restored, runs) = match ask_warden(run_dir, &OperatorRequest::Restore) {
         Ok(OperatorReply::Restored(restored)) => (restored, true),
         Ok(_) => bail!("the warden's answer is none to what was asked: it is another version of WCA"),
-        Err(AskError::Connect { .. }) => (restore_for_nobody(run_dir)?, false),
+        Err(error) if error.is_nobody() => (restore_for_nobody(run_dir)?, false),
         Err(error) => return Err(error.into()),
     };
     report::print(&summary(&restored));

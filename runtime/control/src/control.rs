@@ -8,7 +8,7 @@ use wca_kernel::{KernelError, Roots};
 use wca_model::{Change, Fate, InForce, Kind, Outcome, Platform, Refusal, Request, TaskKey};
 use wca_rules::{is_of_resctrl, validate, which_count};
 
-use crate::adopt::{adopt, expire};
+use crate::adopt::adopt;
 use crate::apply::{Due, apply_task};
 use crate::context::Context;
 use crate::foreign::ForeignWrites;
@@ -19,8 +19,8 @@ use crate::pages::Pages;
 use crate::plan::Planned;
 use crate::policy::Policy;
 use crate::railed::{RailKeeper, check_groups};
-use crate::restore::{self, Restored, put_back, put_back_exactly};
-use crate::settings::{Mode, OnExit, Settings};
+use crate::restore::{Restored, put_back, put_back_exactly};
+use crate::settings::{Mode, Settings};
 use crate::tasks::{ControlledTask, Tasks};
 
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
@@ -66,14 +66,14 @@ pub fn held_in(roots: &Roots, folder: &Path) -> Result<Vec<Held>, ControlError> 
 /// Makes changes, and takes them back.
 #[derive(Debug)]
 pub struct Control {
-    values: Values,
-    journal: Journal,
-    settings: Settings,
-    policies: Vec<Policy>,
-    foreign: ForeignWrites,
-    pages: Pages,
+    pub(crate) values: Values,
+    pub(crate) journal: Journal,
+    pub(crate) settings: Settings,
+    pub(crate) policies: Vec<Policy>,
+    pub(crate) foreign: ForeignWrites,
+    pub(crate) pages: Pages,
     rails: RailKeeper,
-    is_frozen: bool,
+    pub(crate) is_frozen: bool,
 }
 
 /// What is to be done for a batch.
@@ -338,88 +338,6 @@ impl Control {
                 None => Fate::Applied,
             });
         }
-    }
-
-    /// Gives back everything that a policy holds.
-    pub fn release_policy(&mut self, policy: u32) -> Restored {
-        let Some(policy) = self.policies.get(policy as usize) else { return Restored::default() };
-        let held = self.journal.iter().filter(|entry| entry.held.owner.policy == *policy);
-        let spots = held.map(|entry| entry.held.spot.clone()).collect();
-        put_back(spots, &self.values, &mut self.journal)
-    }
-
-    /// Once in each interval: what others have changed, and what nobody has asked for again. What is to be said.
-    pub fn tick(&mut self) -> Vec<String> {
-        let mut told = self.foreign.look(&self.values, &mut self.journal, &self.settings, self.is_frozen);
-        let (due, moved) = self.pages.ended();
-        told.extend(moved);
-        if !self.is_frozen {
-            for due in due {
-                let cgroup = due.owner.cgroup.clone();
-                for (_, fate) in apply_task(vec![due], &self.values, &mut self.journal) {
-                    if let Fate::Failed(why) = fate {
-                        told.push(format!("{cgroup}: cpuset_mems, after its pages have moved: {why}"));
-                    }
-                }
-            }
-            let expired = expire(&self.values, &mut self.journal);
-            if expired != Restored::default() {
-                told.push(format!("values of an earlier start that no policy has asked for again: {expired}"));
-            }
-            told.extend(kinds::rdt::remove_unused(&self.values, &mut self.journal));
-        }
-        told
-    }
-
-    /// At the start, before any policy: removes the groups of resctrl that the operator wants to be gone, and gives the root group
-    /// what he wants it to have. What is to be said.
-    ///
-    /// # Errors
-    /// What the operator has written is wrong, or the kernel refuses it.
-    pub fn begin(&mut self, platform: &Platform) -> Result<Vec<String>, String> {
-        kinds::rdt::begin(&self.values, platform, &self.settings, &mut self.journal)
-    }
-
-    /// Puts back everything.
-    pub fn restore(&mut self) -> Restored {
-        self.pages.forget_all();
-        put_back(restore::all(&self.journal), &self.values, &mut self.journal)
-    }
-
-    /// The end: everything is put back or stays, as the operator has decided.
-    pub fn end(&mut self) -> Option<Restored> {
-        let restored = (self.settings.on_exit == OnExit::Restore).then(|| self.restore());
-        restore::said(self.journal.close());
-        restored
-    }
-
-    /// Nobody decides for now: everything is put back, or waits to be asked for again, as the operator has decided for the
-    /// end.
-    pub fn pause(&mut self) -> Option<Restored> {
-        if self.settings.on_exit == OnExit::Restore {
-            return Some(self.restore());
-        }
-        self.journal.adopt(self.settings.adopt_ticks);
-        None
-    }
-
-    /// From now on.
-    pub fn renew(&mut self, settings: Settings, policies: Vec<Policy>) -> Restored {
-        self.settings = settings;
-        self.policies = policies;
-        let policies = &self.policies;
-        let is_known = |policy: &Policy| policies.contains(policy) || kinds::rdt::is_operators(policy);
-        let strangers = self.journal.iter().filter(|entry| !is_known(&entry.held.owner.policy));
-        let strangers = strangers.map(|entry| entry.held.spot.clone()).collect();
-        put_back(strangers, &self.values, &mut self.journal)
-    }
-
-    /// No changes until it is thawed; whether that is new.
-    pub fn freeze(&mut self, is_frozen: bool) -> bool {
-        if is_frozen {
-            self.pages.forget_all();
-        }
-        std::mem::replace(&mut self.is_frozen, is_frozen) != is_frozen
     }
 
     /// What is in force of each task, in their order.

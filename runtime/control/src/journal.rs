@@ -13,6 +13,8 @@ use wca_kernel::values::Spot;
 
 use crate::held::{Held, Owner};
 
+use crate::kinds::rdt::is_operators;
+
 use file::JournalFile;
 pub(crate) use record::Dropped;
 use record::Record;
@@ -50,7 +52,12 @@ pub(crate) struct Journal {
     file: Option<JournalFile>,
     held: BTreeMap<Spot, Entry>,
     last: u64,
+    /// Lines at which the file is written anew.
+    long: usize,
 }
+
+/// Lines that a file may have that are over.
+const SHORT: usize = 1_024;
 
 /// A value that is held, with what only this process knows of it.
 #[derive(Clone, Debug)]
@@ -66,7 +73,7 @@ pub(crate) struct Entry {
 impl Journal {
     /// Without a file: nothing outlives this process.
     pub(crate) fn in_memory() -> Self {
-        Self { file: None, held: BTreeMap::new(), last: 0 }
+        Self { file: None, held: BTreeMap::new(), last: 0, long: SHORT }
     }
 
     /// The journal in this folder, which is locked for this process, with what an earlier process has held. Values of an earlier
@@ -92,7 +99,7 @@ impl Journal {
     }
 
     fn of_records(folder: &Path, boot: &str, records: Vec<(usize, Record)>) -> Result<(Self, bool), JournalError> {
-        let mut journal = Self { file: None, held: BTreeMap::new(), last: 0 };
+        let mut journal = Self::in_memory();
         let mut is_of_this_boot = true;
         for (line, record) in records {
             match record {
@@ -128,10 +135,21 @@ impl Journal {
         if let Some(entry) = known {
             held.before.clone_from(&entry.held.before);
         }
-        self.record(&Record::Writing { number, held: held.clone() })?;
+        self.append(&Record::Writing { number, held: held.clone() })?;
         self.last = self.last.max(number);
         self.held.insert(held.spot.clone(), Entry { number, held, adopted: None });
+        self.shorten();
         Ok(())
+    }
+
+    /// Before it is put back: whatever stands there counts as ours until it was.
+    pub(crate) fn putting_back(&mut self, spot: &Spot) -> Result<(), JournalError> {
+        let Some(entry) = self.held.get_mut(spot) else { return Ok(()) };
+        if entry.held.now.take().is_none() {
+            return Ok(());
+        }
+        let record = Record::Writing { number: entry.number, held: entry.held.clone() };
+        self.record(&record)
     }
 
     /// After a write, with the value that was read back.
@@ -175,10 +193,19 @@ impl Journal {
         self.record(&record)
     }
 
-    /// All of them wait to be asked for again.
+    /// All values of policies wait to be asked for again.
     pub(crate) fn adopt(&mut self, ticks: u32) {
-        for entry in self.held.values_mut() {
+        for entry in self.held.values_mut().filter(|entry| !is_operators(&entry.held.owner.policy)) {
             entry.adopted = Some(ticks);
+        }
+    }
+
+    /// The time of these is over, whoever asks for them.
+    pub(crate) fn let_expire(&mut self, spots: &[Spot]) {
+        for spot in spots {
+            if let Some(entry) = self.held.get_mut(spot) {
+                entry.adopted = Some(0);
+            }
         }
     }
 
@@ -195,14 +222,31 @@ impl Journal {
         expired
     }
 
+    /// Adds a line of what is known here already.
     fn record(&mut self, record: &Record) -> Result<(), JournalError> {
-        let Some(file) = &mut self.file else { return Ok(()) };
-        file.append(record)?;
-        if file.lines() > 4 * self.held.len() + 1_024 {
-            let boot = file.boot().to_owned();
-            self.rewrite(&boot)?;
-        }
+        self.append(record)?;
+        self.shorten();
         Ok(())
+    }
+
+    fn append(&mut self, record: &Record) -> Result<(), JournalError> {
+        match &mut self.file {
+            Some(file) => file.append(record),
+            None => Ok(()),
+        }
+    }
+
+    /// Leaves out what is over, where that is most of the file. Where it cannot, the long file is as good.
+    fn shorten(&mut self) {
+        let Some(file) = &self.file else { return };
+        if file.lines() < self.long {
+            return;
+        }
+        let boot = file.boot().to_owned();
+        if let Err(error) = self.rewrite(&boot) {
+            tracing::warn!("{error}; the journal grows until it can be written anew");
+        }
+        self.long = self.file.as_ref().map_or(0, JournalFile::lines) + 4 * self.held.len() + SHORT;
     }
 
     /// The file with nothing in it but what is held.

@@ -12,6 +12,7 @@ mod foreign;
 mod held;
 mod journal;
 mod kinds;
+mod life;
 mod loosen;
 mod pages;
 mod plan;

@@ -52,15 +52,15 @@ pub(crate) fn put_back_exactly(spots: Vec<Spot>, values: &Values, journal: &mut 
         let before = left.len();
         let mut failed = Vec::new();
         left.retain(|(_, spot)| {
-            let Some(entry) = journal.get(spot) else { return false };
+            let Some(held) = journal.get(spot).map(|entry| entry.held.clone()) else { return false };
             if is_needed_by_us(spot, journal) {
                 return true;
             }
-            let (why, told) = match attempt(&entry.held, values) {
+            let (why, told) = match attempt(&held, values, journal) {
                 Attempt::PutBack => (Dropped::PutBack, None),
                 Attempt::Gone => (Dropped::Gone, None),
                 Attempt::Foreign(now) => {
-                    (Dropped::Foreign, Some(format!("{spot}: {now:?}, WCA had written {:?}", entry.held.written)))
+                    (Dropped::Foreign, Some(format!("{spot}: {now:?}, WCA had written {:?}", held.written)))
                 }
                 Attempt::Failed(error) => {
                     failed.push(error);
@@ -105,7 +105,7 @@ impl Restored {
     }
 }
 
-fn attempt(held: &Held, values: &Values) -> Attempt {
+fn attempt(held: &Held, values: &Values, journal: &mut Journal) -> Attempt {
     let _locked = match values.lock(&held.spot) {
         Ok(locked) => locked,
         Err(error) if error.is_absent() => return Attempt::Gone,
@@ -134,6 +134,10 @@ fn attempt(held: &Held, values: &Values) -> Attempt {
         && let Some(user) = values.user_of_controller(mount, cgroup, controller)
     {
         return Attempt::Foreign(format!("{found}, and {user} needs it"));
+    }
+    // What this process leaves half done is ours all the same.
+    if let Err(error) = journal.putting_back(&held.spot) {
+        return Attempt::Failed(error.to_string());
     }
     let written = match &held.spot {
         Spot::Threads { .. } => put_back_threads(held, values),

@@ -32,6 +32,14 @@ pub enum AskError {
     Refused(#[from] Refused),
 }
 
+impl AskError {
+    /// Whether no warden runs there, or it has ended before it answered.
+    #[must_use]
+    pub fn is_nobody(&self) -> bool {
+        matches!(self, Self::Connect { .. } | Self::Receive(ReceiveError::Closed))
+    }
+}
+
 /// Asks the warden of this run directory, the usual one where none is named, and waits for its answer.
 ///
 /// # Errors

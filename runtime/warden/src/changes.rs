@@ -16,6 +16,14 @@ pub(crate) struct Changes {
     tasks: Tasks,
     /// Whether what is changed outlives this process.
     has_journal: bool,
+    has_ended: bool,
+}
+
+impl Drop for Changes {
+    /// Where the warden fails before it has begun, too.
+    fn drop(&mut self) {
+        self.end();
+    }
 }
 
 impl Changes {
@@ -50,7 +58,7 @@ impl Changes {
                 opened.adopted
             );
         }
-        Ok(Self { control, tasks: Tasks::default(), has_journal })
+        Ok(Self { control, tasks: Tasks::default(), has_journal, has_ended: false })
     }
 
     /// These are the tasks from now on.
@@ -116,8 +124,17 @@ impl Changes {
         }
     }
 
-    pub(crate) fn renew(&mut self, settings: Settings, policies: Vec<Policy>) {
+    pub(crate) fn renew(&mut self, settings: Settings, policies: Vec<Policy>, platform: &Platform) {
         say("values of policies that the operator has taken away or changed", &self.control.renew(settings, policies));
+        self.begin(platform);
+    }
+
+    /// What the operator wants the machine to have is to be so again.
+    fn begin(&mut self, platform: &Platform) {
+        match self.control.begin(platform) {
+            Ok(told) => told.iter().for_each(|told| tracing::warn!("{told}")),
+            Err(error) => tracing::error!("resctrl: {error}"),
+        }
     }
 
     /// The agent has ended: what it held is put back, or waits for the next one.
@@ -129,6 +146,9 @@ impl Changes {
 
     /// The end.
     pub(crate) fn end(&mut self) {
+        if std::mem::replace(&mut self.has_ended, true) {
+            return;
+        }
         if let Some(restored) = self.control.end() {
             say("values at the end", &restored);
         }
@@ -140,9 +160,18 @@ impl Changes {
         told(restored)
     }
 
-    /// No changes, or changes again; whether that is new.
-    pub(crate) fn freeze(&mut self, is_frozen: bool) -> bool {
-        self.control.freeze(is_frozen)
+    /// No changes; whether that is new.
+    pub(crate) fn freeze(&mut self) -> bool {
+        self.control.freeze(true)
+    }
+
+    /// Changes again; whether that is new.
+    pub(crate) fn thaw(&mut self, platform: &Platform) -> bool {
+        let is_new = self.control.freeze(false);
+        if is_new {
+            self.begin(platform);
+        }
+        is_new
     }
 
     pub(crate) fn explain(&self, task: TaskKey) -> Option<Vec<HeldValue>> {

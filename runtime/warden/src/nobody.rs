@@ -52,7 +52,7 @@ fn restore_at(roots: &Roots, run_dir: Option<&Path>) -> Result<RestoredValues, L
     if held_at(roots, run_dir)?.is_empty() {
         return Ok(RestoredValues::default());
     }
-    let folder = RunDir::take(run_dir)?;
+    let folder = RunDir::take_alone(run_dir)?;
     if folder.is_beside {
         return Err(LeftError::Silent { path: run_dir.map_or_else(default, Path::to_owned) });
     }

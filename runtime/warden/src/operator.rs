@@ -166,18 +166,29 @@ fn answer(request: &OperatorRequest, service: &mut Service) -> Option<OperatorRe
         OperatorRequest::Journal => OperatorReply::Journal(service.changes.journal()),
         OperatorRequest::Restore => {
             // Its policies would ask for all of it again at the next tick.
-            freeze(service, true);
+            freeze(service);
             OperatorReply::Restored(service.changes.restore())
         }
-        OperatorRequest::Freeze => freeze(service, true),
-        OperatorRequest::Thaw => freeze(service, false),
+        OperatorRequest::Freeze => {
+            freeze(service);
+            OperatorReply::Done
+        }
+        OperatorRequest::Thaw => {
+            thaw(service);
+            OperatorReply::Done
+        }
         OperatorRequest::Reload => OperatorReply::Refused(service.renew().err()?),
     })
 }
 
-fn freeze(service: &mut Service, frozen: bool) -> OperatorReply {
-    if service.changes.freeze(frozen) {
-        tracing::warn!("the operator has {} all changes", if frozen { "frozen" } else { "thawed" });
+fn freeze(service: &mut Service) {
+    if service.changes.freeze() {
+        tracing::warn!("the operator has frozen all changes");
     }
-    OperatorReply::Done
+}
+
+fn thaw(service: &mut Service) {
+    if service.changes.thaw(service.measure.platform()) {
+        tracing::warn!("the operator has thawed all changes");
+    }
 }

@@ -144,7 +144,8 @@ impl Service {
         let (file, output) = pending.first;
         if refused.is_none() {
             self.terms = pending.terms;
-            self.changes.renew(self.terms.control.clone(), self.terms.policies.clone());
+            let (control, policies) = (self.terms.control.clone(), self.terms.policies.clone());
+            self.changes.renew(control, policies, self.measure.platform());
             self.measure.want(&self.terms.wanted);
             self.files.forget_before(file);
             self.outputs.forget_before(output);

@@ -87,9 +87,12 @@ impl Warden {
         let launcher = Launcher::new(config.program, config.agent, user)?;
         let compiler = launcher.compiler(config.compiler, config.compile)?;
         let outputs = config.outputs.iter().map(Output::open).collect::<Result<_, _>>()?;
-        let run_dir = if config.serves_operator { run_dir(config.run_dir.as_deref())? } else { None };
+        let run_dir =
+            if config.serves_operator { run_dir(config.run_dir.as_deref(), config.control.mode)? } else { None };
         let measure = Measure::new(&config.roots, config.wanted.clone())?;
-        let changes = changes(&config.roots, run_dir.as_ref(), &config.control, &config.policies, measure.platform())?;
+        // A job that is soon over decides nothing.
+        let control = if config.serves_operator { config.control.clone() } else { Settings::default() };
+        let changes = changes(&config.roots, run_dir.as_ref(), &control, &config.policies, measure.platform())?;
         let service = Service::new(
             Terms {
                 settings: config.settings,
@@ -356,8 +359,12 @@ fn poll_sources(
 }
 
 /// The run directory. Where nobody named a folder and the usual one cannot be had, WCA runs without.
-fn run_dir(named: Option<&Path>) -> Result<Option<RunDir>, WardenError> {
-    optional(RunDir::take(named), named.is_some())
+fn run_dir(named: Option<&Path>, mode: Mode) -> Result<Option<RunDir>, WardenError> {
+    let taken = match mode {
+        Mode::Shadow => RunDir::take(named),
+        Mode::Apply => RunDir::take_alone(named),
+    };
+    optional(taken, named.is_some())
 }
 
 /// The operator's socket, in the run directory.

@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags, flock, fstat, openat, unlinkat};
 use rustix::io::Errno;
@@ -10,6 +11,9 @@ use rustix::io::Errno;
 use crate::private::{Closed, PrivateError, private_folder};
 
 const LOCK: &str = "lock";
+/// How long the folder is waited for by who needs it itself, and how long from one try to the next.
+const PATIENCE: Duration = Duration::from_secs(2);
+const BETWEEN: Duration = Duration::from_millis(20);
 /// Name of the operator's socket in the run directory.
 pub const SOCKET: &str = "operator.sock";
 
@@ -71,6 +75,20 @@ impl RunDir {
             }
         }
         Err(RunDirError::Lock { call: "locking", path, errno: Errno::AGAIN })
+    }
+
+    /// As [`RunDir::take`], for who needs the folder itself. A child of a warden that was killed in the moment in which it
+    /// was born keeps the lock until it runs its own program, so that one that is not to be had is tried again for a while.
+    pub(crate) fn take_alone(named: Option<&Path>) -> Result<Self, RunDirError> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let taken = Self::take(named)?;
+            if !taken.is_beside || Instant::now() >= deadline {
+                return Ok(taken);
+            }
+            drop(taken);
+            std::thread::sleep(BETWEEN);
+        }
     }
 
     /// A path to the socket that is short enough for every folder, and leads into this very folder.

@@ -125,8 +125,9 @@ fn a_delay_of_null_is_one_iteration() {
             "runner: !MeasurementRunner\n  {delay}: null\n  node: !CgroupNode \n  metrics_storage: !LogStorage {{output_filename: \
              FOLDER/metrics.prom}}\n"
         ));
-        setup.run(&[]).ends_with(0);
-        assert_eq!(values(&setup.lines("metrics.prom"), "wca_up").len(), 1);
+        let finished = setup.run(&[]);
+        finished.ends_with(0);
+        assert_eq!(values(&setup.lines("metrics.prom"), "wca_up").len(), 1, "{finished:?}");
     }
 }
 

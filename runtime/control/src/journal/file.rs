@@ -22,6 +22,8 @@ pub(super) struct JournalFile {
     file: File,
     boot: String,
     lines: usize,
+    /// Bytes of the lines that are whole.
+    length: u64,
 }
 
 impl JournalFile {
@@ -31,7 +33,8 @@ impl JournalFile {
         let path = folder.join(NAME);
         let mut file = open(&path, "opening", OpenOptions::new().read(true).append(true).create(true))?;
         let records = read(&mut file, &path)?;
-        Ok((Self { folder, file, boot: String::new(), lines: records.len() }, records))
+        let length = file.metadata().map_err(failed("asking for the size of", &path))?.len();
+        Ok((Self { folder, file, boot: String::new(), lines: records.len(), length }, records))
     }
 
     /// What stands in it, of whichever process; none where there is no file.
@@ -55,8 +58,14 @@ impl JournalFile {
     /// Adds a line in one call, so that the end of this process leaves it whole or not there.
     pub(super) fn append(&mut self, record: &Record) -> Result<(), JournalError> {
         let path = self.folder.join(NAME);
-        self.file.write_all(&line(record, &path)?).map_err(failed("writing", &path))?;
+        let line = line(record, &path)?;
+        if let Err(error) = self.file.write_all(&line) {
+            // A part of it would make the next line none of ours.
+            self.file.set_len(self.length).map_err(failed("cutting off half a line of", &path))?;
+            return Err(failed("writing", &path)(error));
+        }
         self.lines += 1;
+        self.length += line.len() as u64;
         Ok(())
     }
 
@@ -74,7 +83,8 @@ impl JournalFile {
         file.set_len(0).map_err(failed("emptying", &new))?;
         file.write_all(&bytes).map_err(failed("writing", &new))?;
         std::fs::rename(&new, &path).map_err(failed("renaming it to `journal`:", &new))?;
-        *self = Self { folder: std::mem::take(&mut self.folder), file, boot: boot.to_owned(), lines };
+        let length = bytes.len() as u64;
+        *self = Self { folder: std::mem::take(&mut self.folder), file, boot: boot.to_owned(), lines, length };
         Ok(())
     }
 

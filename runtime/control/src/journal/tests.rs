@@ -106,3 +106,73 @@ fn the_file_does_not_grow_for_ever() {
     let (journal, _) = Journal::open(folder.path().into(), "boot").unwrap();
     assert_eq!(values(&journal), [("1024".to_owned(), "9999".to_owned(), None)]);
 }
+
+#[test]
+fn the_file_is_written_anew_with_what_is_just_being_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut journal, _) = Journal::open(folder.path().into(), "boot").unwrap();
+    let spot = held("cpu.shares", "", "").spot;
+    for round in 0..1_000 {
+        journal.writing(held("cpu.shares", "1024", "2000")).unwrap();
+        journal.written(&spot, "2000").unwrap();
+        if round % 2 == 0 {
+            journal.putting_back(&spot).unwrap();
+        }
+        journal.dropped(&spot, Dropped::PutBack).unwrap();
+        if round % 7 == 0 {
+            let there = Journal::peek(folder.path(), "boot").unwrap();
+            assert!(there.is_empty(), "round {round}: {there:?}");
+        }
+    }
+    journal.writing(held("cpu.shares", "1024", "2000")).unwrap();
+    drop(journal);
+    let (journal, _) = Journal::open(folder.path().into(), "boot").unwrap();
+    assert_eq!(values(&journal), [("1024".to_owned(), "2000".to_owned(), None)]);
+}
+
+/// A file system with room for one page, removed in the end.
+struct Small(tempfile::TempDir);
+
+impl Small {
+    fn new() -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let mut mount = std::process::Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=8k", "tmpfs"]).arg(folder.path());
+        let mounted = mount.output().is_ok_and(|output| output.status.success());
+        if !mounted {
+            crate::skipped::skipped("this user may not mount a small file system, so none is full");
+        }
+        mounted.then(|| Self(folder))
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let unmounted = std::process::Command::new("umount").arg(self.0.path()).status();
+        assert!(unmounted.unwrap().success());
+    }
+}
+
+#[test]
+fn a_full_file_system_leaves_no_half_line_and_nothing_that_was_not_begun() {
+    let Some(small) = Small::new() else { return };
+    let (mut journal, _) = Journal::open(small.0.path().into(), "boot").unwrap();
+    let mut begun = Vec::new();
+    let error = loop {
+        let next = held(&format!("file-{}", begun.len()), "1024", "2000");
+        match journal.writing(next.clone()) {
+            Ok(()) => begun.push(next.spot),
+            Err(error) => break error.to_string(),
+        }
+    };
+    assert!(begun.len() > 5 && error.contains("journal: No space left on device"), "{error}");
+    // It goes on with what there is room for.
+    assert!(journal.writing(held("other", "1024", "2000")).is_err());
+    assert_eq!(journal.iter().count(), begun.len());
+    drop(journal);
+    let there = Journal::peek(small.0.path(), "boot").unwrap();
+    assert_eq!(
+        there.into_iter().map(|held| held.spot).collect::<std::collections::BTreeSet<_>>(),
+        begun.into_iter().collect()
+    );
+}

@@ -1,0 +1,125 @@
+//! The life of what is held: ticks, pauses, other settings, and the end.
+
+use wca_model::{Fate, Platform};
+
+use crate::adopt::expire;
+use crate::apply::apply_task;
+use crate::control::Control;
+use crate::kinds::rdt::{self, is_operators};
+use crate::policy::Policy;
+use crate::restore::{self, Restored, put_back};
+use crate::settings::{Mode, OnExit, Settings};
+
+impl Control {
+    /// Once in each interval: what others have changed, and what nobody has asked for again. What is to be said.
+    pub fn tick(&mut self) -> Vec<String> {
+        let writes_nothing = self.is_frozen || self.settings.mode == Mode::Shadow;
+        let mut told = self.foreign.look(&self.values, &mut self.journal, &self.settings, writes_nothing);
+        let (due, moved) = self.pages.ended();
+        told.extend(moved);
+        if self.is_frozen {
+            return told;
+        }
+        for due in due {
+            let cgroup = due.owner.cgroup.clone();
+            for (_, fate) in apply_task(vec![due], &self.values, &mut self.journal) {
+                if let Fate::Failed(why) = fate {
+                    told.push(format!("{cgroup}: cpuset_mems, after its pages have moved: {why}"));
+                }
+            }
+        }
+        let expired = expire(&self.values, &mut self.journal);
+        if expired != Restored::default() {
+            told.push(format!("values that no policy has asked for again: {expired}"));
+        }
+        told.extend(rdt::remove_unused(&self.values, &mut self.journal));
+        told
+    }
+
+    /// Before any policy, and when changes go on: gives the root group of resctrl what the operator wants it to have, and at the
+    /// start removes the groups that he wants to be gone. What is to be said.
+    ///
+    /// # Errors
+    /// What the operator has written is wrong, or the kernel refuses it.
+    pub fn begin(&mut self, platform: &Platform) -> Result<Vec<String>, String> {
+        let begun = rdt::begin(&self.values, platform, &self.settings, &mut self.journal);
+        // Once: groups that come later are those of programs that run beside.
+        self.settings.rdt.remove_all_groups = false;
+        begun
+    }
+
+    /// Puts back everything.
+    pub fn restore(&mut self) -> Restored {
+        self.pages.forget_all();
+        put_back(restore::all(&self.journal), &self.values, &mut self.journal)
+    }
+
+    /// The end: everything is put back or stays, as the operator has decided.
+    pub fn end(&mut self) -> Option<Restored> {
+        let restored = (self.settings.on_exit == OnExit::Restore).then(|| self.restore());
+        restore::said(self.journal.close());
+        restored
+    }
+
+    /// Nobody decides for now: what policies hold is put back, or waits to be asked for again, as the operator has decided for the
+    /// end. While frozen it waits in any case.
+    pub fn pause(&mut self) -> Option<Restored> {
+        self.pages.forget_all();
+        if self.is_frozen || self.settings.on_exit == OnExit::Keep {
+            self.journal.adopt(self.settings.adopt_ticks);
+            return None;
+        }
+        Some(self.give_up(|policy| !is_operators(policy)))
+    }
+
+    /// Gives back everything that a policy holds.
+    pub fn release_policy(&mut self, policy: u32) -> Restored {
+        let Some(policy) = self.policies.get(policy as usize).cloned() else { return Restored::default() };
+        self.give_up(|held| *held == policy)
+    }
+
+    /// From now on. Values of policies that are not among these are put back, and where nothing is written any more, all are when their
+    /// time is over.
+    pub fn renew(&mut self, settings: Settings, policies: Vec<Policy>) -> Restored {
+        let becomes_shadow = settings.mode == Mode::Shadow && self.settings.mode == Mode::Apply;
+        let was_begun = !self.settings.rdt.remove_all_groups;
+        self.settings = settings;
+        self.settings.rdt.remove_all_groups &= !was_begun;
+        self.policies = policies;
+        if becomes_shadow {
+            self.pages.forget_all();
+            self.journal.adopt(self.settings.adopt_ticks);
+        }
+        let known = self.policies.clone();
+        self.give_up(|policy| !known.contains(policy) && !is_operators(policy))
+    }
+
+    /// No changes until it is thawed; whether that is new.
+    pub fn freeze(&mut self, is_frozen: bool) -> bool {
+        if is_frozen {
+            self.pages.forget_all();
+        }
+        std::mem::replace(&mut self.is_frozen, is_frozen) != is_frozen
+    }
+
+    /// Puts back what these policies hold; while frozen, when it is thawed.
+    fn give_up(&mut self, is_meant: impl Fn(&Policy) -> bool) -> Restored {
+        let held = self.journal.iter().map(|entry| &entry.held);
+        let meant: Vec<_> = held
+            .filter(|held| is_meant(&held.owner.policy))
+            .map(|held| (held.spot.clone(), held.owner.cgroup.clone()))
+            .collect();
+        for (_, cgroup) in &meant {
+            self.pages.forget(cgroup);
+        }
+        let spots: Vec<_> = meant.into_iter().map(|(spot, _)| spot).collect();
+        if self.is_frozen {
+            self.journal.let_expire(&spots);
+            return Restored::default();
+        }
+        put_back(spots, &self.values, &mut self.journal)
+    }
+}
+
+#[cfg(test)]
+mod tests;
