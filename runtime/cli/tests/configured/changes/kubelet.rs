@@ -66,7 +66,7 @@ fn cpusets_of_pods_are_left_to_a_kubelet_that_manages_them_and_its_processors_go
     drop(extra);
     let finished = wca.stop();
     let warned =
-        finished.stderr.lines().filter(|line| line.contains(&format!("{malformed}")) && line.contains("until it is"));
+        finished.stderr.lines().filter(|line| line.contains(malformed.as_str()) && line.contains("until it is"));
     assert_eq!(warned.count(), 1, "{finished:#?}");
     finished.ends_with(0);
     scene.is_as_found("after the end");
