@@ -79,7 +79,7 @@ fn warden(socket: OwnedFd, tasks: u32) {
                 let cgroups = (!std::mem::replace(&mut told, true)).then(|| cgroups.clone());
                 Reply::Tree { cgroups, notices: vec![] }
             }
-            Request::Roster { tasks } => {
+            Request::Roster { tasks, .. } => {
                 let keys = (1..=tasks.len() as u64).map(|key| Some(TaskKey(key))).collect();
                 Reply::Roster { version: 1, keys, catalog: None, platform: None, notices: vec![] }
             }

@@ -10,6 +10,7 @@ mod durations;
 mod embedded;
 mod entry;
 mod inspect;
+mod kubelet;
 mod labels;
 mod load;
 mod log;

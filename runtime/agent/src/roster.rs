@@ -10,6 +10,7 @@ use wca_model::{Catalog, Label, Platform, Roster, Sample, Snapshot, TaskKey};
 use wca_node::{CgroupNode, Discovered, Discovery, Globs};
 
 use crate::client::{Client, ClientError};
+use crate::kubelet::Kubelet;
 use crate::labels::Generators;
 use crate::missing::{self, Missing};
 use crate::{own, requested};
@@ -33,6 +34,8 @@ pub(crate) struct View {
     pub(crate) generators: Generators,
     /// Whether three metrics have the names by which they were first documented.
     pub(crate) has_first_names: bool,
+    /// Whether somebody allocates, who must know what the kubelet manages.
+    pub(crate) heeds_kubelet: bool,
 }
 
 impl View {
@@ -50,6 +53,7 @@ impl View {
             has_machine_labels: false,
             generators: Generators::default(),
             has_first_names: false,
+            heeds_kubelet: false,
         }
     }
 
@@ -72,6 +76,7 @@ pub(crate) struct Known {
     discovered: Vec<Discovered>,
     /// Whether the warden knows the tasks that were discovered.
     is_told: bool,
+    kubelet: Kubelet,
     missing: Missing,
     /// Labels of everything of which it was said that series have their own.
     overruled: BTreeSet<String>,
@@ -90,6 +95,7 @@ impl Known {
             cgroups: Vec::new(),
             discovered: Vec::new(),
             is_told: false,
+            kubelet: Kubelet::default(),
             missing: Missing::default(),
             overruled: BTreeSet::new(),
             changes: 0,
@@ -162,12 +168,20 @@ impl Known {
             self.cgroups = cgroups;
             self.is_told = false;
         }
+        let heeds_kubelet = self.view.heeds_kubelet;
+        if heeds_kubelet && (!self.is_told || self.kubelet.is_due()) && self.kubelet.ask(client).await? {
+            self.is_told = false;
+        }
         if self.is_told {
             return Ok(());
         }
-        let tasks = self.discovered.iter().map(told).collect();
+        let mut tasks: Vec<RosterEntry> = self.discovered.iter().map(told).collect();
+        let mut exclusive_cpus = Vec::new();
+        if heeds_kubelet {
+            exclusive_cpus = self.kubelet.mark(&mut tasks, &self.cgroups);
+        }
         let Reply::Roster { version, keys, catalog, platform, notices } =
-            client.ask(&Request::Roster { tasks }).await?.reply
+            client.ask(&Request::Roster { tasks, exclusive_cpus }).await?.reply
         else {
             return Err(ClientError::Unexpected);
         };
@@ -245,6 +259,7 @@ fn overruled(labels: &[Label], catalog: &Catalog, said: &mut BTreeSet<String>) -
 
 #[cfg(test)]
 mod tests {
+    use wca_messages::{KubeletFile, KubeletFiles};
     use wca_node::StaticNode;
 
     use super::*;
@@ -323,7 +338,7 @@ mod tests {
                 trees += 1;
                 Reply::Tree { cgroups: (trees == 1).then(Vec::new), notices: vec![] }
             }
-            Request::Roster { tasks } => {
+            Request::Roster { tasks, .. } => {
                 rosters += 1;
                 assert_eq!(tasks.len(), 2);
                 let second = (rosters >= 3).then_some(TaskKey(2));
@@ -351,5 +366,48 @@ mod tests {
         known.look(view(&["task1", "task2"], &[("a", "b")], false));
         known.discover(&client).await.unwrap();
         assert_eq!((told(), known.common.len()), (5, 2));
+    }
+
+    #[tokio::test]
+    async fn the_warden_hears_what_the_kubelet_manages_where_somebody_allocates() {
+        let state = |text: &str| {
+            let cpu = KubeletFile { path: "/k/cpu_manager_state".into(), content: Ok(text.into()) };
+            KubeletFiles { cpu: Some(cpu), memory: None }
+        };
+        let mut answers =
+            [r#"{"policyName":"static","entries":{"a":{"b":"2-3"}}}"#, r#"{"policyName":"none"}"#].into_iter();
+        let (client, asked) = warden(move |request| match request {
+            Request::Tree => Reply::Tree { cgroups: Some(vec![]), notices: vec![] },
+            Request::KubeletFiles => Reply::KubeletFiles(answers.next().map(state)),
+            Request::Roster { .. } => {
+                let keys = vec![Some(TaskKey(1)), Some(TaskKey(2))];
+                Reply::Roster { version: 1, keys, catalog: None, platform: None, notices: vec![] }
+            }
+            other => panic!("{other:?}"),
+        });
+        let tasks = ["kubepods/pod1", "other"];
+        let mut known = known(View { heeds_kubelet: true, ..view(&tasks, &[], false) });
+        for _ in 0..3 {
+            known.discover(&client).await.unwrap();
+        }
+        known.look(view(&tasks, &[], false));
+        known.discover(&client).await.unwrap();
+        let asked = asked.lock().unwrap();
+        let rosters: Vec<(Vec<bool>, &[u32])> = (asked.iter())
+            .filter_map(|asked| match asked {
+                Request::Roster { tasks, exclusive_cpus } => Some((
+                    tasks.iter().map(|task| task.cpuset_managed_by.is_some()).collect(),
+                    exclusive_cpus.as_slice(),
+                )),
+                _ => None,
+            })
+            .collect();
+        let free = (vec![false, false], &[][..]);
+        assert_eq!(rosters, [(vec![true, false], &[2, 3][..]), free.clone(), free.clone(), free]);
+        assert_eq!(
+            asked.iter().filter(|asked| **asked == Request::KubeletFiles).count(),
+            3,
+            "and not for the last roster"
+        );
     }
 }

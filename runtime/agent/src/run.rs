@@ -135,12 +135,14 @@ pub(crate) async fn start(policy: &mut Policy) -> Result<(), String> {
 pub(crate) fn make_node(agent: &Agent, run: &Run, policies: Vec<(u32, Policy)>) -> Node {
     let (storages, others): (Vec<_>, Vec<_>) =
         policies.into_iter().partition(|(_, policy)| policy.world() == World::Storage);
-    let members = others.into_iter().map(|(number, policy)| Member::new(policy, number)).collect();
+    let members: Vec<Member> = others.into_iter().map(|(number, policy)| Member::new(policy, number)).collect();
     let storages = Storages::of_guests(storages.into_iter().map(|(_, policy)| policy).collect(), run.interval);
     let ticks = run.iterations.map(|ticks| ticks.saturating_sub(agent.ticks).max(1));
     let pace = Pace::new(run.interval, ticks, agent.client.stop());
-    let known = Known::new(Arc::clone(&agent.platform), Arc::clone(&agent.catalog), View::everything());
-    Node::new(agent.client.clone(), known, Policies { members }, storages, pace)
+    let policies = Policies { members };
+    let view = View { heeds_kubelet: policies.has_allocator(), ..View::everything() };
+    let known = Known::new(Arc::clone(&agent.platform), Arc::clone(&agent.catalog), view);
+    Node::new(agent.client.clone(), known, policies, storages, pace)
 }
 
 fn single(mut runners: Vec<(u32, Policy)>) -> Result<Option<Policy>, String> {

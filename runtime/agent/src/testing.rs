@@ -46,7 +46,7 @@ pub(crate) fn sample(name: &str, labels: &[(&str, &str)], value: f64) -> Sample 
 pub(crate) fn discovered(name: &str, identity: u64) -> Discovered {
     let cgroup = format!("/{name}");
     Discovered {
-        entry: RosterEntry { cgroup, identity, containers: vec![], labels: vec![] },
+        entry: RosterEntry { cgroup, identity, ..RosterEntry::default() },
         id: name.into(),
         name: name.into(),
         resources: vec![],

@@ -18,7 +18,7 @@ use wca_log::{Form, Levels};
 use wca_sandbox::Origin;
 use wca_warden::{
     CompileLimits, FirstNumbers, OutputFile, Reload, Renewed, Wanted, WardenConfig, Written, control_settings,
-    misnamed_events, wanted,
+    kubelet_folder, misnamed_events, wanted,
 };
 
 use crate::arguments::{
@@ -88,6 +88,7 @@ struct Reading {
     policies: Vec<Policy>,
     control: wca_control::Settings,
     wanted: Wanted,
+    kubelet: Option<PathBuf>,
     interval: Duration,
 }
 
@@ -129,6 +130,7 @@ impl ConfigurationFile {
             policies: reading.policies,
             control: reading.control,
             wanted: reading.wanted,
+            kubelet: reading.kubelet,
             compile,
             ticks: start::ticks(reading.interval),
             ..config
@@ -149,6 +151,7 @@ impl ConfigurationFile {
                 policies: reading.policies,
                 control: reading.control,
                 wanted: reading.wanted,
+                kubelet: reading.kubelet,
                 ticks: start::ticks(reading.interval),
             }),
             Ok(Err(wrong)) => Err(wrong),
@@ -221,9 +224,9 @@ impl ConfigurationFile {
             },
         };
         let runner = &configuration.runner;
-        let control = control_settings(runner);
+        let (control, kubelet) = (control_settings(runner), kubelet_folder(runner));
         let (wanted, interval) = (wanted(measurement)?, measurement.interval.duration());
-        Ok(Ok(Reading { settings, files, outputs, policies, control, wanted, interval }))
+        Ok(Ok(Reading { settings, files, outputs, policies, control, wanted, kubelet, interval }))
     }
 
     fn known_guests(&self) -> Vec<KnownGuest> {

@@ -53,7 +53,8 @@ pub(crate) fn run(arguments: RunArguments) -> Result<u8> {
     let config = config(&arguments.process, settings(&arguments.process, job), files)?;
     let mode = if arguments.apply { Mode::Apply } else { Mode::Shadow };
     let control = wca_control::Settings { mode, ..wca_control::Settings::default() };
-    Ok(wca_warden::run(WardenConfig { policies, control, compile, ticks: ticks(interval), ..config })?)
+    let kubelet = Some(wca_config::Control::default().kubelet_root.into());
+    Ok(wca_warden::run(WardenConfig { policies, control, kubelet, compile, ticks: ticks(interval), ..config })?)
 }
 
 /// The policies of the command line. Which of them a parameter is meant for is known when they are loaded, so that each has all.

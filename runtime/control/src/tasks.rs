@@ -1,6 +1,6 @@
 //! The tasks whose values may be changed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use wca_model::{Label, TaskKey};
 
@@ -24,8 +24,9 @@ pub struct ControlledTask {
 pub struct Tasks {
     all: Vec<ControlledTask>,
     by_key: HashMap<TaskKey, usize>,
-    /// Processors that are somebody's alone, by whom: no other task gets them.
-    pub exclusive_cpus: Vec<(u32, TaskKey)>,
+    /// Processors that a kubelet has given to one container or pod alone: no task gets them. Those of its pods are managed by it
+    /// anyway.
+    pub exclusive_cpus: BTreeSet<u32>,
 }
 
 impl Tasks {
@@ -33,7 +34,7 @@ impl Tasks {
     #[must_use]
     pub fn new(all: Vec<ControlledTask>) -> Self {
         let by_key = all.iter().enumerate().map(|(at, task)| (task.key, at)).collect();
-        Self { all, by_key, exclusive_cpus: Vec::new() }
+        Self { all, by_key, exclusive_cpus: BTreeSet::new() }
     }
 
     /// The task with this key.

@@ -5,6 +5,7 @@
 //! beside a small message. See `docs/messages.md` for the order in which messages make sense.
 
 mod columns;
+mod kubelet;
 mod memory_topology;
 mod operator;
 mod protocol;
@@ -12,11 +13,12 @@ mod sealed;
 mod transport;
 
 pub use columns::{ColumnsError, ColumnsHeader, MappedColumns, write_columns};
+pub use kubelet::{KubeletFile, KubeletFiles};
 pub use memory_topology::{Ipmctl, MemoryTopology, ToolAnswer};
 pub use operator::{JournalEntry, OperatorReply, OperatorRequest, RestoredValues};
 pub use protocol::{
-    Cgroup, Changed, Compiled, Cost, Downward, Event, Gap, HeldValue, MAX_LABELS, MAX_PATH, MAX_REQUESTS, MAX_TASKS,
-    PROTOCOL, Refused, Reply, Request, RosterEntry, UPWARD_MAX, Upward,
+    Cgroup, Changed, Compiled, Cost, Downward, Event, Gap, HeldValue, MAX_CPU, MAX_LABELS, MAX_MANAGER, MAX_PATH,
+    MAX_REQUESTS, MAX_TASKS, PROTOCOL, Refused, Reply, Request, RosterEntry, UPWARD_MAX, Upward,
 };
 pub use sealed::{SealedError, read_sealed, seal};
 pub use transport::{Channel, INLINE_MAX, Incoming, MAX_DESCRIPTORS, ReceiveError, SEALED_MAX, SendError};

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use wca_model::{Catalog, InForce, Label, Outcome, Platform, Request as Change, TaskKey};
 
-use crate::MemoryTopology;
+use crate::{KubeletFiles, MemoryTopology};
 
 /// Version of this message set. Both processes are one binary; it guards against a binary that was replaced between the
 /// start of the warden and the start of its agent.
@@ -15,6 +15,10 @@ pub const MAX_TASKS: usize = 65_536;
 pub const MAX_PATH: usize = 4_096;
 /// Most labels of a task.
 pub const MAX_LABELS: usize = 256;
+/// Longest name in bytes of who manages the cpuset of a task.
+pub const MAX_MANAGER: usize = 4_096;
+/// Greatest number of a processor.
+pub const MAX_CPU: u32 = 65_535;
 /// Most requests of one `Apply`: four for each task of the largest roster.
 pub const MAX_REQUESTS: usize = 262_144;
 /// Most bytes of a message to the warden. What it becomes in memory can be thirty times as large, and the warden must not
@@ -51,6 +55,8 @@ pub enum Request {
     Roster {
         /// The tasks.
         tasks: Vec<RosterEntry>,
+        /// Processors that a kubelet has given to one container or pod alone: no task gets them.
+        exclusive_cpus: Vec<u32>,
     },
     /// Measure the tasks of the last roster. Answer: [`Reply::Sample`], with the columns as descriptor.
     Sample,
@@ -71,6 +77,8 @@ pub enum Request {
     /// What firmware and tools say of the memory modules, where the operator wants to know. Answer:
     /// [`Reply::MemoryTopology`].
     MemoryTopology,
+    /// What the kubelet's managers have written down, where somebody allocates. Answer: [`Reply::KubeletFiles`].
+    KubeletFiles,
     /// What is held of a task. Answer: [`Reply::Explained`].
     Explain {
         /// The task.
@@ -119,7 +127,7 @@ pub enum Request {
 }
 
 /// A task, as the warden knows it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RosterEntry {
     /// Path of its cgroup below the mount point, with a leading `/`.
     pub cgroup: String,
@@ -129,6 +137,9 @@ pub struct RosterEntry {
     pub containers: Vec<String>,
     /// Labels by which the operator's rails choose tasks.
     pub labels: Vec<Label>,
+    /// Who manages its processors and memory nodes, such as the CPU manager of its kubelet, for the reason why a request is
+    /// refused; none: nobody else does.
+    pub cpuset_managed_by: Option<String>,
 }
 
 /// A cgroup that holds processes.
@@ -206,6 +217,8 @@ pub enum Reply {
     InForce(Vec<InForce>),
     /// To `MemoryTopology`.
     MemoryTopology(MemoryTopology),
+    /// To `KubeletFiles`; none: they are those of the answer before.
+    KubeletFiles(Option<KubeletFiles>),
     /// To `Explain`.
     Explained(Vec<HeldValue>),
     /// To `Gaps`.

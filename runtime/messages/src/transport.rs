@@ -264,8 +264,8 @@ mod tests {
     }
 
     fn roster(tasks: usize) -> Request {
-        let entry = RosterEntry { cgroup: "/a/b/c".repeat(20), identity: 1, containers: vec![], labels: vec![] };
-        Request::Roster { tasks: vec![entry; tasks] }
+        let entry = RosterEntry { cgroup: "/a/b/c".repeat(20), identity: 1, ..RosterEntry::default() };
+        Request::Roster { tasks: vec![entry; tasks], exclusive_cpus: vec![] }
     }
 
     #[test]

@@ -33,8 +33,8 @@ impl Discovery for CgroupNode {
                     entry: RosterEntry {
                         cgroup: cgroup.path.clone(),
                         identity: cgroup.identity,
-                        containers: Vec::new(),
                         labels: self.labels.clone(),
+                        ..RosterEntry::default()
                     },
                     name: id.clone(),
                     id,

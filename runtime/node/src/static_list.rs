@@ -53,7 +53,7 @@ impl StaticNode {
             self.default_labels.iter().chain(own).map(|(name, value)| (name, value)).collect();
         let labels = labels.into_iter().map(|(name, value)| (name.clone(), value.clone())).collect();
         Discovered {
-            entry: RosterEntry { cgroup, identity, containers: Vec::new(), labels },
+            entry: RosterEntry { cgroup, identity, labels, ..RosterEntry::default() },
             id: name.clone(),
             name,
             resources: self.default_resources.clone(),

@@ -62,15 +62,16 @@ impl Changes {
     }
 
     /// These are the tasks from now on.
-    pub(crate) fn set_tasks(&mut self, rows: &[TaskCgroups], entries: &[&RosterEntry]) {
+    pub(crate) fn set_tasks(&mut self, rows: &[TaskCgroups], entries: &[&RosterEntry], exclusive_cpus: &[u32]) {
         let task = |(row, entry): (&TaskCgroups, &&RosterEntry)| ControlledTask {
             key: row.key,
             cgroup: row.cgroup.clone(),
             containers: row.containers.clone(),
             labels: entry.labels.clone(),
-            cpuset_is_managed_by: None,
+            cpuset_is_managed_by: entry.cpuset_managed_by.clone(),
         };
         self.tasks = Tasks::new(rows.iter().zip(entries).map(task).collect());
+        self.tasks.exclusive_cpus = exclusive_cpus.iter().copied().collect();
     }
 
     /// The cgroup of the task that an operator means by its cgroup, its id or its name. One that has gone counts as long as

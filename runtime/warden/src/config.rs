@@ -48,6 +48,8 @@ pub struct WardenConfig {
     pub grace: Duration,
     /// What is measured of that which not everybody needs.
     pub wanted: Wanted,
+    /// Folder of the machine's kubelet (its `--root-dir`), whose managers keep what they have assigned; none: nobody asks.
+    pub kubelet: Option<PathBuf>,
     /// How often the agent should ask for samples; none: whenever it likes.
     pub ticks: Option<Ticks>,
     /// Reads the configuration again, at SIGHUP and when the operator asks; none: there is none.
@@ -74,6 +76,7 @@ impl Default for WardenConfig {
             restart: Restart::default(),
             grace: Duration::from_secs(10),
             wanted: Wanted::default(),
+            kubelet: None,
             ticks: None,
             reload: None,
         }

@@ -1,5 +1,7 @@
 //! How the operator's configuration wants changes made.
 
+use std::path::PathBuf;
+
 use wca_config::{AllocationConfiguration, Control, Rail, Runner};
 use wca_control::{Mode, OnExit, OnForeignWrite, RdtSettings, Settings, SharesConversion};
 use wca_rules::Rails;
@@ -10,6 +12,12 @@ pub fn control_settings(runner: &Runner) -> Settings {
     let Some(control) = runner.control() else { return Settings::default() };
     let conversion = runner.measurement().allocation_configuration.clone().unwrap_or_default();
     settings(control, &conversion)
+}
+
+/// The folder of the kubelet whose state a runner heeds; none: it does not allocate.
+#[must_use]
+pub fn kubelet_folder(runner: &Runner) -> Option<PathBuf> {
+    runner.control().map(|control| PathBuf::from(&control.kubelet_root))
 }
 
 fn settings(control: &Control, conversion: &AllocationConfiguration) -> Settings {
@@ -86,7 +94,7 @@ mod tests {
 
     use super::*;
 
-    fn of(runner: &str) -> Settings {
+    fn read(runner: &str) -> Runner {
         let known = [("NOPAllocator", Role::Allocator), ("Loop", Role::Runner)];
         let guests = known.map(|(tag, role)| KnownGuest { tag: tag.into(), role: Some(role) });
         let around = Surroundings {
@@ -96,7 +104,26 @@ mod tests {
             guests: &guests,
             other_guests: false,
         };
-        control_settings(&load(&format!("runner: {runner}"), &around).unwrap().runner)
+        load(&format!("runner: {runner}"), &around).unwrap().runner
+    }
+
+    fn of(runner: &str) -> Settings {
+        control_settings(&read(runner))
+    }
+
+    #[test]
+    fn who_allocates_heeds_a_kubelet() {
+        for (runner, expected) in [
+            ("!MeasurementRunner {node: !CgroupNode }", None),
+            ("!Loop {}", None),
+            ("!Loop {allocator: !NOPAllocator }", Some("/var/lib/kubelet")),
+            (
+                "!AllocationRunner {node: !CgroupNode , allocator: !NOPAllocator , kubelet_root: /data/kubelet}",
+                Some("/data/kubelet"),
+            ),
+        ] {
+            assert_eq!(kubelet_folder(&read(runner)), expected.map(PathBuf::from), "{runner}");
+        }
     }
 
     #[test]

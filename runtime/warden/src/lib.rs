@@ -17,6 +17,7 @@ mod ended;
 mod error;
 mod files;
 mod keys;
+mod kubelet;
 mod launch;
 mod measure;
 mod memory_topology;
@@ -43,7 +44,7 @@ mod skipped;
 
 pub use ask::{AskError, ask_warden};
 pub use config::{Cache, CompileLimits, Restart, Ticks, WardenConfig};
-pub use control_settings::control_settings;
+pub use control_settings::{control_settings, kubelet_folder};
 pub use error::WardenError;
 pub use nobody::{LeftError, held_by_nobody, restore_for_nobody};
 pub use outputs::{OutputFile, Written};

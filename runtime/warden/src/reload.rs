@@ -1,6 +1,7 @@
 //! Reading the configuration again: what the operator wrote is handed to the agent, and is in force when the agent says so.
 
 use std::fs::File;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use wca_control::Policy;
@@ -36,6 +37,8 @@ pub struct Renewed {
     pub control: wca_control::Settings,
     /// What is measured of that which not everybody needs.
     pub wanted: Wanted,
+    /// Folder of the machine's kubelet; none: nobody asks.
+    pub kubelet: Option<PathBuf>,
     /// How often the agent should ask for samples.
     pub ticks: Option<Ticks>,
 }
@@ -70,6 +73,8 @@ pub(crate) struct Terms {
     pub(crate) control: wca_control::Settings,
     /// What is measured of that which not everybody needs.
     pub(crate) wanted: Wanted,
+    /// Folder of the machine's kubelet; none: nobody asks.
+    pub(crate) kubelet: Option<PathBuf>,
     /// How often the agent should ask for samples.
     pub(crate) ticks: Option<Ticks>,
 }
@@ -129,6 +134,7 @@ impl Service {
                 policies: renewed.policies,
                 control: renewed.control,
                 wanted: renewed.wanted,
+                kubelet: renewed.kubelet,
                 ticks: renewed.ticks,
             },
             is_fetched: false,

@@ -98,6 +98,7 @@ impl Warden {
                 settings: config.settings,
                 policies: config.policies,
                 control: config.control,
+                kubelet: config.kubelet,
                 wanted: config.wanted.clone(),
                 ticks: config.ticks,
             },

@@ -12,6 +12,7 @@ use crate::changes::Changes;
 use crate::compile::{Compilations, Wanted};
 use crate::files::{Files, Opened};
 use crate::keys::Keys;
+use crate::kubelet::Kubelet;
 use crate::measure::Measure;
 use crate::numbered::Numbered;
 use crate::outputs::Output;
@@ -34,6 +35,7 @@ pub(crate) struct Service {
     pub(crate) generation: u64,
     /// How often what the operator has written could not be read.
     pub(crate) misread: u64,
+    kubelet: Kubelet,
     keys: Keys,
     roster: u64,
     samples: u64,
@@ -52,6 +54,8 @@ pub(crate) struct Session {
     pub(crate) has_sampled: bool,
     /// Version of the catalogue that it has heard of.
     catalog: Option<u64>,
+    /// The state of the kubelet that it has heard of.
+    kubelet: Option<u64>,
     /// The populated cgroups that it has heard of.
     tree: Option<Vec<Cgroup>>,
 }
@@ -91,6 +95,7 @@ impl Service {
             settled: None,
             generation: 0,
             misread: 0,
+            kubelet: Kubelet::default(),
             keys: Keys::default(),
             roster: 0,
             samples: 0,
@@ -114,7 +119,7 @@ impl Service {
                 Reply::Begun.into()
             }
             Request::Tree => self.tree(session).into(),
-            Request::Roster { tasks } => self.roster(session, &tasks)?.into(),
+            Request::Roster { tasks, exclusive_cpus } => self.roster(session, &tasks, &exclusive_cpus)?.into(),
             Request::Sample => self.sample(session)?,
             Request::Apply { policy, requests } => self.apply(policy, &requests)?.into(),
             Request::InForce => {
@@ -126,6 +131,7 @@ impl Service {
                 Reply::Outcomes(Vec::new()).into()
             }
             Request::MemoryTopology => self.memory_topology()?.into(),
+            Request::KubeletFiles => self.kubelet_files(session)?.into(),
             Request::Explain { task } => self.explain(task)?.into(),
             Request::Gaps { task } => self.gaps(task)?.into(),
             Request::Open { file } => self.open(file)?,
@@ -179,8 +185,13 @@ impl Service {
         Reply::Tree { cgroups: Some(session.tree.insert(cgroups).clone()), notices }
     }
 
-    fn roster(&mut self, session: &mut Session, tasks: &[RosterEntry]) -> Result<Reply, Refused> {
-        check_roster(tasks)?;
+    fn roster(
+        &mut self,
+        session: &mut Session,
+        tasks: &[RosterEntry],
+        exclusive_cpus: &[u32],
+    ) -> Result<Reply, Refused> {
+        check_roster(tasks, exclusive_cpus)?;
         let version = self.roster + 1;
         let (mut rows, mut entries) = (Vec::with_capacity(tasks.len()), Vec::with_capacity(tasks.len()));
         let keys: Vec<Option<TaskKey>> = tasks
@@ -198,7 +209,7 @@ impl Service {
             .collect();
         self.roster = version;
         self.keys.forget(version);
-        self.changes.set_tasks(&rows, &entries);
+        self.changes.set_tasks(&rows, &entries, exclusive_cpus);
         self.measure.set_tasks(&rows);
         session.has_roster = true;
         let platform = self.measure.changed_platform().map(|platform| self.platform(platform));
@@ -253,6 +264,19 @@ impl Service {
             return Ok(Reply::MemoryTopology(self.measure.memory_topology()));
         }
         Err(Refused::Invalid("the operator does not want the memory modules (gather_hw_mm_topology)".into()))
+    }
+
+    /// Where nobody allocates, an agent cannot make this process read such files.
+    fn kubelet_files(&mut self, session: &mut Session) -> Result<Reply, Refused> {
+        let pending = self.pending.as_ref().and_then(|pending| pending.terms.kubelet.as_deref());
+        let Some(folder) = self.terms.kubelet.as_deref().or(pending) else {
+            return Err(Refused::Invalid(
+                "nobody allocates here, so that the kubelet's state is nobody's business".into(),
+            ));
+        };
+        let (version, files) = self.kubelet.look(folder);
+        let is_new = session.kubelet.replace(version) != Some(version);
+        Ok(Reply::KubeletFiles(is_new.then(|| files.clone())))
     }
 
     fn explain(&self, task: TaskKey) -> Result<Reply, Refused> {

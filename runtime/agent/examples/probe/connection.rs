@@ -66,12 +66,13 @@ impl Connection {
             .map(|cgroup| RosterEntry {
                 cgroup: cgroup.path.clone(),
                 identity: cgroup.identity,
-                containers: vec![],
-                labels: vec![],
+                ..RosterEntry::default()
             })
             .collect();
         let paths: Vec<String> = tasks.iter().map(|task| task.cgroup.clone()).collect();
-        let Reply::Roster { keys, .. } = self.ask(&Request::Roster { tasks }).message else { panic!("no roster") };
+        let Reply::Roster { keys, .. } = self.ask(&Request::Roster { tasks, exclusive_cpus: vec![] }).message else {
+            panic!("no roster")
+        };
         paths.into_iter().zip(keys).filter_map(|(path, key)| Some((path, key?))).collect()
     }
 }

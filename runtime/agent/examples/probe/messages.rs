@@ -10,7 +10,7 @@ use crate::connection::Connection;
 use crate::say;
 
 fn entry(cgroup: &str) -> RosterEntry {
-    RosterEntry { cgroup: cgroup.into(), identity: 0, containers: vec![], labels: vec![] }
+    RosterEntry { cgroup: cgroup.into(), ..RosterEntry::default() }
 }
 
 fn header(form: u8) -> Vec<u8> {
@@ -38,26 +38,24 @@ pub(crate) fn run(warden: &mut Connection) {
     }
     warden.greet();
     let apply = |policy, requests| Request::Apply { policy, requests };
+    let roster = |tasks| Request::Roster { tasks, exclusive_cpus: vec![] };
     let quota = wca_model::Request { task: TaskKey(77), change: Change::CpuQuota(0.5) };
     for (name, request) in [
         ("hello twice", Request::Hello { protocol: PROTOCOL }),
         ("sample before roster", Request::Sample),
-        ("roster without a slash", Request::Roster { tasks: vec![entry("a")] }),
-        ("roster that leads elsewhere", Request::Roster { tasks: vec![entry("/a/../../etc")] }),
-        ("roster with a newline", Request::Roster { tasks: vec![entry("/a\nb")] }),
-        ("roster with a NUL", Request::Roster { tasks: vec![entry("/a\0b")] }),
-        ("roster with a long path", Request::Roster { tasks: vec![entry(&format!("/{}", "x".repeat(5_000)))] }),
-        ("roster with one cgroup twice", Request::Roster { tasks: vec![entry("/a"), entry("/a")] }),
-        (
-            "roster with many tasks",
-            Request::Roster { tasks: (0..=MAX_TASKS).map(|number| entry(&format!("/{number}"))).collect() },
-        ),
+        ("roster without a slash", roster(vec![entry("a")])),
+        ("roster that leads elsewhere", roster(vec![entry("/a/../../etc")])),
+        ("roster with a newline", roster(vec![entry("/a\nb")])),
+        ("roster with a NUL", roster(vec![entry("/a\0b")])),
+        ("roster with a long path", roster(vec![entry(&format!("/{}", "x".repeat(5_000)))])),
+        ("roster with one cgroup twice", roster(vec![entry("/a"), entry("/a")])),
+        ("roster with many tasks", roster((0..=MAX_TASKS).map(|number| entry(&format!("/{number}"))).collect())),
         (
             "roster with many labels",
-            Request::Roster {
-                tasks: vec![RosterEntry { labels: vec![(String::new(), String::new()); 1_000], ..entry("/a") }],
-            },
+            roster(vec![RosterEntry { labels: vec![(String::new(), String::new()); 1_000], ..entry("/a") }]),
         ),
+        ("roster with no processor", Request::Roster { tasks: vec![], exclusive_cpus: vec![u32::MAX] }),
+        ("files of no kubelet", Request::KubeletFiles),
         ("many requests", apply(0, vec![quota.clone(); MAX_REQUESTS + 1])),
         ("requests of another policy", apply(1, vec![quota])),
         ("release of another policy", Request::Release { policy: u32::MAX }),

@@ -106,7 +106,7 @@ impl Building<'_> {
             MemoryError::Config(error) => self.shown(error),
             error @ MemoryError::Client(_) => error.to_string(),
         })?;
-        let view = view(measurement)?;
+        let view = view(runner)?;
         let (policy, runner_identity) = match runner.component() {
             Some(guest) => self.runner(guest).await.map(|(policy, identity)| (policy, Some(identity)))?,
             None => (None, None),

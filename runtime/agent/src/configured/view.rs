@@ -1,13 +1,14 @@
 //! How the tasks of a node are found, from what the file says.
 
-use wca_config::{Measurement, MetricNames, NodeChoice};
+use wca_config::{MetricNames, NodeChoice, Runner};
 use wca_node::{CgroupNode, Discovery, Globs, ResourceValue, StaticNode};
 
 use crate::labels::Generators;
 use crate::roster::View;
 
 /// The view of a runner's `node` and labels; the error is what cannot be used.
-pub(crate) fn view(measurement: &Measurement) -> Result<View, String> {
+pub(crate) fn view(runner: &Runner) -> Result<View, String> {
+    let measurement = runner.measurement();
     let generators = Generators::new(&measurement.task_label_generators)?;
     Ok(View {
         discovery: discovery(&measurement.node, &generators)?,
@@ -15,6 +16,7 @@ pub(crate) fn view(measurement: &Measurement) -> Result<View, String> {
         has_machine_labels: measurement.include_optional_labels,
         has_first_names: measurement.metric_names == MetricNames::Original,
         generators,
+        heeds_kubelet: runner.control().is_some(),
     })
 }
 

@@ -22,6 +22,8 @@ const ANSWERS: &[(&str, &str)] = &[
     ("roster with one cgroup twice", "refused: two tasks of the roster have the cgroup \"/a\""),
     ("roster with many tasks", "refused: oversized message: 65537 tasks in a roster, at most 65536 are taken"),
     ("roster with many labels", "refused: oversized message: 1000 labels of a task, at most 256 are taken"),
+    ("roster with no processor", "refused: 4294967295 is no processor: they have numbers up to 65535"),
+    ("files of no kubelet", "refused: nobody allocates here, so that the kubelet's state is nobody's business"),
     ("many requests", "refused: oversized message: 262145 requests at once, at most 262144 are taken"),
     ("requests of another policy", "refused: policy 1: the operator named 1, counted from 0"),
     ("release of another policy", "refused: policy 4294967295: the operator named 1, counted from 0"),

@@ -1,6 +1,7 @@
 //! Changes that an allocator asks for, on the cgroups of this machine.
 
 mod killed;
+mod kubelet;
 mod rails;
 mod told;
 
@@ -40,7 +41,11 @@ struct Scene {
 impl Scene {
     fn new(name: &str, tasks: usize) -> Self {
         let group = group(name);
-        let names: Vec<String> = (0..tasks).map(|at| format!("{group}/{at}")).collect();
+        Self::of((0..tasks).map(|at| format!("{group}/{at}")).collect())
+    }
+
+    /// With tasks of these names.
+    fn of(names: Vec<String>) -> Self {
         let tasks: Vec<Task> = names.iter().map(|name| Task::idle(name)).collect();
         let scene = Self { setup: Setup::new(), names, tasks, found: BTreeMap::new() };
         let found = scene.values();

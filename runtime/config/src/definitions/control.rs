@@ -31,7 +31,7 @@ pub(super) const CHANGES: &[&str] = &[
 const MANY: i64 = 1_000_000;
 
 /// Arguments about how changes are made.
-pub(super) const CONTROL: [Parameter; 13] = [
+pub(super) const CONTROL: [Parameter; 14] = [
     Parameter::with_default(
         "mode",
         Kind::OneOf(&["shadow", "apply"], None),
@@ -106,6 +106,12 @@ pub(super) const CONTROL: [Parameter; 13] = [
         "Whether remove_all_resctrl_groups removes groups too that hold tasks which WCA did not put there.",
     ),
     Parameter::with_default(
+        "kubelet_root",
+        Kind::Path { absolute: true, readable: false },
+        "/var/lib/kubelet",
+        "Folder of the machine's kubelet. Where its CPU or memory manager has a policy, cpusets of its pods are left to it.",
+    ),
+    Parameter::with_default(
         "rails",
         Kind::List(&Kind::Only("Rail")),
         "[]",
@@ -144,6 +150,7 @@ pub(super) fn control(reader: &mut Reader<'_>, arguments: &mut Arguments) -> Opt
         migrate_with_swap: arguments.take("migrate_with_swap")?,
         remove_all_resctrl_groups: removes,
         force,
+        kubelet_root: arguments.take("kubelet_root")?,
         rails,
     })
 }

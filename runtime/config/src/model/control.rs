@@ -31,6 +31,8 @@ pub struct Control {
     pub remove_all_resctrl_groups: bool,
     /// Whether those with tasks that the journal does not know are removed too.
     pub force: bool,
+    /// Folder of the machine's kubelet, whose managers keep there what they have assigned.
+    pub kubelet_root: String,
     /// What may be asked for at most.
     pub rails: Vec<Rail>,
 }
@@ -51,6 +53,7 @@ impl Default for Control {
             migrate_with_swap: false,
             remove_all_resctrl_groups: false,
             force: false,
+            kubelet_root: "/var/lib/kubelet".into(),
             rails: Vec::new(),
         }
     }

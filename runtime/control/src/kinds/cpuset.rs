@@ -29,14 +29,17 @@ const MEMS: Which =
 const PARTITION: &str = "cpuset.cpus.partition";
 
 pub(super) fn plan_cpus(cpus: &[u32], task: &ControlledTask, context: &Context<'_>) -> Result<Planned, String> {
-    let taken: Ids = (context.tasks.exclusive_cpus.iter())
-        .filter(|(cpu, owner)| *owner != task.key && cpus.contains(cpu))
-        .map(|(cpu, _)| *cpu)
-        .collect();
+    // Who manages all of them is the better reason.
+    is_free(CPUS.kind, task)?;
+    let wanted: Ids = cpus.iter().copied().collect();
+    let taken: Ids = wanted.intersection(&context.tasks.exclusive_cpus).copied().collect();
     if !taken.is_empty() {
-        return Err(format!("cpuset_cpus names processors that another task has for itself: {}", list(&taken)));
+        return Err(format!(
+            "cpuset_cpus names processors that the kubelet has given to one container or pod alone: {}",
+            list(&taken)
+        ));
     }
-    plan(&CPUS, &cpus.iter().copied().collect(), task, context)
+    plan(&CPUS, &wanted, task, context)
 }
 
 pub(super) fn plan_mems(nodes: &[u32], task: &ControlledTask, context: &Context<'_>) -> Result<Planned, String> {
@@ -87,7 +90,7 @@ fn plan(which: &Which, wanted: &Ids, task: &ControlledTask, context: &Context<'_
 /// Whether processors and memory nodes of a task are WCA's business.
 pub(super) fn is_free(kind: Kind, task: &ControlledTask) -> Result<(), String> {
     match &task.cpuset_is_managed_by {
-        Some(who) => Err(format!("{} of this task is managed by {who}, which would undo the change", kind.as_str())),
+        Some(who) => Err(format!("{} of this task is managed by {who}, to which it is left", kind.as_str())),
         None => Ok(()),
     }
 }

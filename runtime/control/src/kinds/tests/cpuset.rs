@@ -1,7 +1,7 @@
 //! Processors and memory nodes.
 
 use rstest::rstest;
-use wca_model::{Change, Fate, Kind, TaskKey};
+use wca_model::{Change, Fate, Kind};
 
 use super::tree::{Tree, task};
 
@@ -146,10 +146,14 @@ fn what_somebody_else_manages_is_refused_by_name() {
 #[test]
 fn processors_that_are_somebodys_alone_go_to_no_other_task() {
     let mut tree = Tree::v2(&[]);
-    tree.exclusive_cpus = vec![(2, TaskKey(7)), (3, TaskKey(7)), (1, TaskKey(1))];
+    tree.exclusive_cpus = [2, 3].into();
     let why = tree.plan(&Change::CpusetCpus(vec![0, 2, 3])).unwrap_err();
-    assert_eq!(why, "cpuset_cpus names processors that another task has for itself: 2-3");
-    assert!(tree.plan(&Change::CpusetCpus(vec![0, 1])).is_ok(), "its own");
+    assert_eq!(why, "cpuset_cpus names processors that the kubelet has given to one container or pod alone: 2-3");
+    assert!(tree.plan(&Change::CpusetCpus(vec![0, 1])).is_ok());
+    assert!(tree.plan(&Change::CpusetMems(vec![0])).is_ok(), "no processor");
+    tree.tasks[0].cpuset_is_managed_by = Some("its kubelet".into());
+    let why = tree.plan(&Change::CpusetCpus(vec![2])).unwrap_err();
+    assert_eq!(why, "cpuset_cpus of this task is managed by its kubelet, to which it is left");
 }
 
 #[test]

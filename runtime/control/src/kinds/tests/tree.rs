@@ -1,6 +1,6 @@
 //! A folder that stands in for a machine's cgroups.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -86,7 +86,7 @@ pub(super) struct Tree {
     is_v2: bool,
     pub(super) settings: Settings,
     pub(super) tasks: Vec<ControlledTask>,
-    pub(super) exclusive_cpus: Vec<(u32, TaskKey)>,
+    pub(super) exclusive_cpus: BTreeSet<u32>,
 }
 
 impl Tree {
@@ -94,7 +94,7 @@ impl Tree {
         let dir = tempfile::tempdir().unwrap();
         let settings = Settings { mode: Mode::Apply, ..Settings::default() };
         let tasks = vec![task(1, "/a/task")];
-        let tree = Self { dir, is_v2, settings, tasks, exclusive_cpus: vec![] };
+        let tree = Self { dir, is_v2, settings, tasks, exclusive_cpus: BTreeSet::new() };
         tree.write("/proc/self/mountinfo", mounts);
         for cgroup in [&["/", "/a", "/a/task"], cgroups].concat() {
             tree.make(cgroup);

@@ -1,0 +1,154 @@
+//! Fetching what the kubelet has written down of its managers. Nothing of it is read here: somebody else has written it.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+use wca_messages::{KubeletFile, KubeletFiles};
+
+/// Largest file that is handed on: a container takes less than 300 bytes of one.
+const LARGEST: u64 = 4 << 20;
+
+/// The files, as they were when they were looked at last.
+#[derive(Debug, Default)]
+pub(crate) struct Kubelet {
+    seen: Option<Seen>,
+    /// Changes when the files do.
+    version: u64,
+    files: KubeletFiles,
+}
+
+/// By what a change is found without reading: the kubelet replaces a file as a whole.
+#[derive(Debug, PartialEq, Eq)]
+struct Seen {
+    folder: PathBuf,
+    stamps: [Stamp; 2],
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Stamp {
+    Missing,
+    /// Device, inode, size, and when it was written and changed.
+    There([u64; 3], [i64; 4]),
+}
+
+impl Kubelet {
+    /// What is in the files of this folder now, and a number that is another one where that has changed.
+    pub(crate) fn look(&mut self, folder: &Path) -> (u64, &KubeletFiles) {
+        let paths = ["cpu_manager_state", "memory_manager_state"].map(|name| folder.join(name));
+        let seen = match (stamp(&paths[0]), stamp(&paths[1])) {
+            (Some(cpu), Some(memory)) => Some(Seen { folder: folder.to_owned(), stamps: [cpu, memory] }),
+            _ => None,
+        };
+        if self.version == 0 || seen.is_none() || seen != self.seen {
+            let [cpu, memory] = paths.map(|path| read(&path));
+            let files = KubeletFiles { cpu, memory };
+            if self.version == 0 || files != self.files {
+                self.version += 1;
+                self.files = files;
+            }
+            self.seen = seen;
+        }
+        (self.version, &self.files)
+    }
+}
+
+/// None where it cannot be told.
+fn stamp(path: &Path) -> Option<Stamp> {
+    match fs::symlink_metadata(path) {
+        Ok(found) => Some(Stamp::There(
+            [found.dev(), found.ino(), found.size()],
+            [found.mtime(), found.mtime_nsec(), found.ctime(), found.ctime_nsec()],
+        )),
+        Err(error) if is_missing(&error) => Some(Stamp::Missing),
+        Err(_) => None,
+    }
+}
+
+fn read(path: &Path) -> Option<KubeletFile> {
+    let content = match content(path) {
+        Err(error) if is_missing(&error) => return None,
+        content => content.map_err(|error| error.to_string()),
+    };
+    Some(KubeletFile { path: path.display().to_string(), content })
+}
+
+fn content(path: &Path) -> io::Result<Vec<u8>> {
+    // What is no file must neither be waited for nor lead elsewhere.
+    let flags = OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::NOCTTY;
+    let file = File::options().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(io::Error::other(format!("it has more than {LARGEST} bytes")));
+    }
+    Ok(bytes)
+}
+
+fn is_missing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CPU: &str = "cpu_manager_state";
+
+    fn content_of(file: Option<&KubeletFile>) -> Result<Vec<u8>, String> {
+        file.unwrap().content.clone()
+    }
+
+    #[test]
+    fn a_machine_without_a_kubelet_has_no_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut kubelet = Kubelet::default();
+        assert_eq!(kubelet.look(dir.path()), (1, &KubeletFiles::default()));
+        fs::write(dir.path().join("file"), "").unwrap();
+        for folder in ["none", "file"] {
+            assert_eq!(kubelet.look(&dir.path().join(folder)), (1, &KubeletFiles::default()), "{folder}");
+        }
+    }
+
+    #[test]
+    fn bytes_are_handed_on_as_they_are_and_anew_where_they_have_changed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(CPU);
+        let mut kubelet = Kubelet::default();
+        assert_eq!(kubelet.look(dir.path()).0, 1);
+        let mut steps = Vec::new();
+        for text in [&b"\xff{"[..], b"\xff{", b"other"] {
+            // As the kubelet writes it.
+            fs::write(dir.path().join("new"), text).unwrap();
+            fs::rename(dir.path().join("new"), &path).unwrap();
+            let (version, files) = kubelet.look(dir.path());
+            assert_eq!(content_of(files.cpu.as_ref()).as_deref(), Ok(text));
+            assert_eq!((&files.memory, &files.cpu.as_ref().unwrap().path), (&None, &path.display().to_string()));
+            steps.push(version);
+            assert_eq!(kubelet.look(dir.path()).0, version, "it is as it was");
+        }
+        assert_eq!(steps, [2, 2, 3], "the same again is no change");
+        fs::remove_file(&path).unwrap();
+        assert_eq!(kubelet.look(dir.path()), (4, &KubeletFiles::default()));
+    }
+
+    #[test]
+    fn what_is_no_file_of_a_kubelet_is_told_and_not_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(CPU);
+        let told = |dir: &Path| content_of(Kubelet::default().look(dir).1.cpu.as_ref()).unwrap_err();
+        fs::create_dir(&path).unwrap();
+        assert_eq!(told(dir.path()), "it is no regular file");
+        fs::remove_dir(&path).unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", &path).unwrap();
+        assert!(told(dir.path()).contains("symbolic link"), "{}", told(dir.path()));
+        fs::remove_file(&path).unwrap();
+        File::create(&path).unwrap().set_len(LARGEST + 1).unwrap();
+        assert_eq!(told(dir.path()), "it has more than 4194304 bytes");
+    }
+}
