@@ -48,6 +48,17 @@ fn of_one(current: InForce, requests: Vec<(u64, Change)>, fate: &Fate) -> Vec<St
 }
 
 #[test]
+fn v23_processors_and_nodes_are_counted() {
+    let of = |kind: &str, what: &str| format!("{kind}_number_of_{what}{{allocation_type={kind},task=task1}}");
+    let expected = [of("cpuset_cpus", "cpus") + " 7", of("cpuset_mems", "mems") + " 2"];
+    let (cpus, mems) = (vec![0, 1, 2, 4, 6, 7, 8], vec![0, 1]);
+    let current = InForce { cpuset_cpus: Some(cpus.clone()), cpuset_mems: Some(mems.clone()), ..InForce::default() };
+    assert_eq!(of_one(current, vec![], &Fate::Unchanged), expected, "in force");
+    let asked = vec![(1, Change::CpusetCpus(cpus)), (1, Change::CpusetMems(mems))];
+    assert_eq!(of_one(InForce::default(), asked, &Fate::Applied), expected, "asked for");
+}
+
+#[test]
 fn v37_ways_and_mask_of_a_group() {
     let found = of_one(InForce::default(), vec![group(1, "c1"), l3(1, 0xff)], &Fate::Shadowed);
     let of = |kind: &str| format!("{kind}{{allocation_type={kind},task=task1,group_name=c1,domain_id=0}}");

@@ -180,13 +180,14 @@ fn schemata(dir: &tempfile::TempDir, group: &str) -> String {
 }
 
 /// Test vector 41: zeros and white space before a mask and the case of its digits are none of a change, nor are domains that are
-/// not named.
+/// not named, nor is a group without any.
 #[rstest]
 #[case("L3:0=00f;1=00f", &[(0, 0xf), (1, 0xf)], false)]
 #[case("L3:0=00f;1=00f", &[(0, 0xf)], false)]
 #[case("L3:0= 00f;1=00ff", &[(0, 0xf)], false)]
 #[case("L3:0=00f;1=00f", &[(0, 0xf0)], true)]
 #[case("L3:0=00F;1=FF", &[(0, 0xf), (1, 0xff)], false)]
+#[case::against_none("L3:0=00f;1=00f", &[], false)]
 fn what_is_a_change(#[case] found: &str, #[case] asked: &[(u32, u64)], #[case] is_changed: bool) {
     let dir = tree(found);
     let mut control = control(&dir, settings(&["be"]));
@@ -198,6 +199,24 @@ fn what_is_a_change(#[case] found: &str, #[case] asked: &[(u32, u64)], #[case] i
     let expected = if is_changed { wca_model::Fate::Applied } else { wca_model::Fate::Unchanged };
     assert!(fates.iter().all(|fate| *fate == expected), "{fates:?}");
     assert_eq!(schemata(&dir, "be") != found, is_changed);
+}
+
+/// The machine has the domain, and the group's line does not list it: the kernel would say no to the whole line.
+#[test]
+fn a_domain_that_the_line_lacks_is_refused_by_name() {
+    let found = "L3:0=00f\nMB:0=100;1=100\n";
+    let dir = tree(found);
+    let mut control = control(&dir, settings(&["be"]));
+    let mut fates = |change: Change| -> Vec<_> {
+        let requests = [group(Some("be")), change].map(|change| Request { task: TaskKey(0), change });
+        let outcomes = control.apply(0, &requests, &tasks(), &platform());
+        outcomes.into_iter().map(|outcome| outcome.fate.to_string()).collect()
+    };
+    let refused = fates(l3(1, 0xf));
+    assert!(refused[1].contains("/be/schemata lists no domain 1 of L3"), "{refused:?}");
+    assert_eq!(schemata(&dir, "be"), found);
+    assert_eq!(fates(mb(1, 50))[1], "applied", "others can be had");
+    assert_eq!(schemata(&dir, "be"), "MB:1=50\n");
 }
 
 /// Test vectors 49 and 50, for defaults that are written down; one that is not leaves what was found.
@@ -215,6 +234,28 @@ fn defaults_of_the_root_group(#[case] l3: Option<&str>, #[case] mb: Option<&str>
     let shadow = tree("    L3:0=0ff;1=0ff\n    MB:0=100;1=100\n");
     control(&shadow, Settings { mode: Mode::Shadow, ..settings }).begin(&platform()).unwrap();
     assert!(schemata(&shadow, "").starts_with("    L3:0=0ff"), "nothing is written");
+}
+
+/// Test vector 50: a machine with memory bandwidth alone.
+#[rstest]
+#[case::none(None, "    MB:0=100;1=100\n")]
+#[case::as_found(Some("MB:0=100"), "    MB:0=100;1=100\n")]
+#[case::rounded(Some("MB:0=45;1=55"), "MB:0=50;1=60\n")]
+fn without_a_cache_bandwidth_is_set_alone(#[case] default: Option<&str>, #[case] expected: &str) {
+    let dir = tree("    MB:0=100;1=100\n");
+    let platform = Platform { l3: None, ..platform() };
+    let mut settings = settings(&["be"]);
+    settings.rdt.default_mb = default.map(str::to_owned);
+    let mut control = control(&dir, settings);
+    assert_eq!(control.begin(&platform).unwrap(), [""; 0]);
+    assert_eq!(schemata(&dir, ""), expected);
+    let asked = [group(Some("be")), l3(0, 0xf), mb(0, 50)];
+    let requests = asked.map(|change| Request { task: TaskKey(0), change });
+    let fates: Vec<_> = control.apply(0, &requests, &tasks(), &platform).into_iter().map(|one| one.fate).collect();
+    let wca_model::Fate::Failed(why) = &fates[1] else { panic!("{fates:?}") };
+    assert!(why.contains("rdt_l3: the L3 cache cannot be divided"), "{why}");
+    assert_eq!((&fates[0], &fates[2]), (&wca_model::Fate::Applied, &wca_model::Fate::Applied));
+    assert_eq!(schemata(&dir, "be"), "MB:0=50\n");
 }
 
 #[rstest]

@@ -59,6 +59,13 @@ fn what_somebody_has_changed_in_the_units_of_requests() {
 }
 
 #[test]
+fn v23_lists_of_the_kernel_are_numbers() {
+    let tree = Tree::v1(&[]);
+    let found = of(tree.set("cpuset/a/task/cpuset.cpus", "0-2,4,6-8").set("cpuset/a/task/cpuset.mems", "0-1"));
+    assert_eq!((found.cpuset_cpus, found.cpuset_mems), (Some(vec![0, 1, 2, 4, 6, 7, 8]), Some(vec![0, 1])));
+}
+
+#[test]
 fn more_than_the_machine_has_is_no_limit() {
     let tree = Tree::v2(&[]);
     assert_eq!(of(tree.set("a/task/cpu.max", "200000 100000")).cpu_quota, Some(0.5));

@@ -12,6 +12,8 @@ fn two_tasks() -> Tree {
 }
 
 #[rstest]
+#[case::v25(10.11, Fate::Applied, "10110")]
+#[case::v25(11.0, Fate::Applied, "11000")]
 #[case::v26(10.01, Fate::Unchanged, "10000")]
 #[case::v26(10.99, Fate::Applied, "10990")]
 fn a_number(#[case] new: f64, #[case] fate: Fate, #[case] written: &str) {
