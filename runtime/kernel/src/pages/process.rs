@@ -126,7 +126,7 @@ impl Work<'_> {
         let nodes = vec![i32::try_from(node).unwrap_or(-1); due.len()];
         let (mut status, mut has_room) = match move_pages(self.process, &due, &nodes) {
             Ok(status) => (status, true),
-            Err(Errno::SRCH) => return Ok(()),
+            Err(error) if has_ended(error) => return Ok(()),
             // Some may have moved before there was no more room.
             Err(Errno::NOMEM) => (vec![-libc::EBUSY; due.len()], false),
             Err(Errno::ACCESS) => return Err(Stopped::Forbidden { process: self.process, node }),
@@ -174,8 +174,13 @@ impl Work<'_> {
     fn nodes_of(&self, pages: &[u64]) -> Result<Vec<i32>, Stopped> {
         match nodes_of(self.process, pages) {
             Ok(nodes) => Ok(nodes),
-            Err(Errno::SRCH) => Ok(vec![-libc::ENOENT; pages.len()]),
+            Err(error) if has_ended(error) => Ok(vec![-libc::ENOENT; pages.len()]),
             Err(error) => Err(Stopped::Refused(error)),
         }
     }
+}
+
+/// Whether an error says that the process has ended, or is about to and has given back its memory.
+fn has_ended(error: Errno) -> bool {
+    matches!(error, Errno::SRCH | Errno::INVAL)
 }
