@@ -99,7 +99,7 @@ impl Control {
     ) -> Result<(Self, Opened), ControlError> {
         let values = Values::find(roots)?;
         let (mut journal, lost) = match folder {
-            Some(folder) => Journal::open(folder, &boot(roots)?)?,
+            Some(folder) => Journal::open(&folder, &boot(roots)?)?,
             None => (Journal::in_memory(), Vec::new()),
         };
         let restored = adopt(&policies, settings.adopt_ticks, &values, &mut journal);
@@ -141,6 +141,7 @@ impl Control {
             self.apply_to_task(due, &mut fates);
         }
         kinds::rdt::remove_unused(&self.values, &mut self.journal);
+        self.pages.begin(tasks, &self.values, &mut fates);
         self.release(policy, requests, tasks, &mut fates);
         railed.adjust(&mut fates);
         outcomes(requests, fates, &Fate::Failed("it was not planned".into()))
@@ -164,7 +165,11 @@ impl Control {
             if fates[at].is_some() {
                 continue;
             }
-            match self.judge(policy, request, counts[at], &context) {
+            let will_have = |node: u32| {
+                let has = |change: &Change| matches!(change, Change::CpusetMems(nodes) if nodes.contains(&node));
+                requests.iter().any(|other| other.task == request.task && has(&other.change))
+            };
+            match self.judge(policy, request, counts[at], &will_have, &context) {
                 Ok((owner, None)) if is_of_resctrl(owner.kind) => {
                     asked.extend(tasks.get(request.task).map(|task| kinds::rdt::Asked { at, request, task, owner }));
                 }
@@ -201,12 +206,13 @@ impl Control {
     }
 
     /// Whether one request can be applied, and what is to be written for it; none for a release, and for resctrl, which is planned for
-    /// all tasks together.
+    /// all tasks together. `will_have`: whether the batch gives the task a memory node.
     fn judge(
         &self,
         policy: u32,
         request: &Request,
         counts: bool,
+        will_have: &dyn Fn(u32) -> bool,
         context: &Context<'_>,
     ) -> Result<(Owner, Option<Planned>), String> {
         if self.is_frozen {
@@ -221,7 +227,8 @@ impl Control {
         if matches!(request.change, Change::Release(_)) || is_of_resctrl(owner.kind) {
             return Ok((owner, None));
         }
-        if matches!(request.change, Change::MigratePages(_)) {
+        if let Change::MigratePages(node) = request.change {
+            self.pages.check(&task.cgroup, node, will_have(node), &self.values)?;
             return Ok((owner, Some(Planned::default())));
         }
         let planned = kinds::plan(&request.change, task, context)?;
@@ -232,7 +239,7 @@ impl Control {
     }
 
     /// Whether a value may be written in the name of this policy.
-    fn is_free(&self, policy: u32, step: &crate::plan::Step, owner: &Owner) -> Result<(), String> {
+    pub(crate) fn is_free(&self, policy: u32, step: &crate::plan::Step, owner: &Owner) -> Result<(), String> {
         let spot = &step.spot;
         if let Some(entry) = self.journal.get(spot) {
             let other = &entry.held.owner.policy;
@@ -277,8 +284,10 @@ impl Control {
             let Some(task) = tasks.get(requests[due.at].task) else { continue };
             let (keeper, settings, values) = (&mut self.rails, &self.settings, &self.values);
             let mut judged = check_groups(&settings.rails, task, &due, values);
-            if settings.mode == Mode::Apply {
-                let change = &requests[due.at].change;
+            let change = &requests[due.at].change;
+            // What moves already was counted when it began.
+            let in_hand = self.pages.is_in_hand(change, &task.cgroup, values).unwrap_or(false);
+            if settings.mode == Mode::Apply && !in_hand {
                 judged = judged.and_then(|()| keeper.count(&settings.rails, task, change, &due, values));
             }
             match judged {
@@ -299,9 +308,9 @@ impl Control {
                     let done = self.pages.migrate(&due.owner.cgroup, *node, &self.values, &self.settings);
                     Err((at, done.unwrap_or_else(Fate::Failed)))
                 }
-                Change::CpusetMems(nodes) if moves_pages(&due, &self.values) => {
-                    let postponed = self.pages.postpone(nodes, due, &self.values, &self.settings);
-                    postponed.unwrap_or_else(|why| Err((at, Fate::Failed(why))))
+                Change::CpusetMems(nodes) => {
+                    let now = self.pages.postpone(nodes, due, &self.values, &self.settings);
+                    now.map_err(|why| (at, Fate::Failed(why)))
                 }
                 _ => Ok(due),
             };
@@ -371,28 +380,6 @@ fn boot(roots: &Roots) -> Result<String, ControlError> {
     let path = roots.path(BOOT_ID);
     let text = std::fs::read_to_string(&path).map_err(|source| ControlError::Boot { path, source })?;
     Ok(text.trim().to_owned())
-}
-
-/// Whether the kernel moves pages before such a write returns: cgroup v2 does always, v1 where `cpuset.memory_migrate` is set.
-fn moves_pages(due: &Due, values: &Values) -> bool {
-    let is_new = |step: &crate::plan::Step| values.read(&step.spot).is_ok_and(|now| now != step.value);
-    if !due.planned.steps.iter().any(is_new) {
-        return false;
-    }
-    let is_said = |spot: &Spot| match spot {
-        Spot::Cgroup { mount, cgroup, .. } => {
-            let file = "cpuset.memory_migrate".to_owned();
-            let switch = Spot::Cgroup { mount: mount.clone(), cgroup: cgroup.clone(), file };
-            values.read(&switch).is_ok_and(|value| value == "1")
-        }
-        _ => false,
-    };
-    let is_v1 = |hierarchy: &wca_kernel::Hierarchy| hierarchy.version == wca_kernel::Version::V1;
-    match values.hierarchies().with("cpuset") {
-        Some(hierarchy) if is_v1(hierarchy) => due.planned.steps.iter().any(|step| is_said(&step.spot)),
-        Some(_) => true,
-        None => false,
-    }
 }
 
 /// What is due, task by task in the order in which they were first named.

@@ -81,9 +81,9 @@ impl Journal {
     ///
     /// # Errors
     /// [`JournalError`].
-    pub(crate) fn open(folder: PathBuf, boot: &str) -> Result<(Self, Vec<Held>), JournalError> {
-        let (file, records) = JournalFile::open(folder.clone())?;
-        let (mut journal, is_of_this_boot) = Self::of_records(&folder, boot, records)?;
+    pub(crate) fn open(folder: &Path, boot: &str) -> Result<(Self, Vec<Held>), JournalError> {
+        let (file, records) = JournalFile::open(folder)?;
+        let (mut journal, is_of_this_boot) = Self::of_records(folder, boot, records)?;
         let lost = if is_of_this_boot { Vec::new() } else { std::mem::take(&mut journal.held).into_values().collect() };
         journal.file = Some(file);
         journal.rewrite(boot)?;
@@ -135,7 +135,7 @@ impl Journal {
         if let Some(entry) = known {
             held.before.clone_from(&entry.held.before);
         }
-        self.append(&Record::Writing { number, held: held.clone() })?;
+        self.append(&Record::Writing { number, held: Box::new(held.clone()) })?;
         self.last = self.last.max(number);
         self.held.insert(held.spot.clone(), Entry { number, held, adopted: None });
         self.shorten();
@@ -148,7 +148,7 @@ impl Journal {
         if entry.held.now.take().is_none() {
             return Ok(());
         }
-        let record = Record::Writing { number: entry.number, held: entry.held.clone() };
+        let record = Record::Writing { number: entry.number, held: Box::new(entry.held.clone()) };
         self.record(&record)
     }
 
@@ -168,7 +168,7 @@ impl Journal {
             return Ok(());
         }
         entry.held.owner = owner.clone();
-        let record = Record::Writing { number: entry.number, held: entry.held.clone() };
+        let record = Record::Writing { number: entry.number, held: Box::new(entry.held.clone()) };
         self.record(&record)
     }
 
@@ -188,7 +188,7 @@ impl Journal {
     /// As it was before a step that came to nothing.
     pub(crate) fn reset(&mut self, spot: &Spot, entry: Option<Entry>) -> Result<(), JournalError> {
         let Some(entry) = entry else { return self.dropped(spot, Dropped::NotWritten) };
-        let record = Record::Writing { number: entry.number, held: entry.held.clone() };
+        let record = Record::Writing { number: entry.number, held: Box::new(entry.held.clone()) };
         self.held.insert(spot.clone(), entry);
         self.record(&record)
     }
@@ -251,8 +251,10 @@ impl Journal {
 
     /// The file with nothing in it but what is held.
     fn rewrite(&mut self, boot: &str) -> Result<(), JournalError> {
-        let records =
-            self.held.values().map(|entry| Record::Writing { number: entry.number, held: entry.held.clone() });
+        let records = self
+            .held
+            .values()
+            .map(|entry| Record::Writing { number: entry.number, held: Box::new(entry.held.clone()) });
         match &mut self.file {
             Some(file) => file.rewrite(boot, records),
             None => Ok(()),
@@ -268,7 +270,7 @@ impl Journal {
             Record::Begin { .. } => {}
             Record::Writing { number, held } => {
                 self.last = self.last.max(number);
-                self.held.insert(held.spot.clone(), Entry { number, held, adopted: None });
+                self.held.insert(held.spot.clone(), Entry { number, held: *held, adopted: None });
             }
             Record::Written { number, now } => {
                 let spot = spot(number, &self.held)?;

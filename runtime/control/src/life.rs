@@ -3,7 +3,7 @@
 use wca_model::{Fate, Platform};
 
 use crate::adopt::expire;
-use crate::apply::apply_task;
+use crate::apply::{Due, apply_task};
 use crate::control::Control;
 use crate::kinds::rdt::{self, is_operators};
 use crate::policy::Policy;
@@ -15,17 +15,15 @@ impl Control {
     pub fn tick(&mut self) -> Vec<String> {
         let writes_nothing = self.is_frozen || self.settings.mode == Mode::Shadow;
         let mut told = self.foreign.look(&self.values, &mut self.journal, &self.settings, writes_nothing);
-        let (due, moved) = self.pages.ended();
+        let (due, moved) = self.pages.ended(&self.values);
         told.extend(moved);
         if self.is_frozen {
             return told;
         }
         for due in due {
             let cgroup = due.owner.cgroup.clone();
-            for (_, fate) in apply_task(vec![due], &self.values, &mut self.journal) {
-                if let Fate::Failed(why) = fate {
-                    told.push(format!("{cgroup}: cpuset_mems, after its pages have moved: {why}"));
-                }
+            if let Err(why) = self.apply_late(due) {
+                told.push(format!("{cgroup}: cpuset_mems, after its pages have moved: {why}"));
             }
         }
         let expired = expire(&self.values, &mut self.journal);
@@ -34,6 +32,19 @@ impl Control {
         }
         told.extend(rdt::remove_unused(&self.values, &mut self.journal));
         told
+    }
+
+    /// Writes what has waited, unless it became somebody else's meanwhile.
+    fn apply_late(&mut self, due: Due) -> Result<(), String> {
+        let place = self.policies.iter().position(|known| *known == due.owner.policy);
+        let policy = place.and_then(|place| u32::try_from(place).ok()).ok_or("its policy has gone")?;
+        for step in &due.planned.steps {
+            self.is_free(policy, step, &due.owner)?;
+        }
+        let fates = apply_task(vec![due], &self.values, &mut self.journal);
+        let failed =
+            fates.into_iter().find_map(|(_, fate)| if let Fate::Failed(why) = fate { Some(why) } else { None });
+        failed.map_or(Ok(()), Err)
     }
 
     /// Before any policy, and when changes go on: gives the root group of resctrl what the operator wants it to have, and at the
@@ -104,15 +115,9 @@ impl Control {
 
     /// Puts back what these policies hold; while frozen, when it is thawed.
     fn give_up(&mut self, is_meant: impl Fn(&Policy) -> bool) -> Restored {
+        self.pages.forget_of(&is_meant);
         let held = self.journal.iter().map(|entry| &entry.held);
-        let meant: Vec<_> = held
-            .filter(|held| is_meant(&held.owner.policy))
-            .map(|held| (held.spot.clone(), held.owner.cgroup.clone()))
-            .collect();
-        for (_, cgroup) in &meant {
-            self.pages.forget(cgroup);
-        }
-        let spots: Vec<_> = meant.into_iter().map(|(spot, _)| spot).collect();
+        let spots: Vec<_> = held.filter(|held| is_meant(&held.owner.policy)).map(|held| held.spot.clone()).collect();
         if self.is_frozen {
             self.journal.let_expire(&spots);
             return Restored::default();

@@ -1,44 +1,109 @@
 //! Pages that move in the background: because a policy asked for it, or before a task loses a memory node.
 
-use std::collections::HashMap;
+mod room;
+mod waiting;
 
-use wca_kernel::pages::{Job, Moved, Mover, bytes_on_nodes, free_bytes};
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use wca_kernel::pages::{Job, Moved, Mover};
 use wca_kernel::values::Values;
-use wca_model::Fate;
+use wca_model::{Change, Fate};
+use wca_rules::{is_close, ranges};
 
 use crate::apply::Due;
+use crate::policy::Policy;
 use crate::settings::Settings;
+use crate::tasks::Tasks;
+
+pub(crate) use room::{bytes_elsewhere, has_room, is_nothing_elsewhere, may_move, may_use};
+pub(crate) use waiting::moves_pages;
+use waiting::{Waiting, first_loss};
+
+/// How long pages that did not move are not looked at again.
+const STAYS: Duration = Duration::from_secs(60);
+/// What was asked for can wait, and is written later.
+const LATER: &str = "the pages on the other nodes move first; it is written when they have";
 
 /// Moves pages, and keeps what waits for them.
 #[derive(Debug, Default)]
 pub(crate) struct Pages {
     /// Started when pages are to be moved for the first time.
     mover: Option<Mover>,
+    /// Jobs of a batch, which begin when its values are written: before, the kernel may refuse the node. Of one that a value waits
+    /// for, the place of its request.
+    wanted: Vec<(Option<usize>, Job)>,
     /// What is to be written when the pages of the task with this cgroup have left the nodes that it loses.
     waiting: HashMap<String, Waiting>,
-    /// Bytes that were moved.
+    /// What did not move of the task with this cgroup.
+    stayed: HashMap<String, Stayed>,
+    /// Bytes that were moved by threads that have ended.
     moved: u64,
 }
 
+/// What is on other nodes still after all that could be moved has moved, such as shared pages and files that nobody maps.
 #[derive(Debug)]
-struct Waiting {
+struct Stayed {
     to: Vec<u32>,
-    due: Due,
+    bytes: u64,
+    since: Instant,
 }
-
-/// What was asked for can wait, and is written later.
-const LATER: &str = "the pages on the other nodes move first; it is written when they have";
 
 impl Pages {
     /// Bytes that were moved so far.
     pub(crate) fn moved_bytes(&self) -> u64 {
-        self.moved
+        self.moved.saturating_add(self.mover.as_ref().map_or(0, Mover::moved_bytes))
     }
 
-    /// Moves the pages of a task to a node.
+    /// Whether what a request moves is moving already, or has as far as it could.
+    pub(crate) fn is_in_hand(&self, change: &Change, cgroup: &str, values: &Values) -> Result<bool, String> {
+        match change {
+            Change::MigratePages(node) => self.is_there(cgroup, &[*node], values),
+            Change::CpusetMems(nodes) => {
+                Ok(self.waiting.get(cgroup).is_some_and(|waiting| waiting.to == waiting::sorted(nodes)))
+            }
+            _ => Ok(false),
+        }
+    }
+
+    fn is_there(&self, cgroup: &str, to: &[u32], values: &Values) -> Result<bool, String> {
+        if self.job(cgroup).is_some_and(|job| job.to == to) {
+            return Ok(true);
+        }
+        if is_nothing_elsewhere(cgroup, to, values)? {
+            return Ok(true);
+        }
+        let Some(stayed) = self.stayed.get(cgroup).filter(|stayed| stayed.to == to) else { return Ok(false) };
+        let bytes = bytes_elsewhere(cgroup, to, values)?.unwrap_or(0);
+        let is_same = bytes <= stayed.bytes || is_close(stayed.bytes as f64, bytes as f64);
+        Ok(is_same && stayed.since.elapsed() < STAYS)
+    }
+
+    fn job(&self, cgroup: &str) -> Option<Job> {
+        let wanted = self.wanted.iter().map(|(_, job)| job).rfind(|job| job.cgroup == cgroup).cloned();
+        wanted.or_else(|| self.mover.as_ref()?.job(cgroup))
+    }
+
+    /// Whether the pages of a task can move to a node. `will_have`: the node is asked for with `cpuset_mems` in the same batch.
     ///
     /// # Errors
-    /// Why they cannot move.
+    /// Why not.
+    pub(crate) fn check(&self, cgroup: &str, node: u32, will_have: bool, values: &Values) -> Result<(), String> {
+        may_move(cgroup, values)?;
+        if self.is_there(cgroup, &[node], values)? {
+            return Ok(());
+        }
+        if let Some(waiting) = self.waiting.get(cgroup).filter(|waiting| !waiting.to.contains(&node)) {
+            let to = ranges(waiting.to.iter().copied());
+            return Err(format!("migrate_pages: pages of the task move to NUMA nodes {to}, as cpuset_mems has asked"));
+        }
+        if !will_have {
+            may_use(cgroup, node, values)?;
+        }
+        has_room(cgroup, node, values)
+    }
+
+    /// Moves the pages of a task to a node, once the batch is written.
     pub(crate) fn migrate(
         &mut self,
         cgroup: &str,
@@ -46,80 +111,125 @@ impl Pages {
         values: &Values,
         settings: &Settings,
     ) -> Result<Fate, String> {
-        let job = Job { cgroup: cgroup.to_owned(), to: vec![node], bytes_per_call: settings.migrate_bytes_per_step };
-        if self.mover.as_ref().and_then(|mover| mover.job(cgroup)).as_ref() == Some(&job) {
+        if self.is_there(cgroup, &[node], values)? {
             return Ok(Fate::Unchanged);
         }
-        if let Some(elsewhere) = bytes_elsewhere(cgroup, &[node], values)? {
-            if elsewhere == 0 {
-                return Ok(Fate::Unchanged);
-            }
-            let free = free_bytes(values.roots(), node).map_err(|error| error.to_string())?.unwrap_or(0);
-            if free < elsewhere {
-                return Err(format!(
-                    "migrate_pages: {elsewhere} bytes of the task lie on other nodes than {node}, which has room for {free}"
-                ));
-            }
-        }
-        self.mover(values)?.add(job);
+        self.wanted.push((None, job(cgroup, &[node], settings)));
         Ok(Fate::Applied)
     }
 
-    /// Whether the write has to wait: the task has pages on nodes that it would lose, and the kernel would move them all before the
-    /// write returns. They are moved in the background then.
+    /// What of a new list of nodes is written now: all of it, unless the task has pages on nodes that it would lose and the kernel
+    /// would move them before the write returns. Then only what the task wins, which the pages need to move there; they are moved in
+    /// the background, and the rest waits for them.
     ///
     /// # Errors
-    /// Why they cannot be moved.
+    /// It cannot be told whether there are such pages.
     pub(crate) fn postpone(
         &mut self,
-        to: &[u32],
-        due: Due,
+        nodes: &[u32],
+        mut due: Due,
         values: &Values,
         settings: &Settings,
-    ) -> Result<Result<Due, (usize, Fate)>, String> {
-        let cgroup = due.owner.cgroup.clone();
-        if let Some(waiting) = self.waiting.get(&cgroup).filter(|waiting| waiting.to == to) {
-            let _ = waiting;
-            return Ok(Err((due.at, Fate::Adjusted(LATER.into()))));
+    ) -> Result<Due, String> {
+        let (to, cgroup) = (waiting::sorted(nodes), due.owner.cgroup.clone());
+        let is_moving = self.job(&cgroup).is_some_and(|job| job.to.iter().all(|node| to.contains(node)));
+        if is_moving && self.waiting.get(&cgroup).is_some_and(|waiting| waiting.to == to) {
+            due.planned.steps.clear();
+            due.planned.adjusted = Some(LATER.into());
+            return Ok(due);
         }
         self.forget(&cgroup);
-        // Where the kernel does not say, or nothing is to be moved, the write costs nothing.
-        if bytes_elsewhere(&cgroup, to, values)?.unwrap_or(0) == 0 {
-            return Ok(Ok(due));
+        let Some(loss) = first_loss(&due.planned.steps, values).filter(|_| moves_pages(&due.planned.steps, values))
+        else {
+            return Ok(due);
+        };
+        if is_nothing_elsewhere(&cgroup, &to, values)? {
+            return Ok(due);
         }
-        let job = Job { cgroup: cgroup.clone(), to: to.to_vec(), bytes_per_call: settings.migrate_bytes_per_step };
-        self.mover(values)?.add(job);
         let at = due.at;
-        self.waiting.insert(cgroup, Waiting { to: to.to_vec(), due });
-        Ok(Err((at, Fate::Adjusted(LATER.into()))))
+        let (now, later) = waiting::split(due, loss, LATER);
+        self.waiting.insert(cgroup.clone(), Waiting::new(to.clone(), later, values));
+        self.wanted.push((Some(at), job(&cgroup, &to, settings)));
+        Ok(now)
+    }
+
+    /// The batch is written: its pages may move. What waits for them after a part that could not be written waits no more.
+    pub(crate) fn begin(&mut self, tasks: &Tasks, values: &Values, fates: &mut [Option<Fate>]) {
+        self.stayed.retain(|cgroup, _| tasks.has_cgroup(cgroup));
+        let mut wanted = std::mem::take(&mut self.wanted);
+        // Of two jobs for a task the last one counts, and a value may not wait for nothing.
+        wanted.sort_by_key(|(at, _)| at.is_some());
+        for (at, job) in wanted {
+            let cgroup = job.cgroup.clone();
+            if at.is_some_and(|at| matches!(fates.get(at), Some(Some(Fate::Failed(_))))) {
+                self.waiting.remove(&cgroup);
+                continue;
+            }
+            self.stayed.remove(&cgroup);
+            match self.mover(values) {
+                Ok(mover) => mover.add(job),
+                Err(why) => {
+                    self.waiting.remove(&cgroup);
+                    if let Some(fate) = at.and_then(|at| fates.get_mut(at)) {
+                        *fate = Some(Fate::Failed(why));
+                    }
+                }
+            }
+        }
     }
 
     /// What waits for the task is not wanted any more.
     pub(crate) fn forget(&mut self, cgroup: &str) {
-        if self.waiting.remove(cgroup).is_some()
-            && let Some(mover) = &self.mover
-        {
-            mover.cancel(cgroup);
+        if self.waiting.remove(cgroup).is_some() {
+            self.wanted.retain(|(_, job)| job.cgroup != cgroup);
+            if let Some(mover) = &self.mover {
+                mover.cancel(cgroup);
+            }
+        }
+    }
+
+    /// Nor what waits in the name of these policies.
+    pub(crate) fn forget_of(&mut self, is_meant: impl Fn(&Policy) -> bool) {
+        let of_these = self.waiting.iter().filter(|(_, waiting)| is_meant(&waiting.due.owner.policy));
+        let cgroups: Vec<String> = of_these.map(|(cgroup, _)| cgroup.clone()).collect();
+        for cgroup in cgroups {
+            self.forget(&cgroup);
         }
     }
 
     /// Nothing is wanted any more.
     pub(crate) fn forget_all(&mut self) {
         self.waiting.clear();
-        self.mover = None;
+        self.wanted.clear();
+        if let Some(mover) = self.mover.take() {
+            self.moved = self.moved.saturating_add(mover.end());
+        }
     }
 
     /// What has waited long enough, and what is to be said.
-    pub(crate) fn ended(&mut self) -> (Vec<Due>, Vec<String>) {
+    pub(crate) fn ended(&mut self, values: &Values) -> (Vec<Due>, Vec<String>) {
         let ended = self.mover.as_ref().map(Mover::ended).unwrap_or_default();
         let (mut due, mut told) = (Vec::new(), Vec::new());
         for moved in ended {
-            self.moved = self.moved.saturating_add(moved.bytes);
-            told.extend(in_words(&moved));
-            if let Some(waiting) = self.waiting.remove(&moved.job.cgroup)
-                && waiting.to == moved.job.to
-            {
-                due.push(waiting.due);
+            let (cgroup, to) = (&moved.job.cgroup, &moved.job.to);
+            let is_newer = self.job(cgroup).is_some();
+            let is_awaited = |waiting: &Waiting| !is_newer && to.iter().all(|node| waiting.to.contains(node));
+            let waiting =
+                if self.waiting.get(cgroup).is_some_and(is_awaited) { self.waiting.remove(cgroup) } else { None };
+            let left_out = waiting.is_some() && moved.error.is_some();
+            told.extend(
+                in_words(&moved).map(
+                    |words| {
+                        if left_out { format!("{words}; its cpuset_mems stays as it is") } else { words }
+                    },
+                ),
+            );
+            if moved.error.is_none() {
+                due.extend(waiting.filter(|waiting| waiting.is_there(values)).map(|waiting| waiting.due));
+                if let Ok(Some(bytes)) = bytes_elsewhere(cgroup, to, values) {
+                    let stayed = Stayed { to: to.clone(), bytes, since: Instant::now() };
+                    self.stayed.insert(cgroup.clone(), stayed);
+                }
             }
         }
         (due, told)
@@ -134,12 +244,8 @@ impl Pages {
     }
 }
 
-/// Bytes of a task on other nodes than these; none where the kernel does not say.
-pub(crate) fn bytes_elsewhere(cgroup: &str, to: &[u32], values: &Values) -> Result<Option<u64>, String> {
-    let found = bytes_on_nodes(values.hierarchies(), cgroup).map_err(|error| error.to_string())?;
-    let elsewhere =
-        |nodes: Vec<(u32, u64)>| nodes.iter().filter(|(node, _)| !to.contains(node)).map(|(_, bytes)| bytes).sum();
-    Ok(found.map(elsewhere))
+fn job(cgroup: &str, to: &[u32], settings: &Settings) -> Job {
+    Job { cgroup: cgroup.to_owned(), to: to.to_vec(), bytes_per_call: settings.migrate_bytes_per_step }
 }
 
 fn in_words(moved: &Moved) -> Option<String> {

@@ -7,7 +7,7 @@ use wca_model::{Change, Fate, Platform, Request};
 use wca_rules::{RailedTask, Rails, Rates, validate};
 
 use crate::apply::Due;
-use crate::pages::bytes_elsewhere;
+use crate::pages::{bytes_elsewhere, moves_pages};
 use crate::plan::Step;
 use crate::tasks::{ControlledTask, Tasks};
 
@@ -128,7 +128,7 @@ impl RailKeeper {
     ) -> Result<Option<u64>, String> {
         let to = match change {
             Change::MigratePages(node) => vec![*node],
-            Change::CpusetMems(nodes) if due.planned.steps.iter().any(|step| is_new(step, values)) => nodes.clone(),
+            Change::CpusetMems(nodes) if moves_pages(&due.planned.steps, values) => nodes.clone(),
             _ => return Ok(None),
         };
         let Some(left) = rails.movable_bytes(&self.rates, task, now).map_err(|off| off.to_string())? else {

@@ -4,10 +4,14 @@
 #![allow(unreachable_pub, reason = "the modules are parts of this program")]
 
 mod common;
+#[path = "testbed/holder.rs"]
+mod holder;
 #[path = "testbed/inside.rs"]
 mod inside;
 #[path = "testbed/memoryless.rs"]
 mod memoryless;
+#[path = "testbed/pages.rs"]
+mod pages;
 #[path = "../../../tests/skipped.rs"]
 mod skipped;
 #[path = "../../../tests/testbed.rs"]
@@ -59,6 +63,16 @@ fn cgroups_of_a_machine_with_two_nodes_are_changed() {
 #[test]
 fn cgroups_of_a_machine_with_four_nodes_are_changed() {
     run_inside("inside::", &["--nodes", "4"], "");
+}
+
+#[test]
+fn pages_move_on_a_machine_with_two_nodes() {
+    run_inside("pages::", &["--nodes", "2"], "");
+}
+
+#[test]
+fn pages_move_on_a_machine_with_four_nodes() {
+    run_inside("pages::", &["--nodes", "4"], "");
 }
 
 /// The memory of the second node is left out.

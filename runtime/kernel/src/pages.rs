@@ -7,7 +7,7 @@ mod process;
 mod room;
 
 pub use mover::{Job, Moved, Mover};
-pub use room::free_bytes;
+pub use room::{free_bytes, has_huge_pages_elsewhere};
 
 use std::path::PathBuf;
 

@@ -10,10 +10,10 @@ fn apply(machine: &Machine, journal: &mut Journal, shares: &str) {
 }
 
 fn left_by_an_earlier_process(machine: &Machine) -> Journal {
-    let (mut journal, _) = Journal::open(machine.run_dir(), "one").unwrap();
+    let (mut journal, _) = Journal::open(&machine.run_dir(), "one").unwrap();
     apply(machine, &mut journal, "2000");
     drop(journal);
-    Journal::open(machine.run_dir(), "one").unwrap().0
+    Journal::open(&machine.run_dir(), "one").unwrap().0
 }
 
 #[test]

@@ -29,12 +29,12 @@ pub(super) struct JournalFile {
 impl JournalFile {
     /// Opens it, or makes it; what stands in it, with the numbers of the lines. A last line that was cut off by the end of the process
     /// that wrote it is left out: what it announced was not begun.
-    pub(super) fn open(folder: PathBuf) -> Result<(Self, Vec<(usize, Record)>), JournalError> {
+    pub(super) fn open(folder: &Path) -> Result<(Self, Vec<(usize, Record)>), JournalError> {
         let path = folder.join(NAME);
         let mut file = open(&path, "opening", OpenOptions::new().read(true).append(true).create(true))?;
         let records = read(&mut file, &path)?;
         let length = file.metadata().map_err(failed("asking for the size of", &path))?.len();
-        Ok((Self { folder, file, boot: String::new(), lines: records.len(), length }, records))
+        Ok((Self { folder: folder.to_owned(), file, boot: String::new(), lines: records.len(), length }, records))
     }
 
     /// What stands in it, of whichever process; none where there is no file.

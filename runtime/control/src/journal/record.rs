@@ -23,7 +23,7 @@ pub(super) enum Record {
         /// Its number.
         number: u64,
         /// The value.
-        held: Held,
+        held: Box<Held>,
     },
     /// It was written.
     Written {

@@ -31,7 +31,7 @@ fn values(journal: &Journal) -> Vec<(String, String, Option<String>)> {
 #[test]
 fn what_was_found_first_stays_over_writes_and_starts() {
     let folder = tempfile::tempdir().unwrap();
-    let (mut journal, lost) = Journal::open(folder.path().into(), "boot").unwrap();
+    let (mut journal, lost) = Journal::open(folder.path(), "boot").unwrap();
     assert!(lost.is_empty());
     journal.writing(held("cpu.shares", "1024", "2000")).unwrap();
     journal.written(&held("cpu.shares", "", "").spot, "2000").unwrap();
@@ -41,7 +41,7 @@ fn what_was_found_first_stays_over_writes_and_starts() {
     let expected = [("1024".to_owned(), "3000".to_owned(), None)];
     assert_eq!(values(&journal), expected);
     drop(journal);
-    let (journal, _) = Journal::open(folder.path().into(), "boot").unwrap();
+    let (journal, _) = Journal::open(folder.path(), "boot").unwrap();
     assert_eq!(values(&journal), expected);
 }
 
@@ -49,14 +49,14 @@ fn what_was_found_first_stays_over_writes_and_starts() {
 fn a_line_that_was_cut_off_is_as_if_it_had_not_been_begun() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("journal");
-    let (mut journal, _) = Journal::open(folder.path().into(), "boot").unwrap();
+    let (mut journal, _) = Journal::open(folder.path(), "boot").unwrap();
     journal.writing(held("cpu.shares", "1024", "2000")).unwrap();
     drop(journal);
     let whole = std::fs::read(&path).unwrap();
     let begin = whole.iter().position(|byte| *byte == b'\n').unwrap() + 1;
     for cut in begin..whole.len() {
         std::fs::write(&path, &whole[..cut]).unwrap();
-        let (journal, _) = Journal::open(folder.path().into(), "boot").unwrap();
+        let (journal, _) = Journal::open(folder.path(), "boot").unwrap();
         assert_eq!(values(&journal).len(), 0, "cut at {cut}");
     }
 }
@@ -64,13 +64,13 @@ fn a_line_that_was_cut_off_is_as_if_it_had_not_been_begun() {
 #[test]
 fn values_of_another_boot_are_held_no_more() {
     let folder = tempfile::tempdir().unwrap();
-    let (mut journal, _) = Journal::open(folder.path().into(), "one").unwrap();
+    let (mut journal, _) = Journal::open(folder.path(), "one").unwrap();
     journal.writing(held("cpu.shares", "1024", "2000")).unwrap();
     drop(journal);
-    let (journal, lost) = Journal::open(folder.path().into(), "other").unwrap();
+    let (journal, lost) = Journal::open(folder.path(), "other").unwrap();
     assert_eq!((values(&journal).len(), lost.len()), (0, 1));
     drop(journal);
-    let (_, lost) = Journal::open(folder.path().into(), "other").unwrap();
+    let (_, lost) = Journal::open(folder.path(), "other").unwrap();
     assert!(lost.is_empty());
 }
 
@@ -88,7 +88,7 @@ fn a_line_that_is_none_of_ours_is_named() {
         ("{\"written\":{\"number\":3,\"now\":\"1\"}}\n", "it does not say of which boot it is"),
     ] {
         std::fs::write(&path, text).unwrap();
-        let error = Journal::open(folder.path().into(), "boot").unwrap_err().to_string();
+        let error = Journal::open(folder.path(), "boot").unwrap_err().to_string();
         assert!(error.contains(expected) && error.contains("journal"), "{error}");
     }
 }
@@ -96,14 +96,14 @@ fn a_line_that_is_none_of_ours_is_named() {
 #[test]
 fn the_file_does_not_grow_for_ever() {
     let folder = tempfile::tempdir().unwrap();
-    let (mut journal, _) = Journal::open(folder.path().into(), "boot").unwrap();
+    let (mut journal, _) = Journal::open(folder.path(), "boot").unwrap();
     for value in 0..10_000 {
         journal.writing(held("cpu.shares", "1024", &value.to_string())).unwrap();
     }
     let lines = std::fs::read_to_string(folder.path().join("journal")).unwrap().lines().count();
     assert!(lines < 1_100, "{lines}");
     drop(journal);
-    let (journal, _) = Journal::open(folder.path().into(), "boot").unwrap();
+    let (journal, _) = Journal::open(folder.path(), "boot").unwrap();
     assert_eq!(values(&journal), [("1024".to_owned(), "9999".to_owned(), None)]);
 }
 

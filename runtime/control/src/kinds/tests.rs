@@ -7,5 +7,6 @@ mod cpuset;
 mod enabling;
 mod in_force;
 mod memory_and_io;
+mod pages;
 mod tolerance;
 mod tree;

@@ -32,18 +32,18 @@ pub(super) fn areas(roots: &Roots, process: u32) -> Result<Vec<Area>, KernelErro
             expected: "an address, a policy and counts such as N0=12",
             found: excerpt(line),
         };
-        let (start, pages, page_size) = counted(line).ok_or_else(malformed)?;
+        let area = counted(line).ok_or_else(malformed)?;
         // An area that came or went between the two files is left for the next look.
-        let end = ends.binary_search_by_key(&start, |(start, _)| *start).ok().map(|at| ends[at].1);
-        if let Some(end) = end.filter(|_| !pages.is_empty()) {
-            areas.push(Area { start, end, page_size, pages });
+        let end = ends.binary_search_by_key(&area.start, |(start, _)| *start).ok().map(|at| ends[at].1);
+        if let Some(end) = end.filter(|_| !area.pages.is_empty()) {
+            areas.push(Area { end, ..area });
         }
     }
     Ok(areas)
 }
 
-/// The address, the pages on each node, and the bytes of a page.
-fn counted(line: &[u8]) -> Option<(u64, Vec<(u32, u64)>, u64)> {
+/// The area of a line of numa_maps, which does not say where it ends: as if it ended where it starts.
+fn counted(line: &[u8]) -> Option<Area> {
     let mut words = words(line);
     let start = hexadecimal(words.next()?)?;
     let mut pages = Vec::new();
@@ -57,7 +57,7 @@ fn counted(line: &[u8]) -> Option<(u64, Vec<(u32, u64)>, u64)> {
             pages.push((u32::try_from(node).ok()?, count));
         }
     }
-    Some((start, pages, page_size))
+    Some(Area { start, end: start, page_size, pages })
 }
 
 /// First addresses of all areas, in order, with the addresses behind their last.

@@ -11,11 +11,13 @@ const MPOL_MF_MOVE: libc::c_int = 1 << 1;
 /// Moves pages of a process, each to the node beside it. What became of each: its node, or the negative number of an error.
 ///
 /// # Errors
-/// SRCH where the process has ended, PERM where it may not be touched, NODEV where a node is not there.
+/// SRCH where the process has ended, INVAL where it is about to and has no memory any more, PERM where it may not be touched, NODEV
+/// where a node is not there, ACCESS where its cpuset lacks it, NOMEM where a node has no room, TOOBIG where there are not as many
+/// nodes as addresses.
 pub(super) fn move_pages(process: u32, addresses: &[u64], nodes: &[i32]) -> Result<Vec<i32>, Errno> {
     let process = libc::pid_t::try_from(process).map_err(|_| Errno::SRCH)?;
     if addresses.len() != nodes.len() {
-        return Err(Errno::INVAL);
+        return Err(Errno::TOOBIG);
     }
     call(process, addresses, nodes.as_ptr())
 }

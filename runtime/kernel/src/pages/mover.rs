@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
-use super::process::{Count, Stopped, move_process};
+use super::process::{Count, Guide, Stopped, move_process};
 use super::room::free_bytes;
 use crate::Roots;
 use crate::cgroup::Hierarchies;
@@ -20,7 +20,7 @@ pub struct Job {
     pub cgroup: String,
     /// Nodes on which its pages may lie afterwards.
     pub to: Vec<u32>,
-    /// Bytes that are moved by one call, between two looks at whether there is room.
+    /// Bytes that are moved by one call, between two looks at whether there is room; up to a whole huge page more.
     pub bytes_per_call: u64,
 }
 
@@ -58,6 +58,8 @@ struct State {
     /// The job that is under way, and whether it is still wanted.
     running: Option<(Job, bool)>,
     ended: Vec<Moved>,
+    /// Bytes that were moved, for whatever job.
+    moved: u64,
     is_over: bool,
 }
 
@@ -91,22 +93,34 @@ impl Mover {
         self.shared.state().forget(cgroup);
     }
 
-    /// The job for this task that waits or is under way.
+    /// The job for this task that waits, is under way, or whose end was not asked for yet.
     #[must_use]
     pub fn job(&self, cgroup: &str) -> Option<Job> {
         let state = self.shared.state();
         let running = state.running.iter().filter(|(_, is_wanted)| *is_wanted).map(|(job, _)| job);
-        running.chain(&state.waiting).find(|job| job.cgroup == cgroup).cloned()
+        let ended = state.ended.iter().rev().map(|moved| &moved.job);
+        state.waiting.iter().chain(running).chain(ended).find(|job| job.cgroup == cgroup).cloned()
     }
 
-    /// What has ended since this was asked last.
+    /// What has ended since this was asked last, without what was cancelled.
     pub fn ended(&self) -> Vec<Moved> {
         std::mem::take(&mut self.shared.state().ended)
     }
-}
 
-impl Drop for Mover {
-    fn drop(&mut self) {
+    /// Bytes that were moved so far, those of jobs under way and of cancelled ones too.
+    #[must_use]
+    pub fn moved_bytes(&self) -> u64 {
+        self.shared.state().moved
+    }
+
+    /// Ends the thread after the call that it is making; all bytes that were moved.
+    #[must_use]
+    pub fn end(mut self) -> u64 {
+        self.stop();
+        self.moved_bytes()
+    }
+
+    fn stop(&mut self) {
         let mut state = self.shared.state();
         state.is_over = true;
         state.waiting.clear();
@@ -116,6 +130,12 @@ impl Drop for Mover {
             // A panic of that thread was told when it came.
             let _ = thread.join();
         }
+    }
+}
+
+impl Drop for Mover {
+    fn drop(&mut self) {
+        self.stop();
     }
 }
 
@@ -175,6 +195,9 @@ fn run(roots: &Roots, hierarchies: &Hierarchies, job: &Job, shared: &Shared) -> 
             Err(Stopped::Cancelled) => break,
             Err(Stopped::NoRoom) => Some(format!("no room on NUMA node {}", list(&job.to))),
             Err(Stopped::Kernel(error)) => Some(error.to_string()),
+            Err(Stopped::Forbidden { process, node }) => {
+                Some(format!("process {process} may not use NUMA node {node}, which its cpuset.mems lacks"))
+            }
             Err(Stopped::Refused(errno)) => Some(format!("move_pages: {errno}")),
         };
         if error.is_some() || (count.moved == 0 && count.busy == 0) {
@@ -197,12 +220,28 @@ fn look(
     let listed = Processes::new(hierarchies).read(cgroup, Listed::Processes, &mut Vec::new(), &mut processes);
     listed.map_err(Stopped::Kernel)?;
     sort_once(&mut processes);
-    let mut next =
-        |bytes: u64| if shared.is_wanted() { roomiest(roots, &job.to, bytes) } else { Err(Stopped::Cancelled) };
+    let mut watch = Watch { roots, job, shared };
     for process in processes {
-        move_process(roots, process, &job.to, job.bytes_per_call, count, &mut next)?;
+        move_process(roots, process, &job.to, job.bytes_per_call, count, &mut watch)?;
     }
     Ok(())
+}
+
+/// Looks at each step whether the job is still wanted, and counts.
+struct Watch<'a> {
+    roots: &'a Roots,
+    job: &'a Job,
+    shared: &'a Shared,
+}
+
+impl Guide for Watch<'_> {
+    fn next(&mut self, bytes: u64) -> Result<u32, Stopped> {
+        if self.shared.is_wanted() { roomiest(self.roots, &self.job.to, bytes) } else { Err(Stopped::Cancelled) }
+    }
+
+    fn moved(&mut self, bytes: u64) {
+        self.shared.state().moved += bytes;
+    }
 }
 
 /// The node with most room, where it is enough.
