@@ -50,6 +50,9 @@ pub(crate) struct Node {
     failed: u64,
 }
 
+/// Most changes of what is measured within one tick: each look at another task can show that this machine lacks a thing.
+const CHANGES: u32 = 8;
+
 /// A part of a tick failed; the tick is over, the agent goes on unless its warden is gone.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TickError {
@@ -98,7 +101,10 @@ impl Node {
         self.known.discover(&self.client).await?;
         self.durations.took("sync_containers_state", begun.elapsed());
         let (mut timestamp, mut columns, mut cost, mut changed) = sample(&self.client).await?;
-        if columns.header().catalog != self.known.catalog.version {
+        for _ in 0..CHANGES {
+            if columns.header().catalog == self.known.catalog.version {
+                break;
+            }
             // What is measured has changed, as where processors were plugged: what the columns mean comes with the answer to a roster.
             self.known.forget_tasks();
             self.known.discover(&self.client).await?;

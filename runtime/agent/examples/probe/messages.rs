@@ -72,7 +72,7 @@ pub(crate) fn run(warden: &mut Connection) {
     // A machine may have no cgroup that holds a process.
     let Some((_, task)) = keys.first() else { return };
     let requests = vec![
-        wca_model::Request { task: *task, change: Change::CpuQuota(0.5) },
+        wca_model::Request { task: *task, change: Change::Release(wca_model::Kind::CpuQuota) },
         wca_model::Request { task: TaskKey(1 << 40), change: Change::CpuQuota(0.5) },
         wca_model::Request { task: *task, change: Change::CpuWeight(0) },
     ];

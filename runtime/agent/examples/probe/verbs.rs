@@ -99,7 +99,7 @@ fn apply_until_frozen(warden: &mut Connection) {
     let keys = warden.roster();
     say(&json!({"tasks": keys.len()}));
     let Some((_, task)) = keys.first() else { return };
-    let requests = vec![wca_model::Request { task: *task, change: Change::CpuQuota(0.5) }];
+    let requests = vec![wca_model::Request { task: *task, change: Change::Release(wca_model::Kind::CpuQuota) }];
     loop {
         let answer = warden.ask(&Request::Apply { policy: 0, requests: requests.clone() });
         let Reply::Outcomes(outcomes) = answer.message else { panic!("no outcomes") };
