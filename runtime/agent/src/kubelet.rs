@@ -38,7 +38,11 @@ impl Kubelet {
     }
 
     fn take(&mut self, files: &KubeletFiles) -> bool {
-        let (state, errors) = KubeletState::read(files);
+        let (mut state, errors) = KubeletState::read(files);
+        if !errors.is_empty() {
+            // Whoever had them alone may have them still.
+            state.exclusive_cpus.extend(&self.state.exclusive_cpus);
+        }
         let errors: BTreeSet<String> = errors.iter().map(ToString::to_string).collect();
         for error in errors.difference(&self.said) {
             tracing::warn!("{error}; cpusets of pods are left to the kubelet until it is as it should be");
@@ -110,6 +114,7 @@ mod tests {
             managers[5].0.as_ref().is_some_and(|who| who.contains("/k/cpu_manager_state is no state")),
             "{managers:?}"
         );
+        assert_eq!(managers[5].1, [2], "nobody has said that they are free");
         assert_eq!(kubelet.said.len(), 1);
     }
 

@@ -55,7 +55,7 @@ fn cpusets_of_pods_are_left_to_a_kubelet_that_manages_them_and_its_processors_go
     drop(extra);
     let ticks = scene.setup.read("metrics.prom").matches("wca_up{").count();
     wca.until_ticks("metrics.prom", ticks + 8);
-    assert_eq!(read(&pods), scene.found[&pods].trim());
+    assert_eq!((read(&other), read(&pods)), ("0".into(), scene.found[&pods].trim().into()));
 
     // Without a policy everybody's cpusets are free.
     write_state(&scene, r#"{"policyName":"none","defaultCpuSet":"","checksum":1353318690}"#);
