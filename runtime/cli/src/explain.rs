@@ -10,7 +10,7 @@ use crate::{held, journal, report};
 /// Says what WCA has changed of a task.
 ///
 /// # Errors
-/// What cannot be asked or read, or is no task.
+/// What cannot be asked or read, or is no task. Where no WCA runs, nobody knows tasks of which nothing was left.
 pub(crate) fn explain(arguments: &ExplainArguments) -> Result<u8> {
     let entries = entries(arguments)?;
     if arguments.json {
@@ -37,6 +37,12 @@ fn entries(arguments: &ExplainArguments) -> Result<Vec<JournalEntry>> {
             report::note(
                 "no WCA runs; only what an earlier one has left can be told, by the path of the task's cgroup",
             );
+            if entries.is_empty() {
+                bail!(
+                    "{:?} is no cgroup of which an earlier WCA has left a value; `wca journal` prints them",
+                    arguments.task
+                );
+            }
             Ok(entries)
         }
         Err(error) => Err(error.into()),

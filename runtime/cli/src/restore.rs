@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 use wca_messages::{OperatorReply, OperatorRequest, RestoredValues};
-use wca_warden::{ask_warden, restore_for_nobody};
+use wca_warden::{LeftValues, ask_warden, restore_for_nobody};
 
 use crate::arguments::OperateArguments;
 use crate::report;
@@ -13,14 +13,14 @@ use crate::report;
 /// What cannot be asked or read.
 pub(crate) fn restore(arguments: &OperateArguments) -> Result<u8> {
     let run_dir = arguments.run_dir.as_deref();
-    let (restored, runs) = match ask_warden(run_dir, &OperatorRequest::Restore) {
-        Ok(OperatorReply::Restored(restored)) => (restored, true),
+    let (LeftValues { restored, lost }, runs) = match ask_warden(run_dir, &OperatorRequest::Restore) {
+        Ok(OperatorReply::Restored(restored)) => (LeftValues { restored, lost: Vec::new() }, true),
         Ok(_) => bail!("the warden's answer is none to what was asked: it is another version of WCA"),
         Err(error) if error.is_nobody() => (restore_for_nobody(run_dir)?, false),
         Err(error) => return Err(error.into()),
     };
     report::print(&summary(&restored));
-    for told in words(&restored) {
+    for told in words(&restored).into_iter().chain(of_earlier_boot(&lost)) {
         report::note(&told);
     }
     report::note(if runs {
@@ -45,9 +45,26 @@ fn words(restored: &RestoredValues) -> Vec<String> {
     foreign.chain(failed).collect()
 }
 
+/// How many values an earlier boot has taken along, and which.
+fn of_earlier_boot(lost: &[String]) -> Vec<String> {
+    let values = if lost.len() == 1 { "value" } else { "values" };
+    let count = (!lost.is_empty()).then(|| {
+        format!("{} {values} of an earlier boot went with it, so that there is nothing to put back:", lost.len())
+    });
+    count.into_iter().chain(lost.iter().map(|what| format!("of an earlier boot: {what}"))).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_went_with_an_earlier_boot_is_counted_and_named() {
+        assert_eq!(of_earlier_boot(&[]), [""; 0]);
+        let count = "1 value of an earlier boot went with it, so that there is nothing to put back:";
+        assert_eq!(of_earlier_boot(&["a".into()]), [count, "of an earlier boot: a"]);
+        assert!(of_earlier_boot(&["a".into(), "b".into()])[0].starts_with("2 values of an earlier boot went"));
+    }
 
     #[test]
     fn what_was_done_is_said() {

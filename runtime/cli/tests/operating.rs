@@ -54,10 +54,60 @@ fn where_nothing_was_left_nothing_is_put_back() {
     journal.says("wca: no value is held");
     journal.ends_with(0);
     assert_eq!(wca(&["journal", "--json"], &nowhere).stdout, "[]\n");
-    let explained = wca(&["explain", "/a"], &nowhere);
-    explained.says("wca: /a: WCA holds no value of this task");
-    explained.ends_with(0);
+    for arguments in [&["explain", "/a"][..], &["explain", "/a", "--json"]] {
+        let explained = wca(arguments, &nowhere);
+        explained.says(
+            "wca: no WCA runs; only what an earlier one has left can be told, by the path of the task's cgroup\n",
+        );
+        explained.says("\"/a\" is no cgroup of which an earlier WCA has left a value; `wca journal` prints them\n");
+        assert_eq!(explained.stdout, "");
+        explained.ends_with(1);
+    }
     assert!(!nowhere.exists());
+}
+
+/// A journal of a boot with the shares of two cgroups that have gone since.
+fn journal_of(boot: &str) -> String {
+    let held = |number: u32, cgroup: &str| {
+        let spot = format!(r#"{{"Cgroup":{{"mount":"/sys/fs/cgroup/cpu","cgroup":"{cgroup}","file":"cpu.shares"}}}}"#);
+        let policy = r#"{"name":"P","digest":"d"}"#;
+        let owner =
+            format!(r#"{{"policy":{policy},"cgroup":"{cgroup}","kind":"cpu_shares","domain":null,"asked":"2"}}"#);
+        format!(
+            r#"{{"writing":{{"number":{number},"held":{{"spot":{spot},"life":7,"owner":{owner},"before":"1024","written":"2000","now":"2000","since":1.0}}}}}}"#
+        )
+    };
+    let begin = format!(r#"{{"begin":{{"version":1,"boot":"{boot}"}}}}"#);
+    [begin, held(1, "/wca-gone/a"), held(2, "/wca-gone/b")].map(|line| line + "\n").concat()
+}
+
+#[test]
+fn what_was_left_of_a_task_is_explained_and_another_one_is_not_found() {
+    let folder = folder();
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    fs::write(folder.path().join("journal"), journal_of(boot.trim())).unwrap();
+    let explained = wca(&["explain", "/wca-gone/a"], folder.path());
+    assert!(explained.stdout.contains("cpu_shares 2") && !explained.stdout.contains("/wca-gone/b"), "{explained:?}");
+    explained.ends_with(0);
+    let other = wca(&["explain", "nobody"], folder.path());
+    other.says("\"nobody\" is no cgroup of which an earlier WCA has left a value");
+    other.ends_with(1);
+}
+
+#[test]
+fn values_of_an_earlier_boot_are_said_and_not_put_back() {
+    let folder = folder();
+    let journal = folder.path().join("journal");
+    fs::write(&journal, journal_of("another")).unwrap();
+    let restored = wca(&["restore"], folder.path());
+    assert_eq!(restored.stdout, "0 put back, 0 gone with their cgroups or groups, 0 left to others, 0 not put back\n");
+    restored.says("wca: 2 values of an earlier boot went with it, so that there is nothing to put back:\n");
+    for cgroup in ["/wca-gone/a", "/wca-gone/b"] {
+        restored
+            .says(&format!("wca: of an earlier boot: /sys/fs/cgroup/cpu{cgroup}/cpu.shares, which was 1024 before\n"));
+    }
+    restored.ends_with(0);
+    assert!(!journal.exists(), "they are told once");
 }
 
 #[test]

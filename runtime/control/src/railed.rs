@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use wca_kernel::values::{Spot, Values};
+use wca_model::request::Limit;
 use wca_model::{Change, Fate, Platform, Request};
-use wca_rules::{RailedTask, Rails, Rates, validate};
+use wca_rules::{Bounded, OffRails, Rail, RailedTask, Rails, Rates, rounded_bandwidth, validate};
 
 use crate::apply::Due;
 use crate::pages::{bytes_elsewhere, moves_pages};
@@ -76,7 +77,7 @@ impl RailKeeper {
             if validate(&request.change, platform).is_err() {
                 continue;
             }
-            match rails.bound(seen(task), &request.change) {
+            match bound_as_written(rails, seen(task), &request.change, platform) {
                 Ok(bounded) => {
                     request.change = bounded.change;
                     railed.clamped[at] = bounded.clamped;
@@ -158,6 +159,32 @@ pub(crate) fn check_groups(rails: &Rails, task: &ControlledTask, due: &Due, valu
         rails.check_group(seen(task), named).map_err(|off| off.to_string())?;
     }
     Ok(())
+}
+
+/// A change as far as the rails let it pass. Bandwidth is judged by what is written: the hardware takes multiples of its step, and 55
+/// percent are 60.
+fn bound_as_written(
+    rails: &Rails,
+    task: RailedTask<'_>,
+    change: &Change,
+    platform: &Platform,
+) -> Result<Bounded, OffRails> {
+    let (Change::RdtMb(limit), Some(control)) = (change, &platform.bandwidth) else { return rails.bound(task, change) };
+    let mb = |value| Change::RdtMb(Limit { value, ..*limit });
+    let bounded = rails.bound(task, &mb(rounded_bandwidth(limit.value, control)))?;
+    let Change::RdtMb(Limit { value: nearest, .. }) = bounded.change else { return Ok(bounded) };
+    if bounded.clamped.is_none() {
+        return Ok(Bounded { change: change.clone(), clamped: None });
+    }
+    let above = rounded_bandwidth(nearest, control);
+    if above == nearest {
+        return Ok(bounded);
+    }
+    // What a rail bounds need not be a multiple: one of the two beside it may be within all rails.
+    let strict = Rails(rails.0.iter().map(|rail| Rail { clamp: false, ..rail.clone() }).collect());
+    let below = mb(nearest - nearest % control.step.max(1));
+    let within = strict.bound(task, &mb(above)).or_else(|_| strict.bound(task, &below))?;
+    Ok(Bounded { clamped: bounded.clamped, ..within })
 }
 
 /// Whether a step changes anything.

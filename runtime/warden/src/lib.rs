@@ -46,7 +46,7 @@ pub use ask::{AskError, ask_warden};
 pub use config::{Cache, CompileLimits, Restart, Ticks, WardenConfig};
 pub use control_settings::{control_settings, kubelet_folder};
 pub use error::WardenError;
-pub use nobody::{LeftError, held_by_nobody, restore_for_nobody};
+pub use nobody::{LeftError, LeftValues, held_by_nobody, restore_for_nobody};
 pub use outputs::{OutputFile, Written};
 pub use private::PrivateError;
 pub use reload::{FirstNumbers, Reload, Renewed};

@@ -9,6 +9,18 @@ use wca_messages::{JournalEntry, RestoredValues};
 use crate::changes::{entry, told};
 use crate::rundir::{RunDir, RunDirError, default};
 
+/// Name of the journal in its folder.
+const JOURNAL: &str = "journal";
+
+/// What became of what was left.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LeftValues {
+    /// Values of this boot.
+    pub restored: RestoredValues,
+    /// Values of an earlier boot, which are gone with it; each with what stood there before.
+    pub lost: Vec<String>,
+}
+
 /// What was left cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum LeftError {
@@ -38,7 +50,7 @@ pub fn held_by_nobody(run_dir: Option<&Path>) -> Result<Vec<JournalEntry>, LeftE
 ///
 /// # Errors
 /// [`LeftError`]. What could not be put back is no error here: it is told, and stays in the journal.
-pub fn restore_for_nobody(run_dir: Option<&Path>) -> Result<RestoredValues, LeftError> {
+pub fn restore_for_nobody(run_dir: Option<&Path>) -> Result<LeftValues, LeftError> {
     restore_at(&Roots::system(), run_dir)
 }
 
@@ -47,10 +59,10 @@ fn held_at(roots: &Roots, run_dir: Option<&Path>) -> Result<Vec<JournalEntry>, L
     Ok(held_in(roots, &folder)?.iter().map(entry).collect())
 }
 
-fn restore_at(roots: &Roots, run_dir: Option<&Path>) -> Result<RestoredValues, LeftError> {
-    // Where nothing was ever held, no folder is made.
-    if held_at(roots, run_dir)?.is_empty() {
-        return Ok(RestoredValues::default());
+fn restore_at(roots: &Roots, run_dir: Option<&Path>) -> Result<LeftValues, LeftError> {
+    // Where nothing was ever held, no folder is made. One of an earlier boot holds nothing that can be put back, and is told.
+    if held_at(roots, run_dir)?.is_empty() && !run_dir.map_or_else(default, Path::to_owned).join(JOURNAL).exists() {
+        return Ok(LeftValues::default());
     }
     let folder = RunDir::take_alone(run_dir)?;
     if folder.is_beside {
@@ -58,9 +70,10 @@ fn restore_at(roots: &Roots, run_dir: Option<&Path>) -> Result<RestoredValues, L
     }
     // Nobody's policies: all that is held is a stranger's.
     let (mut control, opened) = Control::open(roots, Some(folder.path.clone()), Settings::default(), Vec::new())?;
-    let restored = opened.restored.and(control.restore());
+    let restored = told(opened.restored.and(control.restore()));
     control.end();
-    Ok(told(restored))
+    let lost = opened.lost.iter().map(|held| format!("{}, which was {} before", held.spot, held.before)).collect();
+    Ok(LeftValues { restored, lost })
 }
 
 #[cfg(test)]
@@ -129,18 +142,23 @@ mod tests {
         let held = held_at(&machine.roots(), Some(&machine.run_dir())).unwrap();
         assert_eq!((held[0].cgroup.as_str(), held[0].held.before.as_str()), ("/a", "1024"));
         let restored = restore_at(&machine.roots(), Some(&machine.run_dir())).unwrap();
-        assert_eq!(restored, RestoredValues { put_back: 1, ..RestoredValues::default() });
+        let put_back = RestoredValues { put_back: 1, ..RestoredValues::default() };
+        assert_eq!(restored, LeftValues { restored: put_back, lost: vec![] });
         assert_eq!(fs::read_to_string(machine.shares()).unwrap(), "1024");
         let again = restore_at(&machine.roots(), Some(&machine.run_dir())).unwrap();
-        assert_eq!(again, RestoredValues::default());
+        assert_eq!(again, LeftValues::default());
     }
 
     #[test]
-    fn nothing_of_another_boot_is_put_back() {
+    fn what_is_of_another_boot_is_told_and_nothing_put_back() {
         let machine = Machine::new("another");
         assert!(held_at(&machine.roots(), Some(&machine.run_dir())).unwrap().is_empty());
-        assert_eq!(restore_at(&machine.roots(), Some(&machine.run_dir())).unwrap(), RestoredValues::default());
+        let left = restore_at(&machine.roots(), Some(&machine.run_dir())).unwrap();
+        assert_eq!(left.restored, RestoredValues::default());
+        assert_eq!(left.lost, ["/sys/fs/cgroup/cpu/a/cpu.shares, which was 1024 before"]);
         assert_eq!(fs::read_to_string(machine.shares()).unwrap(), "2000\n");
+        assert!(!machine.run_dir().join(JOURNAL).exists(), "it is told once");
+        assert_eq!(restore_at(&machine.roots(), Some(&machine.run_dir())).unwrap(), LeftValues::default());
     }
 
     #[test]
@@ -157,7 +175,7 @@ mod tests {
         let machine = Machine::new("one");
         let nowhere = machine.path("nowhere");
         assert!(held_at(&machine.roots(), Some(&nowhere)).unwrap().is_empty());
-        assert_eq!(restore_at(&machine.roots(), Some(&nowhere)).unwrap(), RestoredValues::default());
+        assert_eq!(restore_at(&machine.roots(), Some(&nowhere)).unwrap(), LeftValues::default());
         assert!(!nowhere.exists());
     }
 

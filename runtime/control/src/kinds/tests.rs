@@ -1,6 +1,6 @@
 //! What each kind means for trees that stand in for machines.
 
-mod any_request;
+pub(super) mod any_request;
 mod batch;
 mod cpu;
 mod cpuset;

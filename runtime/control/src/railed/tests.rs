@@ -1,3 +1,5 @@
+use rstest::rstest;
+use wca_model::platform::{BandwidthControl, BandwidthUnit};
 use wca_model::request::Ways;
 use wca_model::{Kind, TaskKey};
 use wca_rules::Rail;
@@ -70,6 +72,36 @@ fn what_is_clamped_is_told_with_both_values() {
     let mut failed = [Some(Fate::Failed("no".into())), Some(Fate::Shadowed), None];
     railed.adjust(&mut failed);
     assert_eq!(failed, [Some(Fate::Failed("no".into())), Some(Fate::Shadowed), None]);
+}
+
+/// Of 55 percent, the hardware makes 60.
+#[rstest]
+#[case::as_asked((0, 60), false, 55, Ok(55))]
+#[case::rounded_out_of_it((0, 55), false, 55, Err("rdt_mb 60: 0 to 55 are allowed"))]
+#[case::below_the_most((0, 55), true, 55, Ok(50))]
+#[case::the_most((0, 50), true, 100, Ok(50))]
+#[case::rounded_into_it((58, 100), false, 52, Ok(52))]
+#[case::above_the_least((58, 100), true, 30, Ok(60))]
+#[case::no_multiple_in_it((52, 58), true, 30, Err("rdt_mb 50: 52 to 58 are allowed"))]
+fn bandwidth_is_judged_by_what_is_written(
+    #[case] (least, most): (u32, u32),
+    #[case] clamp: bool,
+    #[case] asked: u32,
+    #[case] expected: Result<u32, &str>,
+) {
+    let control = BandwidthControl { domains: vec![0], unit: BandwidthUnit::Percent, min: 10, step: 10 };
+    let platform = Platform { bandwidth: Some(control), groups: 8, ..Platform::default() };
+    let range = (f64::from(least), f64::from(most));
+    let rails = Rails(vec![Rail { ranges: [(Kind::RdtMb, range)].into(), clamp, ..Rail::default() }]);
+    let request = |value| Request { task: TaskKey(1), change: Change::RdtMb(Limit { domain: 0, value }) };
+    let mut fates = vec![None];
+    let railed = RailKeeper::default().bound(&rails, &[request(asked)], &tasks(), &platform, &mut fates);
+    match expected {
+        Ok(value) => {
+            assert_eq!((railed.requests, fates), (vec![request(value)], vec![None]));
+        }
+        Err(why) => assert_eq!(fates, [Some(Fate::Failed(format!("rail `` (): {why}")))]),
+    }
 }
 
 #[test]

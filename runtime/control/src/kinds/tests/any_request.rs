@@ -12,14 +12,16 @@ use super::tree::{Tree, UNLIMITED, platform, task};
 use crate::settings::SharesConversion;
 
 /// How many plans are tried; `.ci/full` sets more.
-fn plans() -> u32 {
+pub(in crate::kinds) fn plans() -> u32 {
     std::env::var("WCA_PROPERTY_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(2_000)
 }
 
-/// How many batches are applied to trees of their own, which are made of many files each.
-const BATCHES: u32 = 60;
+/// How many batches are applied to trees of their own, which are made of many files each; `.ci/full` sets more.
+pub(in crate::kinds) fn batches() -> u32 {
+    std::env::var("WCA_BATCHES").ok().and_then(|batches| batches.parse().ok()).unwrap_or(60)
+}
 
-fn config(cases: u32) -> Config {
+pub(in crate::kinds) fn config(cases: u32) -> Config {
     Config { cases, failure_persistence: None, ..Config::default() }
 }
 
@@ -52,7 +54,7 @@ fn change() -> impl Strategy<Value = Change> {
 }
 
 /// Names as the unprivileged process could send them.
-fn cgroup() -> impl Strategy<Value = String> {
+pub(in crate::kinds) fn cgroup() -> impl Strategy<Value = String> {
     prop_oneof![
         3 => proptest::sample::select(vec!["/a/task", "a/task", "/a/task/x", "/b/task"]).prop_map(String::from),
         1 => proptest::sample::select(vec![
@@ -81,7 +83,7 @@ fn form(value: &str) -> &str {
 }
 
 proptest! {
-    #![proptest_config(config(BATCHES))]
+    #![proptest_config(config(batches()))]
 
     #[test]
     fn nothing_is_written_outside_of_the_tasks(
