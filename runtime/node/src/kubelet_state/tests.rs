@@ -122,7 +122,8 @@ fn a_file_that_cannot_be_read_is_told_and_leaves_pods_to_the_kubelet() {
     let memory = Some(KubeletFile { path: MEMORY.into(), content });
     let (state, errors) = KubeletState::read(&KubeletFiles { cpu: file(CPU, STATIC_CPUS), memory });
     let told = format!("{MEMORY} cannot be read: Permission denied (os error 13)");
-    assert_eq!(errors.iter().map(ToString::to_string).collect::<Vec<_>>(), [told.clone()]);
+    let [error] = errors.try_into().unwrap();
+    assert_eq!(error.to_string(), told);
     assert_eq!(state.managers, [BY_CPUS.to_owned(), format!("its kubelet, as far as can be known ({told})")]);
     assert_eq!(state.exclusive_cpus.len(), 3);
 }
