@@ -85,6 +85,13 @@ mod tests {
     }
 
     #[test]
+    fn nodes_are_counted_beyond_the_64th() {
+        let text = "anon N0=8192 N64=4096 N1023=12288\nfile N0=0 N64=4096 N1023=0\n";
+        let expected = vec![(0, 8_192), (64, 8_192), (1_023, 12_288)];
+        assert_eq!(found(V2, "sys/fs/cgroup", Some(text)).unwrap(), Some(expected));
+    }
+
+    #[test]
     fn where_the_kernel_does_not_say_there_is_no_answer() {
         assert_eq!(found(V2, "sys/fs/cgroup", None).unwrap(), None);
         let error = found(V2, "sys/fs/cgroup", Some("anon x\n")).unwrap_err().to_string();

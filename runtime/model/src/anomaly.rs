@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_tasks_are_not_there_for_is_left_out() {
+    fn tasks_that_nobody_knows_are_left_out() {
         let snapshot = snapshot(&[]);
         let with = |victim, culprits| Contention { evidence: vec![evidence("x", &[])], ..contention(victim, culprits) };
         let names = |contention: Contention| -> Vec<String> {

@@ -217,13 +217,18 @@ pub struct Batch {
     only: Option<Arc<BTreeSet<String>>>,
 }
 
+/// The label that says on which machine something was measured.
+const HOST: &str = "host";
+
 impl Batch {
     /// A batch of the snapshot's metrics and `extra` ones, whose labels are sorted here and which take the `common` labels, but
-    /// for those that they have themselves: by these their series may differ.
+    /// for those that they have themselves: by these their series may differ. From which host they come is not theirs to say.
     #[must_use]
     pub fn new(snapshot: Arc<Snapshot>, labels: Arc<LabelSets>, extra: Vec<Sample>, common: &[Label]) -> Self {
         let mut extra = extra;
+        let says_host = common.iter().any(|(name, _)| name == HOST);
         for sample in &mut extra {
+            sample.labels.retain(|(name, _)| name != HOST || !says_host);
             let own = sample.labels.len();
             for label in common {
                 if sample.labels[..own].iter().all(|(name, _)| *name != label.0) {

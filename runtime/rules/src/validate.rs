@@ -149,6 +149,7 @@ fn memory_low(bytes: u64) -> Result<(), Refusal> {
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
+    use wca_model::platform::NumaNode;
 
     use super::*;
     use crate::testing::machine;
@@ -212,6 +213,18 @@ mod tests {
         assert_eq!(validate(&Change::MigratePages(2), &allowed), Ok(()));
         let refusal = validate(&Change::MigratePages(2), &swapping).unwrap_err();
         assert!(matches!(&refusal, Refusal::Unsupported(why) if why.contains("`swapoff -a`")), "{refusal}");
+    }
+
+    /// The Python agent had one bit for each node, of 64.
+    #[rstest]
+    #[case(Change::MigratePages(64), true)]
+    #[case(Change::MigratePages(1023), true)]
+    #[case(Change::MigratePages(65), false)]
+    #[case(Change::CpusetMems(vec![0, 64, 1023]), true)]
+    fn numbers_of_nodes_have_no_bound(#[case] change: Change, #[case] expected: bool) {
+        let node = |id| NumaNode { id, memory: 1 << 30, distances: vec![] };
+        let platform = Platform { nodes: vec![node(0), node(64), node(1023)], ..machine() };
+        assert_eq!(validate(&change, &platform).is_ok(), expected);
     }
 
     #[test]

@@ -110,7 +110,7 @@ fn the_file_does_not_grow_for_ever() {
 #[test]
 fn the_file_is_written_anew_with_what_is_just_being_written() {
     let folder = tempfile::tempdir().unwrap();
-    let (mut journal, _) = Journal::open(folder.path().into(), "boot").unwrap();
+    let (mut journal, _) = Journal::open(folder.path(), "boot").unwrap();
     let spot = held("cpu.shares", "", "").spot;
     for round in 0..1_000 {
         journal.writing(held("cpu.shares", "1024", "2000")).unwrap();
@@ -126,7 +126,7 @@ fn the_file_is_written_anew_with_what_is_just_being_written() {
     }
     journal.writing(held("cpu.shares", "1024", "2000")).unwrap();
     drop(journal);
-    let (journal, _) = Journal::open(folder.path().into(), "boot").unwrap();
+    let (journal, _) = Journal::open(folder.path(), "boot").unwrap();
     assert_eq!(values(&journal), [("1024".to_owned(), "2000".to_owned(), None)]);
 }
 
@@ -156,7 +156,7 @@ impl Drop for Small {
 #[test]
 fn a_full_file_system_leaves_no_half_line_and_nothing_that_was_not_begun() {
     let Some(small) = Small::new() else { return };
-    let (mut journal, _) = Journal::open(small.0.path().into(), "boot").unwrap();
+    let (mut journal, _) = Journal::open(small.0.path(), "boot").unwrap();
     let mut begun = Vec::new();
     let error = loop {
         let next = held(&format!("file-{}", begun.len()), "1024", "2000");

@@ -1,10 +1,11 @@
 //! Quotas, shares and weights.
 
 use rstest::rstest;
-use wca_model::{Change, Fate};
+use wca_model::{Change, Fate, Request, TaskKey};
 
-use super::tree::Tree;
+use super::tree::{Tree, platform, task};
 use crate::settings::SharesConversion;
+use crate::tasks::ControlledTask;
 
 #[rstest]
 #[case::a_quarter(0.25, "max 100000", None, "a/task/cpu.max=100000 100000", None)]
@@ -162,7 +163,7 @@ fn shares_on_v2(
 fn weights_that_wca_has_written_say_nothing_of_the_formula() {
     let mut tree = Tree::v2(&["/a/sibling", "/a/other"]);
     tree.settings.cpu_shares_unit = 1_024;
-    tree.tasks.push(super::tree::task(2, "/a/other"));
+    tree.tasks.push(task(2, "/a/other"));
     tree.set("a/sibling/cpu.weight", "39");
     let mut control = tree.control();
     assert_eq!(tree.apply(&mut control, 2, Change::CpuWeight(50)), Fate::Applied);
@@ -209,4 +210,25 @@ fn a_weight_is_taken_as_it_is_on_v2_alone() {
     assert!(why.contains("a/task/cpu.idle is 1"), "{why}");
     let why = Tree::v1(&[]).plan(&Change::CpuWeight(250)).unwrap_err();
     assert!(why.starts_with("cpu_weight is of cgroup v2") && why.ends_with("ask for cpu_shares"), "{why}");
+}
+
+/// Each class of the kubelet has a cgroup of its own, within which the shares of its pods count.
+#[test]
+fn shares_of_pods_of_two_classes_are_taken_and_count_among_their_own() {
+    let mut tree =
+        Tree::v2(&["/burstable", "/burstable/x", "/burstable/pod", "/besteffort", "/besteffort/x", "/besteffort/pod"]);
+    tree.settings.cpu_shares_unit = 1_024;
+    tree.tasks = ["burstable", "besteffort"]
+        .into_iter()
+        .zip(1..)
+        .map(|(class, key)| ControlledTask {
+            labels: vec![("app_kubernetes_io__qos_class".into(), class.into())],
+            ..task(key, &format!("/{class}/pod"))
+        })
+        .collect();
+    tree.set("burstable/x/cpu.weight", "39").set("besteffort/x/cpu.weight", "17");
+    let requests = [1, 2].map(|task| Request { task: TaskKey(task), change: Change::CpuShares(2.0) });
+    let outcomes = tree.control().apply(0, &requests, &tree.tasks(), &platform());
+    assert!(outcomes.iter().all(|outcome| outcome.fate == Fate::Applied), "{outcomes:?}");
+    assert_eq!(["burstable", "besteffort"].map(|class| tree.get(&format!("{class}/pod/cpu.weight"))), ["79", "174"]);
 }
