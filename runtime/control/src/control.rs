@@ -9,14 +9,14 @@ use wca_model::{Change, Fate, InForce, Kind, Outcome, Platform, Refusal, Request
 use wca_rules::{is_of_resctrl, validate, which_count};
 
 use crate::adopt::{adopt, expire};
-use crate::apply::{Due, apply_task};
+use crate::apply::{Due, Watch, apply_watched};
 use crate::context::Context;
-use crate::foreign::ForeignWrites;
+use crate::foreign::{ForeignWrites, why_it_is_left};
 use crate::held::{Held, Owner};
 use crate::journal::{Journal, JournalError};
 use crate::kinds;
 use crate::pages::Pages;
-use crate::plan::Planned;
+use crate::plan::{Planned, Step};
 use crate::policy::Policy;
 use crate::railed::{RailKeeper, check_groups};
 use crate::restore::{self, Restored, put_back, put_back_exactly};
@@ -113,6 +113,7 @@ impl Control {
     /// What a policy asks for: one outcome per request, in their order.
     pub fn apply(&mut self, policy: u32, requests: &[Request], tasks: &Tasks, platform: &Platform) -> Vec<Outcome> {
         let mut fates: Vec<Option<Fate>> = vec![None; requests.len()];
+        self.look_before(requests, tasks);
         let railed = self.rails.bound(&self.settings.rails, requests, tasks, platform, &mut fates);
         let (asked, requests) = (requests, railed.requests.as_slice());
         let Plan { due: mut planned, later, released } = self.plan(policy, requests, tasks, platform, &mut fates);
@@ -146,6 +147,28 @@ impl Control {
         outcomes(requests, fates, &Fate::Failed("it was not planned".into()))
     }
 
+    /// What others have changed since the last look counts before anything is judged, except for what is given back.
+    fn look_before(&mut self, requests: &[Request], tasks: &Tasks) {
+        if self.settings.mode == Mode::Shadow {
+            return;
+        }
+        let (mut set, mut released) = (BTreeSet::new(), BTreeSet::new());
+        for request in requests {
+            let Some(task) = tasks.get(request.task) else { continue };
+            match request.change {
+                Change::Release(kind) => released.insert((task.cgroup.as_str(), kind)),
+                _ => set.insert((task.cgroup.as_str(), request.change.kind())),
+            };
+        }
+        let sets_groups = set.iter().any(|(_, kind)| is_of_resctrl(*kind));
+        let is_meant = |held: &Held| {
+            let (cgroup, kind) = (held.owner.cgroup.as_str(), held.owner.kind);
+            let is_set = set.iter().any(|(of, _)| *of == cgroup) || sets_groups && held.spot.is_of_group();
+            is_set && !released.contains(&(cgroup, kind))
+        };
+        self.foreign.look_at(is_meant, &self.values, &mut self.journal, &self.settings, self.is_frozen);
+    }
+
     /// What is to be written for the requests that can be applied; the others have their fate then.
     fn plan(
         &self,
@@ -173,7 +196,11 @@ impl Control {
                 Err(why) => fates[at] = Some(Fate::Failed(why)),
             }
         }
-        let planned = kinds::rdt::plan(asked, &context, |step, owner| self.is_free(policy, step, owner));
+        let is_free = |step: &Step, owner: &Owner| {
+            self.is_free(policy, step, owner)?;
+            self.stays_not(std::slice::from_ref(step))
+        };
+        let planned = kinds::rdt::plan(asked, &context, is_free);
         let later = planned.later.iter().map(|due| requests[due.at].task).collect();
         due.extend(planned.due);
         due.extend(planned.later);
@@ -184,7 +211,8 @@ impl Control {
     }
 
     fn apply_to_task(&mut self, due: Vec<Due>, fates: &mut [Option<Fate>]) {
-        for (at, fate) in apply_task(due, &self.values, &mut self.journal) {
+        let watch = Watch { foreign: &mut self.foreign, settings: &self.settings };
+        for (at, fate) in apply_watched(due, &self.values, &mut self.journal, Some(watch)) {
             fates[at] = Some(fate);
         }
     }
@@ -228,11 +256,12 @@ impl Control {
         for step in &planned.steps {
             self.is_free(policy, step, &owner)?;
         }
+        self.stays_not(&planned.steps)?;
         Ok((owner, Some(planned)))
     }
 
     /// Whether a value may be written in the name of this policy.
-    fn is_free(&self, policy: u32, step: &crate::plan::Step, owner: &Owner) -> Result<(), String> {
+    fn is_free(&self, policy: u32, step: &Step, owner: &Owner) -> Result<(), String> {
         let spot = &step.spot;
         if let Some(entry) = self.journal.get(spot) {
             let other = &entry.held.owner.policy;
@@ -243,12 +272,14 @@ impl Control {
             }
         }
         match self.values.life(spot) {
-            Some(life) if self.foreign.is_yielded(spot, life) => Err(format!(
-                "{spot} was changed by somebody else and is left to them, until {} is released",
-                owner.kind.as_str()
-            )),
+            Some(life) if self.foreign.is_yielded(spot, life) => Err(why_it_is_left(spot, owner.kind)),
             _ => Ok(()),
         }
+    }
+
+    /// Whether steps ask for more than once again for what somebody else has changed.
+    fn stays_not(&self, steps: &[Step]) -> Result<(), String> {
+        self.foreign.stays(steps, &self.journal, &self.settings).map_or(Ok(()), Err)
     }
 
     fn owner(&self, policy: u32, request: &Request, task: &ControlledTask) -> Result<Owner, String> {
@@ -356,7 +387,16 @@ impl Control {
         if !self.is_frozen {
             for due in due {
                 let cgroup = due.owner.cgroup.clone();
-                for (_, fate) in apply_task(vec![due], &self.values, &mut self.journal) {
+                let is_left = due.planned.steps.iter().find(|step| {
+                    let life = self.values.life(&step.spot);
+                    life.is_some_and(|life| self.foreign.is_yielded(&step.spot, life))
+                });
+                if let Some(step) = is_left {
+                    told.push(format!("{cgroup}: {}", why_it_is_left(&step.spot, due.owner.kind)));
+                    continue;
+                }
+                let watch = Watch { foreign: &mut self.foreign, settings: &self.settings };
+                for (_, fate) in apply_watched(vec![due], &self.values, &mut self.journal, Some(watch)) {
                     if let Fate::Failed(why) = fate {
                         told.push(format!("{cgroup}: cpuset_mems, after its pages have moved: {why}"));
                     }
@@ -457,7 +497,7 @@ fn boot(roots: &Roots) -> Result<String, ControlError> {
 
 /// Whether the kernel moves pages before such a write returns: cgroup v2 does always, v1 where `cpuset.memory_migrate` is set.
 fn moves_pages(due: &Due, values: &Values) -> bool {
-    let is_new = |step: &crate::plan::Step| values.read(&step.spot).is_ok_and(|now| now != step.value);
+    let is_new = |step: &Step| values.read(&step.spot).is_ok_and(|now| now != step.value);
     if !due.planned.steps.iter().any(is_new) {
         return false;
     }

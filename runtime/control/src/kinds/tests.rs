@@ -5,6 +5,7 @@ mod batch;
 mod cpu;
 mod cpuset;
 mod enabling;
+mod foreign_writes;
 mod in_force;
 mod memory_and_io;
 mod tolerance;
