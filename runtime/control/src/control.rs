@@ -142,7 +142,7 @@ impl Control {
             self.apply_to_task(due, &mut fates);
         }
         kinds::rdt::remove_unused(&self.values, &mut self.journal);
-        self.release(policy, requests, tasks, &mut fates);
+        self.release(requests, tasks, &mut fates);
         railed.adjust(&mut fates);
         outcomes(requests, fates, &Fate::Failed("it was not planned".into()))
     }
@@ -207,7 +207,12 @@ impl Control {
         for (at, why) in planned.refused {
             fates[at] = Some(Fate::Failed(why));
         }
-        Plan { due, later, released: planned.released }
+        let cgroup = |at: usize| tasks.get(requests[at].task).map_or("", |task| task.cgroup.as_str());
+        let released = planned.released.into_iter().filter(|given| {
+            let judged = self.may_give_back(policy, given, cgroup(given.at));
+            judged.map_err(|why| fates[given.at] = Some(Fate::Failed(why))).is_ok()
+        });
+        Plan { due, later, released: released.collect() }
     }
 
     fn apply_to_task(&mut self, due: Vec<Due>, fates: &mut [Option<Fate>]) {
@@ -246,7 +251,11 @@ impl Control {
         let task = context.tasks.get(request.task).ok_or_else(|| Refusal::Gone.to_string())?;
         validate(&request.change, context.platform).map_err(|refusal| refusal.to_string())?;
         let owner = self.owner(policy, request, task)?;
-        if matches!(request.change, Change::Release(_)) || is_of_resctrl(owner.kind) {
+        if matches!(request.change, Change::Release(_)) {
+            self.may_release(policy, &owner)?;
+            return Ok((owner, None));
+        }
+        if is_of_resctrl(owner.kind) {
             return Ok((owner, None));
         }
         if matches!(request.change, Change::MigratePages(_)) {
@@ -264,17 +273,41 @@ impl Control {
     fn is_free(&self, policy: u32, step: &Step, owner: &Owner) -> Result<(), String> {
         let spot = &step.spot;
         if let Some(entry) = self.journal.get(spot) {
-            let other = &entry.held.owner.policy;
-            let place = self.policies.iter().position(|known| known == other);
             let is_wanted = spot.is_of_group() && entry.held.written == step.value;
-            if !is_wanted && *other != owner.policy && place.is_some_and(|place| place < policy as usize) {
-                return Err(format!("{spot} is held by {}, which comes first", other.name));
+            if !is_wanted {
+                self.comes_not_first(policy, spot, &entry.held.owner)?;
             }
         }
         match self.values.life(spot) {
             Some(life) if self.foreign.is_yielded(spot, life) => Err(why_it_is_left(spot, owner.kind)),
             _ => Ok(()),
         }
+    }
+
+    /// Whether a value is held by no other policy that comes before this one.
+    fn comes_not_first(&self, policy: u32, spot: &Spot, holder: &Owner) -> Result<(), String> {
+        let place = self.policies.iter().position(|known| *known == holder.policy);
+        if place.is_some_and(|place| place < policy as usize) {
+            return Err(format!("{spot} is held by {}, which comes first", holder.policy.name));
+        }
+        Ok(())
+    }
+
+    /// Whether a policy may give back a kind of a task, and have written again what was left to others.
+    fn may_release(&self, policy: u32, Owner { cgroup, kind, .. }: &Owner) -> Result<(), String> {
+        let held = self.journal.iter().map(|entry| (&entry.held.spot, &entry.held.owner));
+        let held = held.filter(|(_, holder)| holder.cgroup == *cgroup && holder.kind == *kind);
+        let mut all = held.chain(self.foreign.yielders(cgroup, *kind));
+        all.try_for_each(|(spot, holder)| self.comes_not_first(policy, spot, holder))
+    }
+
+    /// The same for all that goes back with a group of resctrl, or with what is set in it. What stands in the name of a task that has
+    /// left the group is nobody's.
+    fn may_give_back(&self, policy: u32, released: &kinds::rdt::Released, cgroup: &str) -> Result<(), String> {
+        let held = released.spots.iter().filter_map(|spot| Some((spot, &self.journal.get(spot)?.held.owner)));
+        let held = held.filter(|(_, holder)| holder.cgroup == cgroup);
+        let yielded = released.forgotten.iter().filter_map(|spot| Some((spot, self.foreign.yielder(spot)?)));
+        held.chain(yielded).try_for_each(|(spot, holder)| self.comes_not_first(policy, spot, holder))
     }
 
     /// Whether steps ask for more than once again for what somebody else has changed.
@@ -345,7 +378,7 @@ impl Control {
     }
 
     /// Gives back the values of the kinds that are released.
-    fn release(&mut self, _policy: u32, requests: &[Request], tasks: &Tasks, fates: &mut [Option<Fate>]) {
+    fn release(&mut self, requests: &[Request], tasks: &Tasks, fates: &mut [Option<Fate>]) {
         for (at, request) in requests.iter().enumerate() {
             let Change::Release(kind) = request.change else { continue };
             let (None, Some(task)) = (&fates[at], tasks.get(request.task)) else { continue };

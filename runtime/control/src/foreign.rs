@@ -43,6 +43,17 @@ impl ForeignWrites {
         self.yielded.get(spot).is_some_and(|(then, _)| *then == life)
     }
 
+    /// In whose name a value was held that was left to somebody else.
+    pub(crate) fn yielder(&self, spot: &Spot) -> Option<&Owner> {
+        self.yielded.get(spot).map(|(_, owner)| owner)
+    }
+
+    /// In whose names values of this kind were held that were left to somebody else.
+    pub(crate) fn yielders(&self, cgroup: &str, kind: Kind) -> impl Iterator<Item = (&Spot, &Owner)> {
+        let all = self.yielded.iter().map(|(spot, (_, owner))| (spot, owner));
+        all.filter(move |(_, owner)| owner.cgroup == cgroup && owner.kind == kind)
+    }
+
     /// Values of this kind may be asked for again for the task with this cgroup.
     pub(crate) fn forget(&mut self, cgroup: &str, kind: Kind) {
         self.yielded.retain(|_, (_, owner)| owner.cgroup != cgroup || owner.kind != kind);

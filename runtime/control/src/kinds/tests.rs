@@ -10,3 +10,4 @@ mod in_force;
 mod memory_and_io;
 mod tolerance;
 mod tree;
+mod two_policies;
