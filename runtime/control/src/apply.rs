@@ -6,9 +6,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use wca_kernel::values::{Spot, Values};
 use wca_model::Fate;
 
+use crate::foreign::ForeignWrites;
 use crate::held::{Held, Owner};
 use crate::journal::{Entry, Journal};
 use crate::plan::{Planned, Step};
+use crate::settings::Settings;
 
 /// What is to be written for one request, with its place in the batch.
 #[derive(Debug)]
@@ -28,17 +30,46 @@ struct Done {
     entry: Option<Entry>,
 }
 
-/// Writes everything that one task is due. Where a step fails, all steps of the task are unmade, and every request of it fails.
-pub(crate) fn apply_task(mut due: Vec<Due>, values: &Values, journal: &mut Journal) -> Vec<(usize, Fate)> {
+/// Who is asked about values that somebody else has changed.
+pub(crate) struct Watch<'a> {
+    pub(crate) foreign: &'a mut ForeignWrites,
+    pub(crate) settings: &'a Settings,
+}
+
+/// One step with its owner, and what is to stand there after all steps of the task.
+struct Owned<'a> {
+    owner: &'a Owner,
+    step: &'a Step,
+    last: &'a str,
+}
+
+/// Writes everything that one task is due, over whatever stands there. Where a step fails, all steps of the task are unmade, and
+/// every request of it fails.
+pub(crate) fn apply_task(due: Vec<Due>, values: &Values, journal: &mut Journal) -> Vec<(usize, Fate)> {
+    apply_watched(due, values, journal, None)
+}
+
+/// The same, as far as what others have changed lets it.
+pub(crate) fn apply_watched(
+    mut due: Vec<Due>,
+    values: &Values,
+    journal: &mut Journal,
+    mut watch: Option<Watch<'_>>,
+) -> Vec<(usize, Fate)> {
     let mut done = Vec::new();
     let mut has_written = vec![false; due.len()];
     let of_request = |(of, due): (usize, &mut Due)| {
         std::mem::take(&mut due.planned.steps).into_iter().map(move |step| (of, step)).collect::<Vec<_>>()
     };
     let steps: Vec<(usize, Step)> = due.iter_mut().enumerate().flat_map(of_request).collect();
+    let last: BTreeMap<&Spot, &str> = steps.iter().map(|(_, step)| (&step.spot, step.value.as_str())).collect();
     for together in steps.chunk_by(|(_, one), (_, other)| values.are_together(&one.spot, &other.spot)) {
-        let owned: Vec<(&Owner, &Step)> = together.iter().map(|(of, step)| (&due[*of].owner, step)).collect();
-        let now = match apply_steps(&owned, values, journal, &mut done) {
+        let owned = together.iter().map(|(of, step)| {
+            let last = last.get(&step.spot).copied().unwrap_or(&step.value);
+            Owned { owner: &due[*of].owner, step, last }
+        });
+        let owned: Vec<Owned<'_>> = owned.collect();
+        let now = match apply_steps(&owned, values, journal, &mut watch, &mut done) {
             Ok(now) => now,
             Err((which, why)) => {
                 let left = unmake(done, values, journal);
@@ -89,24 +120,26 @@ fn all_failed(due: &[Due], failed: usize, why: &str, left: &str) -> Vec<(usize, 
 /// Makes steps that are made together; of each the value that was read back, or none where it stood there already. The error says
 /// which of them failed.
 fn apply_steps(
-    steps: &[(&Owner, &Step)],
+    steps: &[Owned<'_>],
     values: &Values,
     journal: &mut Journal,
+    watch: &mut Option<Watch<'_>>,
     done: &mut Vec<Done>,
 ) -> Result<Vec<Option<String>>, (usize, String)> {
     let mut now = vec![None; steps.len()];
-    let Some((_, first)) = steps.first() else { return Ok(now) };
-    let _locked = values.lock(&first.spot).map_err(|error| (0, error.to_string()))?;
+    let Some(first) = steps.first() else { return Ok(now) };
+    let _locked = values.lock(&first.step.spot).map_err(|error| (0, error.to_string()))?;
     let mut due = Vec::new();
-    for (at, (owner, step)) in steps.iter().enumerate() {
-        if prepare(owner, step, values, journal, done).map_err(|why| (at, why))? {
+    for (at, owned) in steps.iter().enumerate() {
+        if prepare(owned, values, journal, watch, done).map_err(|why| (at, why))? {
             due.push(at);
         }
     }
-    let written: Vec<(&Spot, &str)> = due.iter().map(|at| (&steps[*at].1.spot, steps[*at].1.value.as_str())).collect();
+    let written: Vec<(&Spot, &str)> =
+        due.iter().map(|at| steps[*at].step).map(|step| (&step.spot, step.value.as_str())).collect();
     values.write_together(&written).map_err(|error| (due.first().copied().unwrap_or(0), error.to_string()))?;
     for at in due {
-        let spot = &steps[at].1.spot;
+        let spot = &steps[at].step.spot;
         let read = values.read(spot).map_err(|error| (at, error.to_string()))?;
         journal.written(spot, &read).map_err(|error| (at, error.to_string()))?;
         now[at] = Some(read);
@@ -116,10 +149,10 @@ fn apply_steps(
 
 /// Journals that a step is about to be made; false where its value stands there already.
 fn prepare(
-    owner: &Owner,
-    step: &Step,
+    Owned { owner, step, last }: &Owned<'_>,
     values: &Values,
     journal: &mut Journal,
+    watch: &mut Option<Watch<'_>>,
     done: &mut Vec<Done>,
 ) -> Result<bool, String> {
     let Step { spot, value } = step;
@@ -146,10 +179,15 @@ fn prepare(
         }
         return Ok(false);
     }
+    if let (Some(Watch { foreign, settings }), Some(entry)) = (watch, &entry)
+        && is_changed(&entry.held, &found, values)
+    {
+        foreign.meet(&entry.held, &found, last, settings)?;
+    }
     let held = Held {
         spot: spot.clone(),
         life,
-        owner: owner.clone(),
+        owner: (*owner).clone(),
         before: found.clone(),
         written: value.clone(),
         now: None,
@@ -158,6 +196,22 @@ fn prepare(
     journal.writing(held).map_err(|error| error.to_string())?;
     done.push(Done { spot: spot.clone(), found, entry });
     Ok(true)
+}
+
+/// Whether somebody else has changed a value of ours. Threads that came into a task, or left it, are nobody's change, and a group that
+/// was removed is seen by the tasks that were in it.
+fn is_changed(held: &Held, found: &str, values: &Values) -> bool {
+    let Some(now) = &held.now else { return false };
+    let is_nobodys = match &held.spot {
+        Spot::Group { .. } => true,
+        spot @ Spot::Threads { .. } => {
+            found == held.written
+                || values.is_nobody(spot, found)
+                || values.has_newcomers(spot, &held.written, now, found)
+        }
+        _ => false,
+    };
+    now != found && !is_nobodys
 }
 
 /// Unmakes steps from the last to the first; what could not be unmade, in words.

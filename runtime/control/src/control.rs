@@ -9,14 +9,14 @@ use wca_model::{Change, Fate, InForce, Kind, Outcome, Platform, Refusal, Request
 use wca_rules::{is_of_resctrl, validate, which_count};
 
 use crate::adopt::adopt;
-use crate::apply::{Due, apply_task};
+use crate::apply::{Due, Watch, apply_watched};
 use crate::context::Context;
-use crate::foreign::ForeignWrites;
+use crate::foreign::{ForeignWrites, why_it_is_left};
 use crate::held::{Held, Owner};
 use crate::journal::{Journal, JournalError};
 use crate::kinds;
 use crate::pages::Pages;
-use crate::plan::Planned;
+use crate::plan::{Planned, Step};
 use crate::policy::Policy;
 use crate::railed::{RailKeeper, check_groups};
 use crate::restore::{Restored, put_back, put_back_exactly};
@@ -113,6 +113,7 @@ impl Control {
     /// What a policy asks for: one outcome per request, in their order.
     pub fn apply(&mut self, policy: u32, requests: &[Request], tasks: &Tasks, platform: &Platform) -> Vec<Outcome> {
         let mut fates: Vec<Option<Fate>> = vec![None; requests.len()];
+        self.look_before(requests, tasks);
         let railed = self.rails.bound(&self.settings.rails, requests, tasks, platform, &mut fates);
         let (asked, requests) = (requests, railed.requests.as_slice());
         let Plan { due: mut planned, later, released } = self.plan(policy, requests, tasks, platform, &mut fates);
@@ -142,9 +143,31 @@ impl Control {
         }
         kinds::rdt::remove_unused(&self.values, &mut self.journal);
         self.pages.begin(tasks, &self.values, &mut fates);
-        self.release(policy, requests, tasks, &mut fates);
+        self.release(requests, tasks, &mut fates);
         railed.adjust(&mut fates);
         outcomes(requests, fates, &Fate::Failed("it was not planned".into()))
+    }
+
+    /// What others have changed since the last look counts before anything is judged, except for what is given back.
+    fn look_before(&mut self, requests: &[Request], tasks: &Tasks) {
+        if self.settings.mode == Mode::Shadow {
+            return;
+        }
+        let (mut set, mut released) = (BTreeSet::new(), BTreeSet::new());
+        for request in requests {
+            let Some(task) = tasks.get(request.task) else { continue };
+            match request.change {
+                Change::Release(kind) => released.insert((task.cgroup.as_str(), kind)),
+                _ => set.insert((task.cgroup.as_str(), request.change.kind())),
+            };
+        }
+        let sets_groups = set.iter().any(|(_, kind)| is_of_resctrl(*kind));
+        let is_meant = |held: &Held| {
+            let (cgroup, kind) = (held.owner.cgroup.as_str(), held.owner.kind);
+            let is_set = set.iter().any(|(of, _)| *of == cgroup) || sets_groups && held.spot.is_of_group();
+            is_set && !released.contains(&(cgroup, kind))
+        };
+        self.foreign.look_at(is_meant, &self.values, &mut self.journal, &self.settings, self.is_frozen);
     }
 
     /// What is to be written for the requests that can be applied; the others have their fate then.
@@ -178,18 +201,28 @@ impl Control {
                 Err(why) => fates[at] = Some(Fate::Failed(why)),
             }
         }
-        let planned = kinds::rdt::plan(asked, &context, |step, owner| self.is_free(policy, step, owner));
+        let is_free = |step: &Step, owner: &Owner| {
+            self.is_free(policy, step, owner)?;
+            self.stays_not(std::slice::from_ref(step))
+        };
+        let planned = kinds::rdt::plan(asked, &context, is_free);
         let later = planned.later.iter().map(|due| requests[due.at].task).collect();
         due.extend(planned.due);
         due.extend(planned.later);
         for (at, why) in planned.refused {
             fates[at] = Some(Fate::Failed(why));
         }
-        Plan { due, later, released: planned.released }
+        let cgroup = |at: usize| tasks.get(requests[at].task).map_or("", |task| task.cgroup.as_str());
+        let released = planned.released.into_iter().filter(|given| {
+            let judged = self.may_give_back(policy, given, cgroup(given.at));
+            judged.map_err(|why| fates[given.at] = Some(Fate::Failed(why))).is_ok()
+        });
+        Plan { due, later, released: released.collect() }
     }
 
     fn apply_to_task(&mut self, due: Vec<Due>, fates: &mut [Option<Fate>]) {
-        for (at, fate) in apply_task(due, &self.values, &mut self.journal) {
+        let watch = Watch { foreign: &mut self.foreign, settings: &self.settings };
+        for (at, fate) in apply_watched(due, &self.values, &mut self.journal, Some(watch)) {
             fates[at] = Some(fate);
         }
     }
@@ -224,7 +257,11 @@ impl Control {
         let task = context.tasks.get(request.task).ok_or_else(|| Refusal::Gone.to_string())?;
         validate(&request.change, context.platform).map_err(|refusal| refusal.to_string())?;
         let owner = self.owner(policy, request, task)?;
-        if matches!(request.change, Change::Release(_)) || is_of_resctrl(owner.kind) {
+        if matches!(request.change, Change::Release(_)) {
+            self.may_release(policy, &owner)?;
+            return Ok((owner, None));
+        }
+        if is_of_resctrl(owner.kind) {
             return Ok((owner, None));
         }
         if let Change::MigratePages(node) = request.change {
@@ -235,27 +272,54 @@ impl Control {
         for step in &planned.steps {
             self.is_free(policy, step, &owner)?;
         }
+        self.stays_not(&planned.steps)?;
         Ok((owner, Some(planned)))
     }
 
     /// Whether a value may be written in the name of this policy.
-    pub(crate) fn is_free(&self, policy: u32, step: &crate::plan::Step, owner: &Owner) -> Result<(), String> {
+    pub(crate) fn is_free(&self, policy: u32, step: &Step, owner: &Owner) -> Result<(), String> {
         let spot = &step.spot;
         if let Some(entry) = self.journal.get(spot) {
-            let other = &entry.held.owner.policy;
-            let place = self.policies.iter().position(|known| known == other);
             let is_wanted = spot.is_of_group() && entry.held.written == step.value;
-            if !is_wanted && *other != owner.policy && place.is_some_and(|place| place < policy as usize) {
-                return Err(format!("{spot} is held by {}, which comes first", other.name));
+            if !is_wanted {
+                self.comes_not_first(policy, spot, &entry.held.owner)?;
             }
         }
         match self.values.life(spot) {
-            Some(life) if self.foreign.is_yielded(spot, life) => Err(format!(
-                "{spot} was changed by somebody else and is left to them, until {} is released",
-                owner.kind.as_str()
-            )),
+            Some(life) if self.foreign.is_yielded(spot, life) => Err(why_it_is_left(spot, owner.kind)),
             _ => Ok(()),
         }
+    }
+
+    /// Whether a value is held by no other policy that comes before this one.
+    fn comes_not_first(&self, policy: u32, spot: &Spot, holder: &Owner) -> Result<(), String> {
+        let place = self.policies.iter().position(|known| *known == holder.policy);
+        if place.is_some_and(|place| place < policy as usize) {
+            return Err(format!("{spot} is held by {}, which comes first", holder.policy.name));
+        }
+        Ok(())
+    }
+
+    /// Whether a policy may give back a kind of a task, and have written again what was left to others.
+    fn may_release(&self, policy: u32, Owner { cgroup, kind, .. }: &Owner) -> Result<(), String> {
+        let held = self.journal.iter().map(|entry| (&entry.held.spot, &entry.held.owner));
+        let held = held.filter(|(_, holder)| holder.cgroup == *cgroup && holder.kind == *kind);
+        let mut all = held.chain(self.foreign.yielders(cgroup, *kind));
+        all.try_for_each(|(spot, holder)| self.comes_not_first(policy, spot, holder))
+    }
+
+    /// The same for all that goes back with a group of resctrl, or with what is set in it. What stands in the name of a task that has
+    /// left the group is nobody's.
+    fn may_give_back(&self, policy: u32, released: &kinds::rdt::Released, cgroup: &str) -> Result<(), String> {
+        let held = released.spots.iter().filter_map(|spot| Some((spot, &self.journal.get(spot)?.held.owner)));
+        let held = held.filter(|(_, holder)| holder.cgroup == cgroup);
+        let yielded = released.forgotten.iter().filter_map(|spot| Some((spot, self.foreign.yielder(spot)?)));
+        held.chain(yielded).try_for_each(|(spot, holder)| self.comes_not_first(policy, spot, holder))
+    }
+
+    /// Whether steps ask for more than once again for what somebody else has changed.
+    fn stays_not(&self, steps: &[Step]) -> Result<(), String> {
+        self.foreign.stays(steps, &self.journal, &self.settings).map_or(Ok(()), Err)
     }
 
     fn owner(&self, policy: u32, request: &Request, task: &ControlledTask) -> Result<Owner, String> {
@@ -323,7 +387,7 @@ impl Control {
     }
 
     /// Gives back the values of the kinds that are released.
-    fn release(&mut self, _policy: u32, requests: &[Request], tasks: &Tasks, fates: &mut [Option<Fate>]) {
+    fn release(&mut self, requests: &[Request], tasks: &Tasks, fates: &mut [Option<Fate>]) {
         for (at, request) in requests.iter().enumerate() {
             let Change::Release(kind) = request.change else { continue };
             let (None, Some(task)) = (&fates[at], tasks.get(request.task)) else { continue };

@@ -3,7 +3,7 @@
 use wca_model::{Fate, Platform};
 
 use crate::adopt::expire;
-use crate::apply::{Due, apply_task};
+use crate::apply::{Due, Watch, apply_watched};
 use crate::control::Control;
 use crate::kinds::rdt::{self, is_operators};
 use crate::policy::Policy;
@@ -41,7 +41,8 @@ impl Control {
         for step in &due.planned.steps {
             self.is_free(policy, step, &due.owner)?;
         }
-        let fates = apply_task(vec![due], &self.values, &mut self.journal);
+        let watch = Watch { foreign: &mut self.foreign, settings: &self.settings };
+        let fates = apply_watched(vec![due], &self.values, &mut self.journal, Some(watch));
         let failed =
             fates.into_iter().find_map(|(_, fate)| if let Fate::Failed(why) = fate { Some(why) } else { None });
         failed.map_or(Ok(()), Err)

@@ -101,6 +101,14 @@ pub enum OnForeignWrite {
     Report,
 }
 
+impl Settings {
+    /// What is done about a value of this kind that somebody else has changed.
+    #[must_use]
+    pub fn does(&self, kind: Kind) -> OnForeignWrite {
+        self.on_foreign_write.get(&kind).copied().unwrap_or_else(|| OnForeignWrite::default_of(kind))
+    }
+}
+
 impl OnForeignWrite {
     /// Of a kind that the operator has not named: runtimes reset quotas and shares by themselves, everything else was somebody's wish.
     #[must_use]

@@ -1,6 +1,7 @@
 use wca_model::Kind;
 
 use super::*;
+use crate::settings::OnForeignWrite;
 use crate::testing::{Machine, owner, planned, spot};
 
 fn due(at: usize, kind: Kind, planned: Planned) -> Due {
@@ -68,4 +69,36 @@ fn a_cgroup_that_has_gone_is_named() {
     let fates = apply_task(due, &machine.values(), &mut journal);
     assert_eq!(fates, [(0, Fate::Failed("/sys/fs/cgroup/cpu/a/cpu.shares is not there".into()))]);
     assert_eq!(journal.iter().count(), 0);
+}
+
+/// Somebody else has written since the last look.
+#[rstest::rstest]
+#[case::left(OnForeignWrite::Yield, "2000", "failed: ", "is left to them, until cpu_shares is released", "555\n")]
+#[case::stays(OnForeignWrite::Report, "2000", "failed: ", "stays so, until another value is asked for", "555\n")]
+#[case::another_value(OnForeignWrite::Report, "3000", "applied", "", "3000")]
+#[case::again(OnForeignWrite::Reapply, "2000", "applied", "", "2000")]
+#[case::another_value_again(OnForeignWrite::Reapply, "3000", "applied", "", "3000")]
+fn what_somebody_else_has_just_changed(
+    #[case] does: OnForeignWrite,
+    #[case] asked: &str,
+    #[case] fate: &str,
+    #[case] why: &str,
+    #[case] stands: &str,
+) {
+    let machine = Machine::new().with("/a", "1024\n", "-1\n");
+    let (mut journal, mut foreign) = (Journal::in_memory(), ForeignWrites::default());
+    let settings = Settings { on_foreign_write: [(Kind::CpuShares, does)].into(), ..Settings::default() };
+    let mut apply = |foreign: &mut ForeignWrites, value: &str| {
+        let due = vec![due(0, Kind::CpuShares, planned("/a", &[("cpu.shares", value)]))];
+        let watch = Watch { foreign, settings: &settings };
+        apply_watched(due, &machine.values(), &mut journal, Some(watch)).remove(0).1.to_string()
+    };
+    apply(&mut foreign, "2000");
+    machine.write("/a", "cpu.shares", "555\n");
+    let told = apply(&mut foreign, asked);
+    assert!(told.starts_with(fate) && told.contains(why), "{told}");
+    assert_eq!(machine.read("/a", "cpu.shares"), stands);
+    assert_eq!(foreign.counts().collect::<Vec<_>>(), [(Kind::CpuShares, 1)]);
+    foreign.look(&machine.values(), &mut journal, &settings, false);
+    assert_eq!(foreign.counts().collect::<Vec<_>>(), [(Kind::CpuShares, 1)], "the next look knows it");
 }

@@ -25,7 +25,7 @@ pub(super) fn plan(value: f64, task: &ControlledTask, context: &Context<'_>) -> 
         Version::V1 => place.planned_number(SHARES, "1024", shares, is_clamped),
         Version::V2 => {
             is_not_idle(&place)?;
-            if let Some(weight) = converted_before(value, &place)? {
+            if let Some(weight) = converted_before(value, &place) {
                 return place.planned_number(WEIGHT, FIRST_WEIGHT, weight, is_clamped);
             }
             let formula = formula(&place)?;
@@ -47,16 +47,15 @@ pub(super) fn formula(place: &Place<'_>) -> Result<SharesFormula, String> {
     }
 }
 
-/// The weight that the same number became before and that is in force: a neighbour that comes or goes does not change it, and nothing
-/// is to be read for it.
-fn converted_before(value: f64, place: &Place<'_>) -> Result<Option<u64>, String> {
+/// The weight that the same number became before: a neighbour that comes or goes does not change it, and nothing is to be read for
+/// it.
+fn converted_before(value: f64, place: &Place<'_>) -> Option<u64> {
     if place.context.settings.cpu_shares_conversion != SharesConversion::Auto {
-        return Ok(None);
+        return None;
     }
-    let Some(held) = place.held(WEIGHT) else { return Ok(None) };
+    let held = place.held(WEIGHT)?;
     let is_same = held.owner.kind == Kind::CpuShares && held.owner.asked == Change::CpuShares(value).to_string();
-    let in_force = place.read(WEIGHT)?.filter(|text| is_same && held.now.as_ref() == Some(text));
-    Ok(in_force.and_then(|text| text.parse().ok()))
+    held.written.parse().ok().filter(|_| is_same)
 }
 
 /// The formula by which the weights of the task and of its siblings were made, as they were before WCA changed them.

@@ -1,7 +1,7 @@
 use wca_model::Kind;
 
 use super::*;
-use crate::apply::Due;
+use crate::apply::{Due, apply_task};
 use crate::testing::{Machine, owner, planned, policy};
 
 /// Shares of 2000 that were 1024, in the name of one policy.

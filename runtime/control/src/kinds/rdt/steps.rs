@@ -37,6 +37,13 @@ impl<'a, F: Fn(&Step, &Owner) -> Result<(), String>> Steps<'a, F> {
         let owner = owner_of_group(place);
         let is_new = !group.is_empty() && !self.groups.there.contains_key(group);
         let is_ours = is_new || self.in_force.is_ours(group);
+        let threads = threads_of(place.task).into_iter();
+        let threads = threads.map(|cgroup| Step { spot: Spot::Threads { cgroup }, value: group.to_owned() });
+        let threads: Vec<Step> = threads.collect();
+        if let Some(why) = threads.iter().find_map(|step| (self.is_free)(step, &owner).err()) {
+            plan.refused.extend(task.asked.iter().map(|asked| (asked.at, why.clone())));
+            return;
+        }
         let mut due = Vec::new();
         if is_ours {
             let step = Step { spot: Spot::Group { name: group.to_owned() }, value: MADE.to_owned() };
@@ -74,9 +81,7 @@ impl<'a, F: Fn(&Step, &Owner) -> Result<(), String>> Steps<'a, F> {
         if task.wish.named.is_none() {
             due.extend(self.carried(task, group, &asked_cells, place));
         }
-        let steps = threads_of(place.task).into_iter();
-        let steps = steps.map(|cgroup| Step { spot: Spot::Threads { cgroup }, value: group.to_owned() }).collect();
-        due.push(Due { at: place.at, owner, planned: Planned { steps, adjusted: None } });
+        due.push(Due { at: place.at, owner, planned: Planned { steps: threads, adjusted: None } });
         // Who shares a group that is made for another one waits for that one.
         if is_new || self.made.contains(group) {
             self.made.insert(group.to_owned());
@@ -138,6 +143,8 @@ impl<'a, F: Fn(&Step, &Owner) -> Result<(), String>> Steps<'a, F> {
                 asked: held.owner.asked.clone(),
             };
             let step = Step { spot: spot(group, *cell), value: way_text(cell.resource, cell.domain, *value) };
+            // Where it stands already it stays as somebody else has changed it, if that is what the operator wants.
+            (self.is_free)(&step, &owner).ok()?;
             Some(Due { at: place.at, owner, planned: Planned { steps: vec![step], adjusted: None } })
         });
         due.collect()

@@ -328,3 +328,24 @@ fn cgroups_of_a_task(#[case] cgroup: &str, #[case] containers: &[&str], #[case] 
     let task = ControlledTask { cgroup: cgroup.into(), containers, ..tasks().get(TaskKey(0)).unwrap().clone() };
     assert_eq!(threads_of(&task), expected);
 }
+
+/// In a group that others have made, what the first policy has set and whom it has put there is given back by it alone.
+#[test]
+fn what_the_first_policy_holds_the_second_does_not_give_back() {
+    let dir = tree("    L3:0=fff;1=fff\n    MB:0=100;1=100\n");
+    let policies = ["first", "second"].map(|name| Policy { name: name.into(), digest: "00".into() });
+    let mut control = Control::open(&Roots::at(dir.path()), None, settings(&["be"]), policies.into()).unwrap().0;
+    let mut apply = |policy, changes: &[Change]| -> Vec<String> {
+        let request = |change: &Change| Request { task: TaskKey(0), change: change.clone() };
+        let requests: Vec<Request> = changes.iter().map(request).collect();
+        let outcomes = control.apply(policy, &requests, &tasks(), &platform());
+        outcomes.into_iter().map(|outcome| outcome.fate.to_string()).collect()
+    };
+    assert_eq!(apply(0, &[group(Some("be")), l3(0, 0xf)]), ["applied", "applied"]);
+    let why = apply(1, &[Change::Release(Kind::RdtL3), Change::Release(Kind::RdtGroup)]);
+    assert_eq!(why[0], "failed: L3:0 of the resctrl group be is held by first, which comes first");
+    assert_eq!(why[1], "failed: the resctrl group of /a is held by first, which comes first");
+    assert_eq!(schemata(&dir, "be"), "L3:0=f\n");
+    assert!(apply(0, &[Change::Release(Kind::RdtL3)])[0].starts_with("applied"));
+    assert_eq!(schemata(&dir, "be"), "L3:0=fff\n");
+}

@@ -184,9 +184,9 @@ fn a_weight_stays_whatever_neighbours_come_until_another_one_is_asked_for() {
     assert_eq!(tree.get("a/task/cpu.weight"), "79");
     assert_eq!(tree.apply(&mut control, 1, Change::CpuShares(1.0)), Fate::Applied);
     assert_eq!(tree.get("a/task/cpu.weight"), "100");
-    // Somebody else has written: it is asked for anew.
+    // What somebody else has written is ours again before anything is asked for.
     tree.set("a/task/cpu.weight", "5");
-    assert_eq!(tree.apply(&mut control, 1, Change::CpuShares(1.0)), Fate::Applied);
+    assert_eq!(tree.apply(&mut control, 1, Change::CpuShares(1.0)), Fate::Unchanged);
     assert_eq!(tree.get("a/task/cpu.weight"), "100");
 }
 

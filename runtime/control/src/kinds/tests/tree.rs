@@ -214,9 +214,20 @@ impl Tree {
         Control::open(&self.roots(), None, self.settings.clone(), policies).unwrap().0
     }
 
+    /// The same for two policies.
+    pub(super) fn control_of_two(&self) -> Control {
+        let policies = ["first", "second"].map(|name| Policy { name: name.into(), digest: "1".into() });
+        Control::open(&self.roots(), None, self.settings.clone(), policies.into()).unwrap().0
+    }
+
     /// What becomes of one change of a task.
     pub(super) fn apply(&self, control: &mut Control, task: u64, change: Change) -> Fate {
+        self.apply_as(0, control, task, change)
+    }
+
+    /// What becomes of one change that this policy asks for.
+    pub(super) fn apply_as(&self, policy: u32, control: &mut Control, task: u64, change: Change) -> Fate {
         let requests = [Request { task: TaskKey(task), change }];
-        control.apply(0, &requests, &self.tasks(), &platform()).remove(0).fate
+        control.apply(policy, &requests, &self.tasks(), &platform()).remove(0).fate
     }
 }
