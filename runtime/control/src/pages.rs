@@ -226,7 +226,8 @@ impl Pages {
             );
             if moved.error.is_none() {
                 due.extend(waiting.filter(|waiting| waiting.is_there(values)).map(|waiting| waiting.due));
-                if let Ok(Some(bytes)) = bytes_elsewhere(cgroup, to, values) {
+                if let Ok(bytes) = bytes_elsewhere(cgroup, to, values) {
+                    let bytes = bytes.unwrap_or(0);
                     let stayed = Stayed { to: to.clone(), bytes, since: Instant::now() };
                     self.stayed.insert(cgroup.clone(), stayed);
                 }

@@ -135,9 +135,14 @@ fn pages_move_once_and_hold_no_value() {
     assert_eq!((restored.put_back, control.held().count(), tree.all()), (0, 0, all));
 }
 
-#[test]
-fn pages_that_could_not_move_are_not_looked_at_again_and_more_of_them_are() {
+#[rstest]
+#[case::that_are_counted(true)]
+#[case::of_which_the_kernel_does_not_say(false)]
+fn pages_that_could_not_move_are_not_looked_at_again_and_more_of_them_are(#[case] is_counted: bool) {
     let tree = v2("0-1");
+    if !is_counted {
+        tree.remove("a/task/memory.numa_stat");
+    }
     let mut control = tree.control();
     let ask = |control: &mut Control| tree.apply(control, 1, Change::MigratePages(1));
     assert_eq!(ask(&mut control), Fate::Applied);
