@@ -55,9 +55,23 @@ impl Scene {
 
     /// Values of all files that can be written.
     fn values(&self) -> BTreeMap<PathBuf, String> {
-        let dirs = self.tasks.iter().flat_map(Task::dirs);
+        self.values_of(&self.tasks.iter().collect::<Vec<_>>())
+    }
+
+    /// The same of some of the tasks.
+    fn values_of(&self, tasks: &[&Task]) -> BTreeMap<PathBuf, String> {
+        let dirs = tasks.iter().flat_map(|task| task.dirs());
         let files = dirs.flat_map(|dir| FILES.map(|file| dir.join(file)));
         files.filter_map(|file| Some((file.clone(), fs::read_to_string(file).ok()?))).collect()
+    }
+
+    /// Whether every file has changed that all values of [`CHANGES`] change.
+    fn has_all_changed(&self) -> bool {
+        let values = self.values();
+        ["shares", "quota_us", "limit_in_bytes", "weight", "cpu.max", "memory.max"]
+            .iter()
+            .flat_map(|end| values.keys().filter(move |path| path.to_string_lossy().ends_with(end)))
+            .all(|path| values[path] != self.found[path])
     }
 
     /// The file of the first task.
@@ -72,12 +86,17 @@ impl Scene {
 
     /// A configuration with these arguments of the runner and of the allocator.
     fn configure(&self, runner: &str, changes: &str) {
+        self.configure_for(&self.names.iter().map(String::as_str).collect::<Vec<_>>(), runner, changes);
+    }
+
+    /// The same with these tasks alone.
+    fn configure_for(&self, names: &[&str], runner: &str, changes: &str) {
         self.setup.configure(&format!(
             "runner: !AllocationRunner\n{runner}  measurement_runner: !MeasurementRunner\n    action_delay: 0.02\n    node: !StaticNode \
              {{tasks: [{}]}}\n    metrics_storage: !LogStorage {{output_filename: FOLDER/metrics.prom}}\n  allocator: !Changer \
              {{changes: {changes}}}\n  anomalies_storage: !LogStorage {{output_filename: FOLDER/anomalies.prom}}\n  \
              allocations_storage: !LogStorage {{output_filename: FOLDER/allocations.prom}}\n",
-            self.names.join(", ")
+            names.join(", ")
         ));
     }
 
@@ -110,13 +129,7 @@ fn what_is_asked_for_is_in_force_and_what_was_found_comes_back_at_the_end() {
     let scene = Scene::new("applied", 2);
     scene.configure("", CHANGES);
     let mut wca = scene.start();
-    wca.until("all files have changed", |_| {
-        let values = scene.values();
-        ["shares", "quota_us", "limit_in_bytes", "weight", "cpu.max", "memory.max"]
-            .iter()
-            .flat_map(|end| values.keys().filter(move |path| path.to_string_lossy().ends_with(end)))
-            .all(|path| values[path] != scene.found[path])
-    });
+    wca.until("all files have changed", |_| scene.has_all_changed());
     let ticks = scene.setup.read("metrics.prom").matches("wca_up{").count();
     wca.until_ticks("metrics.prom", ticks + 5);
     wca.stop().ends_with(0);
