@@ -18,7 +18,8 @@ pub struct Settings {
     pub cpu_shares_conversion: SharesConversion,
     /// Whether a controller that is not enabled on the way to a task is enabled.
     pub enable_controllers: bool,
-    /// Whether one request that cannot be applied keeps all others of its batch from being applied.
+    /// Whether one request that cannot be applied keeps all others of its batch from being applied. What was written
+    /// before the kernel refused one is unmade.
     pub all_or_nothing: bool,
     /// Whether a memory limit may be set below what is in use.
     pub allow_oom: bool,

@@ -24,7 +24,7 @@ use crate::plan::Step;
 use crate::tasks::ControlledTask;
 
 pub(crate) use begin::{begin, is_operators};
-pub(crate) use clean::{follow, put_back_threads, rank, remove_unused, without_used};
+pub(crate) use clean::{follow, put_back_threads, rank, remove_unused, unused, without_used};
 use known::{InForce, threads_of};
 
 /// A request of resctrl that was judged valid.
