@@ -210,13 +210,7 @@ impl Control {
             self.may_release(policy, &owner)?;
             return Ok((owner, None));
         }
-        if is_of_resctrl(owner.kind) {
-            return Ok((owner, None));
-        }
-        if matches!(request.change, Change::MigratePages(_)) {
-            return Ok((owner, Some(Planned::default())));
-        }
-        let planned = kinds::plan(&request.change, task, context)?;
+        let Some(planned) = kinds::plan(&request.change, task, context)? else { return Ok((owner, None)) };
         for step in &planned.steps {
             self.is_free(policy, step, &owner)?;
         }

@@ -57,7 +57,7 @@ impl Pages {
             let free = free_bytes(values.roots(), node).map_err(|error| error.to_string())?.unwrap_or(0);
             if free < elsewhere {
                 return Err(format!(
-                    "migrate_pages: {elsewhere} bytes of the task lie on other nodes than {node}, which has room for {free}"
+                    "migrate_pages: {elsewhere} bytes of {cgroup} lie on other nodes than {node}, which has room for {free}"
                 ));
             }
         }
