@@ -6,6 +6,7 @@
 
 mod adopt;
 mod apply;
+mod below;
 mod context;
 mod control;
 mod foreign;
