@@ -12,6 +12,7 @@ use wca_rules::{is_of_resctrl, validate, which_count};
 
 use batch::{ALL_OR_NOTHING, is_failed};
 
+use crate::absent::Absent;
 use crate::adopt::{adopt, expire};
 use crate::apply::{Due, Made, Watch, apply_watched};
 use crate::context::Context;
@@ -76,6 +77,7 @@ pub struct Control {
     policies: Vec<Policy>,
     foreign: ForeignWrites,
     pages: Pages,
+    absent: Absent,
     rails: RailKeeper,
     is_frozen: bool,
 }
@@ -109,8 +111,8 @@ impl Control {
         let restored = adopt(&policies, settings.adopt_ticks, &values, &mut journal);
         let adopted = journal.iter().count();
         let (foreign, pages) = (ForeignWrites::default(), Pages::default());
-        let rails = RailKeeper::default();
-        let control = Self { values, journal, settings, policies, foreign, pages, rails, is_frozen: false };
+        let (absent, rails) = (Absent::default(), RailKeeper::default());
+        let control = Self { values, journal, settings, policies, foreign, pages, absent, rails, is_frozen: false };
         Ok((control, Opened { restored, adopted, lost }))
     }
 
@@ -364,6 +366,27 @@ impl Control {
                 told.push(format!("values of an earlier start that no policy has asked for again: {expired}"));
             }
             told.extend(kinds::rdt::remove_unused(&self.values, &mut self.journal));
+        }
+        told
+    }
+
+    /// Once in each interval, with the roster: puts back what is held of tasks that have not been in it for `adopt_ticks` intervals, since
+    /// no policy can ask for it or give it back any more. What is to be said.
+    pub fn forget_absent(&mut self, tasks: &Tasks) -> Vec<String> {
+        if self.is_frozen {
+            return Vec::new();
+        }
+        let (away, is_new) = self.absent.tick(self.settings.adopt_ticks, tasks, &self.journal);
+        if away.is_empty() {
+            return Vec::new();
+        }
+        away.iter().for_each(|cgroup| self.pages.forget(cgroup));
+        let held = self.journal.iter().map(|entry| &entry.held).filter(|held| away.contains(&held.owner.cgroup));
+        let spots = held.map(|held| held.spot.clone()).collect();
+        let restored = put_back(spots, &self.values, &mut self.journal);
+        let mut told = kinds::rdt::remove_unused(&self.values, &mut self.journal);
+        if is_new && restored != Restored::default() {
+            told.push(format!("values of tasks that are in the roster no more: {restored}"));
         }
         told
     }

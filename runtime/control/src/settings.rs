@@ -29,7 +29,7 @@ pub struct Settings {
     pub migrate_bytes_per_step: u64,
     /// What becomes of the values when WCA ends.
     pub on_exit: OnExit,
-    /// Ticks after which an adopted value that nobody has asked for again is put back.
+    /// Ticks after which an adopted value that nobody has asked for again is put back, and those of a task that has left the roster.
     pub adopt_ticks: u32,
     /// What is done about a value that somebody else has changed; a kind that is not named has [`OnForeignWrite::default_of`].
     pub on_foreign_write: BTreeMap<Kind, OnForeignWrite>,
