@@ -46,15 +46,16 @@ struct Owned<'a> {
 /// Writes everything that one task is due, over whatever stands there. Where a step fails, all steps of the task are unmade, and
 /// every request of it fails.
 pub(crate) fn apply_task(due: Vec<Due>, values: &Values, journal: &mut Journal) -> Vec<(usize, Fate)> {
-    apply_watched(due, values, journal, None)
+    apply_watched(due, values, journal, None, &mut Made::default())
 }
 
-/// The same, as far as what others have changed lets it.
+/// The same, as far as what others have changed lets it; what was made is added to what was made before.
 pub(crate) fn apply_watched(
     mut due: Vec<Due>,
     values: &Values,
     journal: &mut Journal,
     mut watch: Option<Watch<'_>>,
+    made: &mut Made,
 ) -> Vec<(usize, Fate)> {
     let mut done = Vec::new();
     let mut has_written = vec![false; due.len()];
@@ -72,7 +73,7 @@ pub(crate) fn apply_watched(
         let now = match apply_steps(&owned, values, journal, &mut watch, &mut done) {
             Ok(now) => now,
             Err((which, why)) => {
-                let left = unmake(done, values, journal);
+                let left = Made(done).unmake(values, journal);
                 let failed = together.get(which).map_or(0, |(of, _)| *of);
                 return all_failed(&due, failed, &why, &left);
             }
@@ -85,6 +86,7 @@ pub(crate) fn apply_watched(
             }
         }
     }
+    made.0.append(&mut done);
     let mut fates: BTreeMap<usize, Fate> = BTreeMap::new();
     for (Due { at, planned, .. }, has_written) in due.into_iter().zip(has_written) {
         let fate = match (planned.adjusted, has_written) {
@@ -214,30 +216,67 @@ fn is_changed(held: &Held, found: &str, values: &Values) -> bool {
     now != found && !is_nobodys
 }
 
-/// Unmakes steps from the last to the first; what could not be unmade, in words.
-fn unmake(done: Vec<Done>, values: &Values, journal: &mut Journal) -> String {
-    let mut left = Vec::new();
-    for Done { spot, found, entry } in done.into_iter().rev() {
-        let locked = values.lock(&spot);
-        if let Err(error) = &locked {
-            left.push(error.to_string());
-            continue;
-        }
-        let is_there = values.life(&spot).is_some();
-        let is_as_found = || values.read(&spot).is_ok_and(|now| now == found);
-        if is_there && !is_as_found() {
-            let written = values.write(&spot, &found);
-            if let Err(error) = written {
-                // It stays in the journal, and is put back later.
-                left.push(error.to_string());
-                continue;
+/// Steps that were made, in their order, and how each is unmade.
+#[derive(Default)]
+pub(crate) struct Made(Vec<Done>);
+
+impl Made {
+    /// Values that are about to be put back, so that they can be unmade too.
+    pub(crate) fn remember(&mut self, spots: &[Spot], values: &Values, journal: &Journal) {
+        let done = spots.iter().filter_map(|spot| {
+            let entry = journal.get(spot)?.clone();
+            Some(Done { spot: spot.clone(), found: values.read(spot).ok()?, entry: Some(entry) })
+        });
+        self.0.extend(done);
+    }
+
+    /// Unmakes them from the last to the first, and again as long as that helps: one can be in the way of another. What could not be
+    /// unmade, in words.
+    pub(crate) fn unmake(self, values: &Values, journal: &mut Journal) -> String {
+        let mut left = self.0;
+        loop {
+            let (before, mut failed, mut why) = (left.len(), Vec::<Done>::new(), Vec::new());
+            for done in left.into_iter().rev() {
+                match done.unmake(values, journal) {
+                    // What an earlier step had found stands there now.
+                    Ok(()) => failed.retain(|other| other.spot != done.spot),
+                    Err(error) => {
+                        why.push(error);
+                        failed.push(done);
+                    }
+                }
             }
-        }
-        if let Err(error) = journal.reset(&spot, entry) {
-            left.push(error.to_string());
+            if failed.is_empty() {
+                return String::new();
+            }
+            failed.reverse();
+            if failed.len() == before {
+                return why.join("; ");
+            }
+            left = failed;
         }
     }
-    left.join("; ")
+}
+
+impl Done {
+    /// What could not be unmade stays in the journal, and is put back later.
+    fn unmake(&self, values: &Values, journal: &mut Journal) -> Result<(), String> {
+        let Self { spot, found, entry } = self;
+        let mut entry = entry.clone();
+        let _locked = values.lock(spot).map_err(|error| error.to_string())?;
+        let is_there = values.life(spot).is_some();
+        if is_there && !values.read(spot).is_ok_and(|now| now == *found) {
+            values.write(spot, found).map_err(|error| error.to_string())?;
+            if let (Some(entry), true) = (&mut entry, spot.is_of_group()) {
+                // A group that was made anew has another number.
+                entry.held.life = values.life(spot).unwrap_or(entry.held.life);
+                if entry.held.now.as_ref() == Some(found) {
+                    entry.held.now = values.read(spot).ok();
+                }
+            }
+        }
+        journal.reset(spot, entry).map_err(|error| error.to_string())
+    }
 }
 
 pub(crate) fn seconds_since_1970() -> f64 {

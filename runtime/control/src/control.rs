@@ -2,6 +2,7 @@
 
 mod batch;
 mod judge;
+mod make;
 
 use std::path::{Path, PathBuf};
 
@@ -9,6 +10,7 @@ use wca_kernel::values::Values;
 use wca_kernel::{KernelError, Roots};
 use wca_model::{InForce, Platform};
 
+use crate::absent::Absent;
 use crate::adopt::adopt;
 use crate::context::Context;
 use crate::foreign::ForeignWrites;
@@ -71,6 +73,7 @@ pub struct Control {
     pub(crate) policies: Vec<Policy>,
     pub(crate) foreign: ForeignWrites,
     pub(crate) pages: Pages,
+    pub(crate) absent: Absent,
     rails: RailKeeper,
     pub(crate) is_frozen: bool,
 }
@@ -93,8 +96,8 @@ impl Control {
         let restored = adopt(&policies, settings.adopt_ticks, &values, &mut journal);
         let adopted = journal.iter().count();
         let (foreign, pages) = (ForeignWrites::default(), Pages::default());
-        let rails = RailKeeper::default();
-        let control = Self { values, journal, settings, policies, foreign, pages, rails, is_frozen: false };
+        let (absent, rails) = (Absent::default(), RailKeeper::default());
+        let control = Self { values, journal, settings, policies, foreign, pages, absent, rails, is_frozen: false };
         Ok((control, Opened { restored, adopted, lost }))
     }
 

@@ -19,12 +19,13 @@ use crate::context::Context;
 use crate::plan::Planned;
 use crate::tasks::ControlledTask;
 
-/// What a change of one task means for the kernel. Groups of resctrl are planned all together, in [`rdt`].
+/// What a change of one task means for the kernel; none where that is planned for all tasks together, in [`rdt`], and for what is given
+/// back.
 ///
 /// # Errors
 /// Why it cannot be done, with the file, in words for an operator.
-pub(crate) fn plan(change: &Change, task: &ControlledTask, context: &Context<'_>) -> Result<Planned, String> {
-    match change {
+pub(crate) fn plan(change: &Change, task: &ControlledTask, context: &Context<'_>) -> Result<Option<Planned>, String> {
+    let planned = match change {
         Change::CpuQuota(share) => cpu_quota::plan(*share, task, context),
         Change::CpuShares(shares) => cpu_shares::plan(*shares, task, context),
         Change::CpuWeight(weight) => cpu_weight::plan(*weight, task, context),
@@ -35,8 +36,17 @@ pub(crate) fn plan(change: &Change, task: &ControlledTask, context: &Context<'_>
         Change::MemoryLow(bytes) => memory_protection::plan_low(*bytes, task, context),
         Change::MemoryMax(bytes) => memory_max::plan(*bytes, task, context),
         Change::IoWeight(weight) => io_weight::plan(*weight, task, context),
-        _ => Err(format!("{} is not applied yet", change.kind().as_str())),
-    }
+        // Pages move without anything being written.
+        Change::MigratePages(_) => Ok(Planned::default()),
+        Change::RdtGroup(_)
+        | Change::RdtL3(_)
+        | Change::RdtL3Code(_)
+        | Change::RdtL3Data(_)
+        | Change::RdtL2(_)
+        | Change::RdtMb(_)
+        | Change::Release(_) => return Ok(None),
+    };
+    planned.map(Some)
 }
 
 #[cfg(test)]

@@ -4,8 +4,10 @@
 //! before each write the value that was found and the value that is about to be written, after it the value that was read
 //! back. From the journal everything can be put back, by this process, by the next one, or by `wca restore`.
 
+mod absent;
 mod adopt;
 mod apply;
+mod below;
 mod context;
 mod control;
 mod foreign;

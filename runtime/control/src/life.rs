@@ -3,12 +3,13 @@
 use wca_model::{Fate, Platform};
 
 use crate::adopt::expire;
-use crate::apply::{Due, Watch, apply_watched};
+use crate::apply::{Due, Made, Watch, apply_watched};
 use crate::control::Control;
 use crate::kinds::rdt::{self, is_operators};
 use crate::policy::Policy;
 use crate::restore::{self, Restored, put_back};
 use crate::settings::{Mode, OnExit, Settings};
+use crate::tasks::Tasks;
 
 impl Control {
     /// Once in each interval: what others have changed, and what nobody has asked for again. What is to be said.
@@ -34,6 +35,27 @@ impl Control {
         told
     }
 
+    /// Once in each interval, with the roster: puts back what is held of tasks that have not been in it for `adopt_ticks` intervals, since
+    /// no policy can ask for it or give it back any more. What is to be said.
+    pub fn forget_absent(&mut self, tasks: &Tasks) -> Vec<String> {
+        if self.is_frozen {
+            return Vec::new();
+        }
+        let (away, is_new) = self.absent.tick(self.settings.adopt_ticks, tasks, &self.journal);
+        if away.is_empty() {
+            return Vec::new();
+        }
+        away.iter().for_each(|cgroup| self.pages.forget(cgroup));
+        let held = self.journal.iter().map(|entry| &entry.held).filter(|held| away.contains(&held.owner.cgroup));
+        let spots = held.map(|held| held.spot.clone()).collect();
+        let restored = put_back(spots, &self.values, &mut self.journal);
+        let mut told = rdt::remove_unused(&self.values, &mut self.journal);
+        if is_new && restored != Restored::default() {
+            told.push(format!("values of tasks that are in the roster no more: {restored}"));
+        }
+        told
+    }
+
     /// Writes what has waited, unless it became somebody else's meanwhile.
     fn apply_late(&mut self, due: Due) -> Result<(), String> {
         let place = self.policies.iter().position(|known| *known == due.owner.policy);
@@ -42,7 +64,7 @@ impl Control {
             self.is_free(policy, step, &due.owner)?;
         }
         let watch = Watch { foreign: &mut self.foreign, settings: &self.settings };
-        let fates = apply_watched(vec![due], &self.values, &mut self.journal, Some(watch));
+        let fates = apply_watched(vec![due], &self.values, &mut self.journal, Some(watch), &mut Made::default());
         let failed =
             fates.into_iter().find_map(|(_, fate)| if let Fate::Failed(why) = fate { Some(why) } else { None });
         failed.map_or(Ok(()), Err)

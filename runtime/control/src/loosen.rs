@@ -1,9 +1,9 @@
 //! What keeps a value from being put back, and how it is got out of the way.
 
-use std::collections::BTreeSet;
+use wca_kernel::values::{Spot, Values, numbers};
+use wca_rules::ranges;
 
-use wca_kernel::values::{Spot, Values};
-
+use crate::below::is_below;
 use crate::held::Held;
 use crate::journal::{Journal, JournalError};
 
@@ -24,14 +24,13 @@ pub(crate) fn is_needed_by_us(spot: &Spot, journal: &Journal) -> bool {
 /// Whether a value is there only as long as a controller is enabled for the children of a cgroup above.
 fn needs(value: &Spot, enabled: &Spot) -> bool {
     let Spot::Controller { mount, cgroup, controller } = enabled else { return false };
-    let above = format!("{}/", cgroup.trim_end_matches('/'));
-    let is_below = |other: &str, cgroup: &str| other == mount && cgroup != "/" && cgroup.starts_with(&above);
+    let is_reached = |other: &str, below: &str| other == mount && is_below(below, cgroup);
     match value {
         Spot::Cgroup { mount, cgroup, file } => {
             let is_its_file = file.strip_prefix(controller.as_str()).is_some_and(|rest| rest.starts_with('.'));
-            is_its_file && is_below(mount, cgroup)
+            is_its_file && is_reached(mount, cgroup)
         }
-        Spot::Controller { mount, cgroup, controller: same } => same == controller && is_below(mount, cgroup),
+        Spot::Controller { mount, cgroup, controller: same } => same == controller && is_reached(mount, cgroup),
         Spot::Group { .. } | Spot::Schemata { .. } | Spot::Threads { .. } => false,
     }
 }
@@ -68,10 +67,8 @@ fn is_cpuset(spot: &Spot) -> bool {
     matches!(spot, Spot::Cgroup { file, .. } if file == "cpuset.cpus" || file == "cpuset.mems")
 }
 
-/// Two lists in one; none where that is what stands there.
+/// Two lists in one; none where that is what stands there, or one is no list.
 fn both(now: &str, before: &str) -> Option<String> {
-    let parts =
-        |text: &str| text.split(',').filter(|part| !part.is_empty()).map(str::to_owned).collect::<BTreeSet<_>>();
-    let (now, before) = (parts(now), parts(before));
-    (!before.is_subset(&now)).then(|| now.union(&before).cloned().collect::<Vec<_>>().join(","))
+    let (now, before) = (numbers(now)?, numbers(before)?);
+    (!before.is_subset(&now)).then(|| ranges(now.union(&before).copied()))
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use wca_kernel::values::{Spot, Values};
 use wca_model::request::Limit;
 use wca_model::{Change, Fate, Platform, Request};
-use wca_rules::{Bounded, OffRails, Rail, RailedTask, Rails, Rates, rounded_bandwidth, validate};
+use wca_rules::{Bounded, OffRails, Rail, RailedTask, Rails, Rates, ranges, rounded_bandwidth, validate};
 
 use crate::apply::Due;
 use crate::pages::{bytes_elsewhere, moves_pages};
@@ -132,15 +132,18 @@ impl RailKeeper {
             Change::CpusetMems(nodes) if moves_pages(&due.planned.steps, values) => nodes.clone(),
             _ => return Ok(None),
         };
-        let Some(left) = rails.movable_bytes(&self.rates, task, now).map_err(|off| off.to_string())? else {
+        let Some((left, rail)) = rails.movable_bytes(&self.rates, task, now).map_err(|off| off.to_string())? else {
             return Ok(None);
         };
-        match bytes_elsewhere(task.cgroup, &to, values)? {
+        let (kind, cgroup) = (change.kind().as_str(), task.cgroup);
+        let off = |what: String| rail.off(format!("{kind} of {cgroup}: {what}")).to_string();
+        match bytes_elsewhere(cgroup, &to, values).map_err(|error| format!("{kind} of {cgroup}: {error}"))? {
             Some(bytes) if bytes <= left => Ok(Some(bytes)),
             Some(bytes) => {
-                Err(format!("{bytes} bytes lie on other nodes, and the rails let {left} move in this minute"))
+                let nodes = ranges(to.iter().copied());
+                Err(off(format!("{bytes} bytes lie on other nodes than {nodes}, and {left} may move in this minute")))
             }
-            None => Err("the rails bound how much is moved, and the kernel does not say how much this is".into()),
+            None => Err(off("it bounds how much is moved, and the kernel does not say how much this is".into())),
         }
     }
 }

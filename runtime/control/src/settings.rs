@@ -18,7 +18,8 @@ pub struct Settings {
     pub cpu_shares_conversion: SharesConversion,
     /// Whether a controller that is not enabled on the way to a task is enabled.
     pub enable_controllers: bool,
-    /// Whether one request that cannot be applied keeps all others of its batch from being applied.
+    /// Whether one request that cannot be applied keeps all others of its batch from being applied. What was written
+    /// before the kernel refused one is unmade.
     pub all_or_nothing: bool,
     /// Whether a memory limit may be set below what is in use.
     pub allow_oom: bool,
@@ -28,7 +29,7 @@ pub struct Settings {
     pub migrate_bytes_per_step: u64,
     /// What becomes of the values when WCA ends.
     pub on_exit: OnExit,
-    /// Ticks after which an adopted value that nobody has asked for again is put back.
+    /// Ticks after which an adopted value that nobody has asked for again is put back, and those of a task that has left the roster.
     pub adopt_ticks: u32,
     /// What is done about a value that somebody else has changed; a kind that is not named has [`OnForeignWrite::default_of`].
     pub on_foreign_write: BTreeMap<Kind, OnForeignWrite>,

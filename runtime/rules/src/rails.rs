@@ -142,7 +142,9 @@ impl Rail {
         is_there && self.tasks.iter().all(has) && !is_excepted
     }
 
-    fn off(&self, what: String) -> OffRails {
+    /// What is out of its bounds.
+    #[must_use]
+    pub fn off(&self, what: String) -> OffRails {
         OffRails { rail: self.name.clone(), place: self.place.clone(), what }
     }
 }

@@ -106,7 +106,8 @@ impl Changes {
 
     /// Once in each interval.
     pub(crate) fn tick(&mut self) {
-        for told in self.control.tick() {
+        let told = self.control.tick();
+        for told in told.into_iter().chain(self.control.forget_absent(&self.tasks)) {
             tracing::warn!("{told}");
         }
     }

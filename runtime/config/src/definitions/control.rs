@@ -48,7 +48,7 @@ pub(super) const CONTROL: [Parameter; 14] = [
         "adopt_ticks",
         Kind::Integer(0, MANY),
         "3",
-        "Iterations in which a value that an earlier start left is to be asked for again, else it is put back.",
+        "Iterations in which a value that an earlier start left is to be asked for again, else it is put back; and in which a task may be away before its values are.",
     ),
     Parameter::with_default(
         "on_foreign_write",

@@ -91,7 +91,7 @@ fn what_somebody_else_has_just_changed(
     let mut apply = |foreign: &mut ForeignWrites, value: &str| {
         let due = vec![due(0, Kind::CpuShares, planned("/a", &[("cpu.shares", value)]))];
         let watch = Watch { foreign, settings: &settings };
-        apply_watched(due, &machine.values(), &mut journal, Some(watch)).remove(0).1.to_string()
+        apply_watched(due, &machine.values(), &mut journal, Some(watch), &mut Made::default()).remove(0).1.to_string()
     };
     apply(&mut foreign, "2000");
     machine.write("/a", "cpu.shares", "555\n");

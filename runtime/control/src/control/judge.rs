@@ -2,7 +2,7 @@
 
 use wca_kernel::values::Spot;
 use wca_model::{Change, Refusal, Request};
-use wca_rules::{is_of_resctrl, validate};
+use wca_rules::validate;
 
 use super::Control;
 use crate::context::Context;
@@ -36,14 +36,11 @@ impl Control {
             self.may_release(policy, &owner)?;
             return Ok((owner, None));
         }
-        if is_of_resctrl(owner.kind) {
-            return Ok((owner, None));
-        }
         if let Change::MigratePages(node) = request.change {
             self.pages.check(&task.cgroup, node, will_have(node), &self.values)?;
             return Ok((owner, Some(Planned::default())));
         }
-        let planned = kinds::plan(&request.change, task, context)?;
+        let Some(planned) = kinds::plan(&request.change, task, context)? else { return Ok((owner, None)) };
         for step in &planned.steps {
             self.is_free(policy, step, &owner)?;
         }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use wca_kernel::values::Spot;
+use wca_kernel::values::{Spot, numbers};
 use wca_kernel::{Hierarchy, Version};
 use wca_model::platform::CacheControl;
 use wca_model::{InForce, Kind, RdtInForce};
@@ -212,7 +212,7 @@ impl<'a> Files<'a> {
                 (!text.is_empty()).then_some(text)
             });
             if let Some(text) = text {
-                return ids(&text);
+                return Some(numbers(&text)?.into_iter().collect());
             }
             cgroup = match cgroup.rsplit_once('/')? {
                 ("", "") => return None,
@@ -221,15 +221,6 @@ impl<'a> Files<'a> {
             };
         }
     }
-}
-
-/// A list as the kernel writes it, such as `0-3,8`.
-fn ids(text: &str) -> Option<Vec<u32>> {
-    let ranges = text.split(',').map(|part| {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        Some(first.trim().parse().ok()?..=last.trim().parse().ok()?)
-    });
-    Some(ranges.collect::<Option<Vec<std::ops::RangeInclusive<u32>>>>()?.into_iter().flatten().collect())
 }
 
 fn io_weight(io: &Files<'_>) -> Option<f64> {

@@ -6,6 +6,7 @@ use wca_model::TaskKey;
 use wca_rules::is_close;
 
 use super::controllers;
+use crate::below::is_below;
 use crate::context::Context;
 use crate::held::Held;
 use crate::plan::{Planned, Step};
@@ -161,7 +162,6 @@ impl<'a> Place<'a> {
 
     /// Whether a cgroup below the task's is that of another task, or below that.
     pub(super) fn is_of_another(&self, cgroup: &str) -> bool {
-        let is_below = |cgroup: &str, above: &str| cgroup.strip_prefix(above).is_some_and(|rest| rest.starts_with('/'));
         self.context.tasks.iter().any(|other| {
             let is_inside = other.key != self.key && is_below(&other.cgroup, &self.cgroup);
             is_inside && (cgroup == other.cgroup || is_below(cgroup, &other.cgroup))

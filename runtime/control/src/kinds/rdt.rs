@@ -18,13 +18,14 @@ use wca_model::{Change, Kind, Request, TaskKey};
 use wca_rules::{Cells, Groups, Wish, cells, may_share, place};
 
 use crate::apply::Due;
+use crate::below::is_below;
 use crate::context::Context;
 use crate::held::Owner;
 use crate::plan::Step;
 use crate::tasks::ControlledTask;
 
 pub(crate) use begin::{begin, is_operators};
-pub(crate) use clean::{follow, put_back_threads, rank, remove_unused, without_used};
+pub(crate) use clean::{follow, put_back_threads, rank, remove_unused, unused, without_used};
 use known::{InForce, threads_of};
 
 /// A request of resctrl that was judged valid.
@@ -180,8 +181,7 @@ impl Plan {
         is_free: &impl Fn(&Step, &Owner) -> Result<(), String>,
     ) -> Result<(), String> {
         let Some(first) = asked.first() else { return Ok(()) };
-        let below = format!("{}/", first.task.cgroup.trim_end_matches('/'));
-        if context.tasks.iter().any(|other| other.cgroup.starts_with(&below)) {
+        if context.tasks.iter().any(|other| is_below(&other.cgroup, &first.task.cgroup)) {
             return Err(format!(
                 "cgroups of other tasks are below {}, and their threads would go along",
                 first.task.cgroup

@@ -1,5 +1,6 @@
 //! What each kind means for trees that stand in for machines.
 
+mod absent;
 pub(super) mod any_request;
 mod batch;
 mod cpu;

@@ -133,7 +133,10 @@ fn what_moves_pages_is_refused_where_nobody_knows_how_much_it_is() {
         keeper.count(rails, task, change, &due("/1", Planned::default()), &machine.values())
     };
     let told = count(&rails, &Change::MigratePages(0)).unwrap_err();
-    assert_eq!(told, "the rails bound how much is moved, and the kernel does not say how much this is");
+    assert_eq!(
+        told,
+        "rail `` (): migrate_pages of /1: it bounds how much is moved, and the kernel does not say how much this is"
+    );
     assert_eq!(count(&rails, &Change::RdtL3(Ways { domain: 0, mask: 1 })), Ok(()));
     assert_eq!(count(&Rails::default(), &Change::MigratePages(0)), Ok(()));
 }

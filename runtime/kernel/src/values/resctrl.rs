@@ -121,14 +121,20 @@ impl Values {
         self.groups()?.all()
     }
 
-    /// Removes a group that [`Values::listed_groups`] has named.
+    /// As [`Values::lock`], for whatever is done to several groups.
+    ///
+    /// # Errors
+    /// As [`Values::lock`].
+    pub fn lock_groups(&self) -> Result<Locked, KernelError> {
+        self.groups()?.lock()
+    }
+
+    /// Removes a group that [`Values::listed_groups`] has named under the same lock: nobody has put threads into it since.
     ///
     /// # Errors
     /// [`KernelError::Resctrl`].
-    pub fn remove_group(&self, group: &Listed) -> Result<(), KernelError> {
-        let groups = self.groups()?;
-        let _locked = groups.lock()?;
-        groups.remove_path(&group.path)
+    pub fn remove_group(&self, group: &Listed, _locked: &Locked) -> Result<(), KernelError> {
+        self.groups()?.remove_path(&group.path)
     }
 }
 

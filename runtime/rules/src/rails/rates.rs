@@ -81,12 +81,17 @@ impl Rails {
         Ok(())
     }
 
-    /// Bytes of a task that may still be moved now; none: any number.
+    /// Bytes of a task that may still be moved now, with the rail that says so; none: any number.
     ///
     /// # Errors
     /// [`OffRails`] where none may.
-    pub fn movable_bytes(&self, rates: &Rates, task: RailedTask<'_>, now: Duration) -> Result<Option<u64>, OffRails> {
-        let mut least = None;
+    pub fn movable_bytes(
+        &self,
+        rates: &Rates,
+        task: RailedTask<'_>,
+        now: Duration,
+    ) -> Result<Option<(u64, &Rail)>, OffRails> {
+        let mut least: Option<(u64, usize)> = None;
         for (at, rail) in self.numbered(task) {
             let Some(most) = rail.migrated_bytes_per_minute else { continue };
             let used = rates.of(at).map_or(0, |counted| counted.bytes.sum(now));
@@ -94,9 +99,11 @@ impl Rails {
             if left == 0 {
                 return Err(rail.off(format!("{used} bytes moved within a minute, at most {most} are allowed")));
             }
-            least = Some(least.map_or(left, |least: u64| least.min(left)));
+            if least.is_none_or(|(least, _)| left < least) {
+                least = Some((left, at));
+            }
         }
-        Ok(least)
+        Ok(least.and_then(|(left, at)| Some((left, self.0.get(at)?))))
     }
 
     /// Counts bytes of a task that were moved.

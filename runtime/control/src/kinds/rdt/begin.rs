@@ -121,13 +121,15 @@ fn removable(
 }
 
 fn remove_all(values: &Values, journal: &Journal, force: bool) -> Result<Vec<String>, String> {
+    // Threads that somebody puts into a group meanwhile would be removed with it unseen.
+    let locked = values.lock_groups().map_err(|error| error.to_string())?;
     let listed = values.listed_groups().map_err(|error| error.to_string())?;
     let is_known = |name: &str| journal.get(&Spot::Group { name: name.to_owned() }).is_some();
     let (removed, spared) = removable(&listed, is_known, |name| values.is_own_group(name), force);
     let mut told = Vec::new();
     for group in removed {
         let tasks = group.threads.len();
-        match values.remove_group(group) {
+        match values.remove_group(group, &locked) {
             Ok(()) => told.push(format!("the resctrl group {} with {tasks} threads is removed", group.path)),
             Err(error) => told.push(error.to_string()),
         }

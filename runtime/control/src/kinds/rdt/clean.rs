@@ -30,6 +30,18 @@ pub(crate) fn without_used(mut spots: Vec<Spot>, journal: &Journal) -> Vec<Spot>
     spots
 }
 
+/// What goes with the groups of ours that no task is in: the groups come last.
+pub(crate) fn unused(journal: &Journal) -> Vec<Spot> {
+    let held = || journal.iter().map(|entry| &entry.held);
+    let used: BTreeSet<&str> =
+        held().filter(|held| matches!(held.spot, Spot::Threads { .. })).map(|held| held.written.as_str()).collect();
+    let is_ours = |group: &str| journal.get(&Spot::Group { name: group.to_owned() }).is_some();
+    let is_unused = |spot: &&Spot| spot.group().is_some_and(|group| !used.contains(group) && is_ours(group));
+    let mut spots: Vec<Spot> = held().map(|held| &held.spot).filter(is_unused).cloned().collect();
+    spots.sort_by_key(rank);
+    spots
+}
+
 /// Removes groups of ours that no task is in. What could not be removed stays in the journal.
 pub(crate) fn remove_unused(values: &Values, journal: &mut Journal) -> Vec<String> {
     let held = |journal: &Journal| journal.iter().map(|entry| entry.held.clone()).collect::<Vec<_>>();

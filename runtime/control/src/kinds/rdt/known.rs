@@ -7,6 +7,7 @@ use wca_model::platform::CacheControl;
 use wca_model::{Change, Kind, Platform};
 use wca_rules::{Cell, Known};
 
+use crate::below::is_below;
 use crate::context::Context;
 use crate::held::Held;
 use crate::tasks::ControlledTask;
@@ -106,13 +107,11 @@ impl InForce {
 
 /// The topmost cgroups that hold all threads of a task.
 pub(super) fn threads_of(task: &ControlledTask) -> Vec<String> {
-    let below = |above: &str, cgroup: &str| {
-        cgroup == above || cgroup.strip_prefix(above.trim_end_matches('/')).is_some_and(|rest| rest.starts_with('/'))
-    };
+    let is_in = |cgroup: &str, above: &str| cgroup == above || is_below(cgroup, above);
     let mut all = vec![task.cgroup.clone()];
     for cgroup in &task.containers {
-        if !all.iter().any(|above| below(above, cgroup)) {
-            all.retain(|known| !below(cgroup, known));
+        if !all.iter().any(|above| is_in(cgroup, above)) {
+            all.retain(|known| !is_in(known, cgroup));
             all.push(cgroup.clone());
         }
     }

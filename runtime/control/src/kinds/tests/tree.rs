@@ -205,7 +205,7 @@ impl Tree {
             tasks: &tasks,
             journal: &journal,
         };
-        kinds::plan(change, &self.tasks[0], &context)
+        kinds::plan(change, &self.tasks[0], &context).map(Option::unwrap_or_default)
     }
 
     /// Somebody who makes changes in it.

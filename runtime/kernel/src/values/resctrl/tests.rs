@@ -106,8 +106,10 @@ fn groups_are_listed_and_removed() {
     assert_eq!(found, [("be", true, 0), ("be/mon_groups/m", false, 1)]);
     fs::create_dir(dir.path().join("sys/fs/resctrl/empty")).unwrap();
     let empty = Listed { path: "empty".into(), is_control: true, threads: vec![] };
-    values.remove_group(&empty).unwrap();
-    values.remove_group(&empty).unwrap();
+    let locked = values.lock_groups().unwrap();
+    values.remove_group(&empty, &locked).unwrap();
+    values.remove_group(&empty, &locked).unwrap();
+    drop(locked);
     assert_eq!(values.control_groups().unwrap(), ["be"]);
     assert!(values.lock(&group("be")).unwrap().is_some());
 }
