@@ -57,7 +57,7 @@ pub(crate) fn has_room(cgroup: &str, node: u32, values: &Values) -> Result<(), S
         return Ok(());
     }
     Err(format!(
-        "migrate_pages: {elsewhere} bytes of the task lie on other nodes than {node}, which has room for {free}"
+        "migrate_pages: {elsewhere} bytes of {cgroup} lie on other nodes than {node}, which has room for {free}"
     ))
 }
 

@@ -173,7 +173,7 @@ fn what_cannot_move_is_refused_with_the_reason() {
     refused(&mut control, 4, 1, "\"/a/../b\": ");
     refused(&mut control, 9, 1, "the task has ended");
     with_room(&tree, 4);
-    let told = "migrate_pages: 8192 bytes of the task lie on other nodes than 1, which has room for 4096";
+    let told = "migrate_pages: 8192 bytes of /a/task lie on other nodes than 1, which has room for 4096";
     refused(&mut control, 1, 1, told);
     with_room(&tree, 8);
     tree.set("a/task/cpuset.mems.effective", "0");
