@@ -5,7 +5,7 @@ use wca_kernel::values::Values;
 use crate::journal::Journal;
 use crate::kinds::rdt::is_operators;
 use crate::policy::Policy;
-use crate::restore::{Restored, put_back};
+use crate::restore::{Restored, put_back, said};
 
 /// Puts back what nobody of today asked for, and lets the rest wait for its policy.
 pub(crate) fn adopt(policies: &[Policy], ticks: u32, values: &Values, journal: &mut Journal) -> Restored {
@@ -18,6 +18,7 @@ pub(crate) fn adopt(policies: &[Policy], ticks: u32, values: &Values, journal: &
         .map(|entry| entry.held.spot.clone());
     let strangers = strangers.collect();
     let restored = put_back(strangers, values, journal);
+    said(journal.regain(|_, left| !policies.contains(&left.owner.policy)));
     journal.adopt(ticks);
     restored
 }

@@ -7,7 +7,7 @@ use wca_kernel::values::{Spot, Values};
 use wca_model::Kind;
 use wca_rules::is_close;
 
-use crate::held::{Held, Owner};
+use crate::held::Held;
 use crate::journal::{Dropped, Journal};
 use crate::kinds::rdt::follow;
 use crate::plan::Step;
@@ -20,8 +20,6 @@ const MINUTE: Duration = Duration::from_secs(60);
 #[derive(Debug, Default)]
 pub struct ForeignWrites {
     counts: BTreeMap<Kind, u64>,
-    /// Values that were left to those who changed them, with their lives.
-    yielded: HashMap<Spot, (u64, Owner)>,
     /// Changes that were counted and stand there still, with the moment of the write of ours that they have undone.
     standing: HashMap<Spot, (String, f64)>,
     /// The tasks and kinds that were counted since the last look: who resets a task writes several files.
@@ -38,32 +36,6 @@ impl ForeignWrites {
         self.counts.iter().map(|(kind, count)| (*kind, *count))
     }
 
-    /// Whether the value was left to somebody else.
-    pub(crate) fn is_yielded(&self, spot: &Spot, life: u64) -> bool {
-        self.yielded.get(spot).is_some_and(|(then, _)| *then == life)
-    }
-
-    /// In whose name a value was held that was left to somebody else.
-    pub(crate) fn yielder(&self, spot: &Spot) -> Option<&Owner> {
-        self.yielded.get(spot).map(|(_, owner)| owner)
-    }
-
-    /// In whose names values of this kind were held that were left to somebody else.
-    pub(crate) fn yielders(&self, cgroup: &str, kind: Kind) -> impl Iterator<Item = (&Spot, &Owner)> {
-        let all = self.yielded.iter().map(|(spot, (_, owner))| (spot, owner));
-        all.filter(move |(_, owner)| owner.cgroup == cgroup && owner.kind == kind)
-    }
-
-    /// Values of this kind may be asked for again for the task with this cgroup.
-    pub(crate) fn forget(&mut self, cgroup: &str, kind: Kind) {
-        self.yielded.retain(|_, (_, owner)| owner.cgroup != cgroup || owner.kind != kind);
-    }
-
-    /// These may be asked for again.
-    pub(crate) fn forget_spots(&mut self, spots: &[Spot]) {
-        self.yielded.retain(|spot, _| !spots.contains(spot));
-    }
-
     /// Compares what stands there with what was read back, and does what the operator wants; what is to be said.
     pub(crate) fn look(
         &mut self,
@@ -72,7 +44,7 @@ impl ForeignWrites {
         settings: &Settings,
         is_frozen: bool,
     ) -> Vec<String> {
-        self.yielded.retain(|spot, (life, _)| values.life(spot) == Some(*life));
+        said(journal.regain(|spot, left| values.life(spot) != Some(left.life)));
         self.standing.retain(|spot, _| journal.get(spot).is_some());
         self.look_at(|_| true, values, journal, settings, is_frozen);
         std::mem::take(&mut self.told)
@@ -133,9 +105,8 @@ impl ForeignWrites {
                 }
             }
             OnForeignWrite::Yield => {
-                said(journal.dropped(spot, Dropped::Foreign));
+                said(journal.leave(held));
                 self.standing.remove(spot);
-                self.yielded.insert(spot.clone(), (held.life, held.owner.clone()));
                 self.told.push(format!(
                     "{spot}: {found:?} stands there, WCA had written {:?}; it is left to others",
                     held.written

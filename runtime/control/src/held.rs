@@ -41,6 +41,15 @@ pub struct Held {
     pub since: f64,
 }
 
+/// A value that was left to somebody else who has changed it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Left {
+    /// Which life of its cgroup or group it stands in.
+    pub(crate) life: u64,
+    /// In whose name it was held.
+    pub(crate) owner: Owner,
+}
+
 /// Kinds by the names that configuration and metrics have.
 mod kind_name {
     use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};

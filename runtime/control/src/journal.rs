@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use wca_kernel::values::Spot;
 
-use crate::held::{Held, Owner};
+use crate::held::{Held, Left, Owner};
 
 use crate::kinds::rdt::is_operators;
 
@@ -51,6 +51,8 @@ pub enum JournalError {
 pub(crate) struct Journal {
     file: Option<JournalFile>,
     held: BTreeMap<Spot, Entry>,
+    /// What was left to others who have changed it.
+    left: BTreeMap<Spot, Left>,
     last: u64,
     /// Lines at which the file is written anew.
     long: usize,
@@ -73,7 +75,7 @@ pub(crate) struct Entry {
 impl Journal {
     /// Without a file: nothing outlives this process.
     pub(crate) fn in_memory() -> Self {
-        Self { file: None, held: BTreeMap::new(), last: 0, long: SHORT }
+        Self { file: None, held: BTreeMap::new(), left: BTreeMap::new(), last: 0, long: SHORT }
     }
 
     /// The journal in this folder, which is locked for this process, with what an earlier process has held. Values of an earlier
@@ -85,6 +87,9 @@ impl Journal {
         let (file, records) = JournalFile::open(folder)?;
         let (mut journal, is_of_this_boot) = Self::of_records(folder, boot, records)?;
         let lost = if is_of_this_boot { Vec::new() } else { std::mem::take(&mut journal.held).into_values().collect() };
+        if !is_of_this_boot {
+            journal.left.clear();
+        }
         journal.file = Some(file);
         journal.rewrite(boot)?;
         Ok((journal, lost.into_iter().map(|entry: Entry| entry.held).collect()))
@@ -113,7 +118,7 @@ impl Journal {
     /// The end: a file in which nothing is held goes.
     pub(crate) fn close(&mut self) -> Result<(), JournalError> {
         match &self.file {
-            Some(file) if self.held.is_empty() => file.remove(),
+            Some(file) if self.held.is_empty() && self.left.is_empty() => file.remove(),
             _ => Ok(()),
         }
     }
@@ -185,6 +190,31 @@ impl Journal {
         self.record(&Record::Dropped { number: entry.number, why })
     }
 
+    /// Somebody else has changed it, and it is left to them.
+    pub(crate) fn leave(&mut self, held: &Held) -> Result<(), JournalError> {
+        self.dropped(&held.spot, Dropped::Foreign)?;
+        let left = Left { life: held.life, owner: held.owner.clone() };
+        let record = Record::Left { spot: held.spot.clone(), left: left.clone() };
+        self.left.insert(held.spot.clone(), left);
+        self.record(&record)
+    }
+
+    /// What was left to others.
+    pub(crate) fn left(&self) -> &BTreeMap<Spot, Left> {
+        &self.left
+    }
+
+    /// These may be asked for again.
+    pub(crate) fn regain(&mut self, is_meant: impl Fn(&Spot, &Left) -> bool) -> Result<(), JournalError> {
+        let meant: Vec<Spot> =
+            self.left.iter().filter(|(spot, left)| is_meant(spot, left)).map(|(spot, _)| spot.clone()).collect();
+        for spot in meant {
+            self.left.remove(&spot);
+            self.record(&Record::Regained { spot })?;
+        }
+        Ok(())
+    }
+
     /// As it was before a step that came to nothing.
     pub(crate) fn reset(&mut self, spot: &Spot, entry: Option<Entry>) -> Result<(), JournalError> {
         let Some(entry) = entry else { return self.dropped(spot, Dropped::NotWritten) };
@@ -251,10 +281,12 @@ impl Journal {
 
     /// The file with nothing in it but what is held.
     fn rewrite(&mut self, boot: &str) -> Result<(), JournalError> {
-        let records = self
+        let held = self
             .held
             .values()
             .map(|entry| Record::Writing { number: entry.number, held: Box::new(entry.held.clone()) });
+        let left = self.left.iter().map(|(spot, left)| Record::Left { spot: spot.clone(), left: left.clone() });
+        let records = held.chain(left);
         match &mut self.file {
             Some(file) => file.rewrite(boot, records),
             None => Ok(()),
@@ -277,6 +309,12 @@ impl Journal {
                 if let Some(entry) = self.held.get_mut(&spot) {
                     entry.held.now = Some(now);
                 }
+            }
+            Record::Left { spot, left } => {
+                self.left.insert(spot, left);
+            }
+            Record::Regained { spot } => {
+                self.left.remove(&spot);
             }
             Record::Dropped { number, .. } => {
                 let spot = spot(number, &self.held)?;

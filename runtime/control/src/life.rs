@@ -91,6 +91,9 @@ impl Control {
     /// The end: everything is put back or stays, as the operator has decided.
     pub fn end(&mut self) -> Option<Restored> {
         let restored = (self.settings.on_exit == OnExit::Restore).then(|| self.restore());
+        if restored.is_some() {
+            restore::said(self.journal.regain(|_, _| true));
+        }
         restore::said(self.journal.close());
         restored
     }
@@ -125,6 +128,7 @@ impl Control {
             self.journal.adopt(self.settings.adopt_ticks);
         }
         let known = self.policies.clone();
+        restore::said(self.journal.regain(|_, left| !known.contains(&left.owner.policy)));
         self.give_up(|policy| !known.contains(policy) && !is_operators(policy))
     }
 

@@ -58,7 +58,9 @@ impl Control {
             }
         }
         match self.values.life(spot) {
-            Some(life) if self.foreign.is_yielded(spot, life) => Err(why_it_is_left(spot, owner.kind)),
+            Some(life) if self.journal.left().get(spot).is_some_and(|left| left.life == life) => {
+                Err(why_it_is_left(spot, owner.kind))
+            }
             _ => Ok(()),
         }
     }
@@ -75,8 +77,8 @@ impl Control {
     /// Whether a policy may give back a kind of a task, and have written again what was left to others.
     fn may_release(&self, policy: u32, Owner { cgroup, kind, .. }: &Owner) -> Result<(), String> {
         let held = self.journal.iter().map(|entry| (&entry.held.spot, &entry.held.owner));
-        let held = held.filter(|(_, holder)| holder.cgroup == *cgroup && holder.kind == *kind);
-        let mut all = held.chain(self.foreign.yielders(cgroup, *kind));
+        let left = self.journal.left().iter().map(|(spot, left)| (spot, &left.owner));
+        let mut all = held.chain(left).filter(|(_, holder)| holder.cgroup == *cgroup && holder.kind == *kind);
         all.try_for_each(|(spot, holder)| self.comes_not_first(policy, spot, holder))
     }
 
@@ -90,8 +92,9 @@ impl Control {
     ) -> Result<(), String> {
         let held = released.spots.iter().filter_map(|spot| Some((spot, &self.journal.get(spot)?.held.owner)));
         let held = held.filter(|(_, holder)| holder.cgroup == cgroup);
-        let yielded = released.forgotten.iter().filter_map(|spot| Some((spot, self.foreign.yielder(spot)?)));
-        held.chain(yielded).try_for_each(|(spot, holder)| self.comes_not_first(policy, spot, holder))
+        let left = self.journal.left();
+        let left = released.forgotten.iter().filter_map(|spot| Some((spot, &left.get(spot)?.owner)));
+        held.chain(left).try_for_each(|(spot, holder)| self.comes_not_first(policy, spot, holder))
     }
 
     /// Whether steps ask for more than once again for what somebody else has changed.

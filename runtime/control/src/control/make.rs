@@ -8,10 +8,10 @@ use wca_rules::is_of_resctrl;
 
 use super::Control;
 use crate::apply::{Due, Made, Watch, apply_watched};
-use crate::held::Held;
+use crate::held::{Held, Left};
 use crate::kinds::rdt::{Released, remove_unused, unused, without_used};
 use crate::loosen::with_controllers;
-use crate::restore::put_back_exactly;
+use crate::restore::{put_back_exactly, said};
 use crate::settings::Mode;
 use crate::tasks::Tasks;
 
@@ -82,13 +82,13 @@ impl Control {
         if has_failed(fates) {
             return true;
         }
-        self.foreign.forget_spots(&forgotten);
+        said(self.journal.regain(|spot, _| forgotten.contains(spot)));
         for (request, fate) in requests.iter().zip(fates) {
             let (Change::Release(kind), Some(task)) = (&request.change, tasks.get(request.task)) else { continue };
             if is_failed(fate) || is_of_resctrl(*kind) {
                 continue;
             }
-            self.foreign.forget(&task.cgroup, *kind);
+            said(self.journal.regain(|_, Left { owner, .. }| owner.cgroup == task.cgroup && owner.kind == *kind));
             if *kind == Kind::CpusetMems {
                 self.pages.forget(&task.cgroup);
             }

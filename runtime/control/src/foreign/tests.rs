@@ -66,12 +66,11 @@ fn it_is_left_to_others_as_long_as_the_cgroup_lives() {
     assert_eq!(scene.look(OnForeignWrite::Yield, Settings::default()).len(), 1);
     let (spot, values) = (spot("/a", "cpu.shares"), scene.machine.values());
     let life = values.life(&spot).unwrap();
-    assert!(scene.foreign.is_yielded(&spot, life) && !scene.foreign.is_yielded(&spot, life + 1));
+    assert_eq!(scene.journal.left()[&spot].life, life);
     assert_eq!((scene.journal.iter().count(), scene.counts()), (0, vec![(Kind::CpuShares, 1)]));
-    scene.foreign.forget("/a", Kind::CpuQuota);
-    assert!(scene.foreign.is_yielded(&spot, life));
-    scene.foreign.forget("/a", Kind::CpuShares);
-    assert!(!scene.foreign.is_yielded(&spot, life));
+    std::fs::remove_dir_all(scene.machine.path("/a", "")).unwrap();
+    scene.look(OnForeignWrite::Yield, Settings::default());
+    assert!(scene.journal.left().is_empty());
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::held::Held;
+use wca_kernel::values::Spot;
+
+use crate::held::{Held, Left};
 
 /// Version of the file's form.
 pub(super) const VERSION: u32 = 1;
@@ -31,6 +33,18 @@ pub(super) enum Record {
         number: u64,
         /// What was read back.
         now: String,
+    },
+    /// A value was left to somebody else who has changed it.
+    Left {
+        /// Where it stands.
+        spot: Spot,
+        /// In which life of its cgroup or group, and in whose name it was held.
+        left: Left,
+    },
+    /// It may be asked for again.
+    Regained {
+        /// Where it stands.
+        spot: Spot,
     },
     /// It is ours no more.
     Dropped {

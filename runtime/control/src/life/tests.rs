@@ -2,6 +2,7 @@ use wca_model::Kind;
 
 use super::*;
 use crate::apply::{Due, apply_task};
+use crate::settings::OnForeignWrite;
 use crate::testing::{Machine, owner, planned, policy};
 
 /// Shares of 2000 that were 1024, in the name of one policy.
@@ -76,4 +77,23 @@ fn the_end_puts_back_or_keeps() {
     assert_eq!(control.end(), None);
     assert_eq!(machine.read("/a", "cpu.shares"), "2000");
     assert!(machine.run_dir().join("journal").exists());
+}
+
+#[test]
+fn what_was_left_to_others_is_left_after_a_new_start_too_as_long_as_its_policy_is_the_same() {
+    let yields = || {
+        let on_foreign_write = [(Kind::CpuShares, OnForeignWrite::Yield)].into();
+        Settings { on_exit: OnExit::Keep, on_foreign_write, ..applying() }
+    };
+    let (machine, mut control) = scene(yields());
+    machine.write("/a", "cpu.shares", "555");
+    assert_eq!(control.tick().len(), 1);
+    control.end();
+    drop(control);
+    let open = |policies| Control::open(&machine.roots(), Some(machine.run_dir()), yields(), policies).unwrap().0;
+    let again = open(vec![policy("P")]);
+    assert_eq!(again.journal.left().len(), 1);
+    drop(again);
+    assert!(open(vec![policy("Q")]).journal.left().is_empty());
+    assert_eq!(machine.read("/a", "cpu.shares"), "555");
 }
