@@ -89,9 +89,6 @@ impl Control {
                 continue;
             }
             said(self.journal.regain(|_, Left { owner, .. }| owner.cgroup == task.cgroup && owner.kind == *kind));
-            if *kind == Kind::CpusetMems {
-                self.pages.forget(&task.cgroup);
-            }
         }
         false
     }
@@ -144,6 +141,10 @@ impl Control {
                 .filter(|held| is_meant(held))
                 .map(|held| held.spot.clone())
                 .collect();
+            if kind == Kind::CpusetMems {
+                // Before the nodes that the pages move to are lost.
+                self.pages.forget(&task.cgroup);
+            }
             fates[at] = Some(self.give_back(without_used(spots, &self.journal), made));
         }
     }
