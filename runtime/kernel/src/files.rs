@@ -59,7 +59,8 @@ pub(crate) fn reread_parts(file: impl AsFd, buffer: &mut Vec<u8>) -> Result<usiz
 /// The whole of a file, for what is read once.
 pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, KernelError> {
     let failed = |source: io::Error| KernelError::Read { path: path.to_owned(), source };
-    let mut bytes = Vec::new();
+    // Room for most of them, since without it the first reads are of a few bytes each.
+    let mut bytes = Vec::with_capacity(4_096);
     File::open(path).and_then(|file| file.take(LARGEST as u64).read_to_end(&mut bytes)).map_err(failed)?;
     Ok(bytes)
 }

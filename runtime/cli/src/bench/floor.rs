@@ -26,7 +26,12 @@ impl Floor {
     pub(super) fn of(open: &[PathBuf]) -> Result<Self> {
         let mut files = Vec::new();
         for path in open.iter().filter(|path| KERNEL.iter().any(|folder| path.starts_with(folder))) {
-            let file = File::open(path).with_context(|| path.display().to_string())?;
+            let file = match File::open(path) {
+                Ok(file) => file,
+                // Somebody else's cgroup that has gone since.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error).with_context(|| path.display().to_string()),
+            };
             let kind = file.metadata().with_context(|| path.display().to_string())?.file_type();
             if kind.is_file() && !kind.is_socket() {
                 files.push((path.clone(), file));
@@ -46,7 +51,12 @@ impl Floor {
     pub(super) fn read(&mut self) -> Result<Duration> {
         let begun = thread_time();
         for (path, file) in &self.files {
-            read(path, file, &mut self.buffer).with_context(|| path.display().to_string())?;
+            match read(path, file, &mut self.buffer) {
+                Ok(()) => {}
+                // The kernel says so of a file whose cgroup has gone.
+                Err(error) if error.raw_os_error() == Some(rustix::io::Errno::NODEV.raw_os_error()) => {}
+                Err(error) => return Err(error).with_context(|| path.display().to_string()),
+            }
         }
         Ok(thread_time().saturating_sub(begun))
     }
