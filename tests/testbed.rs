@@ -2,7 +2,8 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
+use std::sync::{Mutex, PoisonError};
 
 /// The folder of the project.
 pub(crate) fn project() -> PathBuf {
@@ -18,6 +19,19 @@ pub(crate) fn run() -> Result<PathBuf, String> {
     }
     set_up(&named.join("setup"));
     Ok(run)
+}
+
+/// Runs the test bed by this command, one machine at a time of this program, and once more where the machine never came up: an
+/// emulated one whose clock stands still for too long, on a machine with much else to do, panics while it boots.
+///
+/// # Panics
+/// Panics where it cannot be run at all.
+pub(crate) fn boot(command: &mut Command) -> Output {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut run = || command.output().unwrap_or_else(|error| panic!("the test bed does not run: {error}"));
+    let output = run();
+    if String::from_utf8_lossy(&output.stdout).contains("VM-INIT-UP") { output } else { run() }
 }
 
 /// Lets one test at a time install and unpack what the test bed needs, which `run` otherwise does by itself: two that do it

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use skipped::skipped;
-use testbed_of_project::project;
+use testbed_of_project::{boot, project};
 
 /// The test bed, or none, which is said.
 fn testbed() -> Option<PathBuf> {
@@ -28,13 +28,13 @@ fn run_inside(run: &Path, script: &str) -> String {
 
 /// The same, with options of the test bed and further files beside the program.
 fn run_inside_with(run: &Path, options: &[&str], script: &str, files: &[String]) -> String {
-    let output = Command::new(run)
-        .args(options)
-        .arg(project().join("testbed").join(script))
-        .arg(env!("CARGO_BIN_EXE_wca"))
-        .args(files)
-        .output()
-        .expect("the test bed runs");
+    let output = boot(
+        Command::new(run)
+            .args(options)
+            .arg(project().join("testbed").join(script))
+            .arg(env!("CARGO_BIN_EXE_wca"))
+            .args(files),
+    );
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
     text.replace('\r', "")

@@ -33,7 +33,7 @@ mod threads;
 use std::fs;
 use std::process::Command;
 
-use testbed_of_project::{project, run};
+use testbed_of_project::{boot, project, run};
 
 /// A machine with so many RMIDs that those of removed groups, which the cache remembers for a while, are not missed.
 const PLENTY: &str = "on,pmu=1,rmids=250";
@@ -50,14 +50,14 @@ fn run_inside(test: &str, filter: &str, options: &str, machine: &[&str]) {
         fs::write(&path, text).unwrap();
         format!("{}:/test/{name}", path.display())
     };
-    let output = Command::new(run)
-        .args(["--rdt", PLENTY])
-        .args(machine)
-        .arg(project().join("testbed/control-groups.sh"))
-        .arg(format!("{}:/test/tests", std::env::current_exe().unwrap().display()))
-        .args([file("filter", filter), file("options", options)])
-        .output()
-        .unwrap();
+    let output = boot(
+        Command::new(run)
+            .args(["--rdt", PLENTY])
+            .args(machine)
+            .arg(project().join("testbed/control-groups.sh"))
+            .arg(format!("{}:/test/tests", std::env::current_exe().unwrap().display()))
+            .args([file("filter", filter), file("options", options)]),
+    );
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
     assert!(text.contains("test result: ok.") && !text.contains("ok. 0 passed"), "{text}");

@@ -16,7 +16,7 @@ mod testbed_of_project;
 use std::fs;
 use std::process::Command;
 
-use testbed_of_project::{project, run};
+use testbed_of_project::{boot, project, run};
 
 /// Runs those tests of this program inside in whose names that stands, on such a machine.
 fn run_inside(test: &str, filter: &str, machine: &[&str]) {
@@ -27,13 +27,13 @@ fn run_inside(test: &str, filter: &str, machine: &[&str]) {
     let dir = tempfile::tempdir().unwrap();
     let filter_file = dir.path().join("filter");
     fs::write(&filter_file, filter).unwrap();
-    let output = Command::new(run)
-        .args(machine)
-        .arg(project().join("testbed/resctrl.sh"))
-        .arg(format!("{}:/test/tests", std::env::current_exe().unwrap().display()))
-        .arg(format!("{}:/test/filter", filter_file.display()))
-        .output()
-        .unwrap();
+    let output = boot(
+        Command::new(run)
+            .args(machine)
+            .arg(project().join("testbed/resctrl.sh"))
+            .arg(format!("{}:/test/tests", std::env::current_exe().unwrap().display()))
+            .arg(format!("{}:/test/filter", filter_file.display())),
+    );
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
     assert!(text.contains("test result: ok.") && !text.contains("ok. 0 passed"), "{text}");
