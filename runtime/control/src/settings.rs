@@ -98,7 +98,7 @@ pub enum OnForeignWrite {
     Reapply,
     /// It is theirs from now on.
     Yield,
-    /// It is said, and stays as it is; WCA still puts back what it found.
+    /// It is said, and stays as it is until another value is asked for; at the end too it is left to those who wrote it.
     Report,
 }
 
