@@ -157,7 +157,7 @@ pub(crate) async fn log(
             way(&name, before, LogStorage::new(form, Appended::new(file, path)))
         }
         LogTarget::Replaced { path, output } => {
-            let replaced = Replaced { client: client.clone(), output: *output, path: path.clone() };
+            let replaced = Replaced { client: client.clone(), output: *output, path: path.clone(), next: None };
             way(&name, before, LogStorage::new(form, replaced))
         }
     })
@@ -184,16 +184,21 @@ struct Replaced {
     output: u32,
     /// For messages.
     path: String,
+    /// What the next tick is written to, which came when the last one was put into its place.
+    next: Option<File>,
 }
 
 #[async_trait::async_trait]
 impl Output for Replaced {
     async fn put(&mut self, text: String, work: &Arc<Work>) -> Result<(), String> {
-        let mut file = open(&self.client, self.output).await.map_err(|error| error.to_string())?;
+        let mut file = match self.next.take() {
+            Some(next) => next,
+            None => open(&self.client, self.output).await.map_err(|error| error.to_string())?,
+        };
         blocking(move || file.write_all(text.as_bytes()), &self.path, work).await?;
-        match self.client.ask(&Request::Publish { output: self.output }).await {
-            Ok(_) => Ok(()),
-            Err(error) => Err(error.to_string()),
-        }
+        let published = self.client.ask(&Request::Publish { output: self.output }).await;
+        let mut published = published.map_err(|error| error.to_string())?;
+        self.next = published.descriptors.pop().map(File::from);
+        Ok(())
     }
 }

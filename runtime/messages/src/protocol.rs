@@ -100,7 +100,8 @@ pub enum Request {
         output: u32,
     },
     /// What was written into an output that is replaced as a whole takes its place under its name. Answer:
-    /// [`Reply::Published`].
+    /// [`Reply::Published`], with the file for the next time as descriptor; without where there is none, and `OpenOutput`
+    /// says why.
     Publish {
         /// Its number among the outputs.
         output: u32,

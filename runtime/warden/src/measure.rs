@@ -22,6 +22,8 @@ pub(crate) struct Measure {
     sampler: Sampler,
     memory_tool: Tool,
     walker: TreeWalker,
+    /// How often other cgroups were populated than before.
+    tree_version: u64,
     /// What has been said of the tree of cgroups, which says the same at each walk.
     said: Said,
     rows: usize,
@@ -41,6 +43,7 @@ impl Measure {
             sampler: Sampler::new(roots, &hierarchies, wanted),
             memory_tool: Tool::default(),
             walker: TreeWalker::new(&hierarchies, Limits::default()),
+            tree_version: 0,
             platform,
             platform_notices: notices,
             roots: roots.clone(),
@@ -76,15 +79,19 @@ impl Measure {
         self.rows
     }
 
-    /// The populated cgroups, and what is said of them for the first time.
-    pub(crate) fn tree(&mut self) -> (Vec<Cgroup>, Vec<String>) {
-        let tree = self.walker.walk().clone();
-        let mut notices = self.hierarchies.notices().to_vec();
-        notices.extend(self.platform_notices.iter().cloned());
-        notices.extend(tree.notices);
+    /// Looks which cgroups are populated. A number that is another one where they are, and what is said of them for the first
+    /// time.
+    pub(crate) fn look_at_tree(&mut self) -> (u64, Vec<String>) {
+        let mut notices = self.walker.walk().notices.clone();
+        self.tree_version += u64::from(self.walker.has_changed());
+        notices.extend(self.hierarchies.notices().iter().chain(&self.platform_notices).cloned());
+        (self.tree_version, texts(&self.said.news(notices)))
+    }
+
+    /// The cgroups that were populated when they were last looked at.
+    pub(crate) fn populated(&self) -> Vec<Cgroup> {
         let names: Vec<Vec<String>> = self.hierarchies.all().iter().map(names).collect();
-        let cgroups = tree.cgroups.into_iter().map(|cgroup| with_names(cgroup, &names)).collect();
-        (cgroups, texts(&self.said.news(notices)))
+        self.walker.tree().cgroups.iter().map(|cgroup| with_names(cgroup, &names)).collect()
     }
 
     /// Which life of a cgroup there is now; none where it has gone.
@@ -156,9 +163,9 @@ fn names(hierarchy: &Hierarchy) -> Vec<String> {
     }
 }
 
-fn with_names(cgroup: PopulatedCgroup, names: &[Vec<String>]) -> Cgroup {
+fn with_names(cgroup: &PopulatedCgroup, names: &[Vec<String>]) -> Cgroup {
     let hierarchies = cgroup.hierarchies.iter().filter_map(|at| names.get(*at)).flatten().cloned().collect();
-    Cgroup { path: cgroup.path, identity: cgroup.identity, hierarchies }
+    Cgroup { path: cgroup.path.clone(), identity: cgroup.identity, hierarchies }
 }
 
 fn texts(notices: &[Notice]) -> Vec<String> {

@@ -3,9 +3,7 @@
 use std::os::fd::OwnedFd;
 
 use wca_kernel::TaskCgroups;
-use wca_messages::{
-    Cgroup, ColumnsHeader, MAX_REQUESTS, PROTOCOL, Refused, Reply, Request, RosterEntry, write_columns,
-};
+use wca_messages::{ColumnsHeader, MAX_REQUESTS, PROTOCOL, Refused, Reply, Request, RosterEntry, write_columns};
 use wca_model::{Catalog, Platform, Request as Change, TaskKey};
 
 use crate::changes::Changes;
@@ -56,8 +54,8 @@ pub(crate) struct Session {
     catalog: Option<u64>,
     /// The state of the kubelet that it has heard of.
     kubelet: Option<u64>,
-    /// The populated cgroups that it has heard of.
-    tree: Option<Vec<Cgroup>>,
+    /// Version of the populated cgroups that it has heard of.
+    tree: Option<u64>,
 }
 
 /// A reply, with the descriptor beside it.
@@ -140,8 +138,10 @@ impl Service {
                 Answer { reply: Reply::OutputOpened, descriptor: Some(descriptor) }
             }
             Request::Publish { output } => {
-                self.outputs.get(output)?.publish()?;
-                Reply::Published.into()
+                let output = self.outputs.get(output)?;
+                output.publish()?;
+                // One that cannot be made is told when it is asked for.
+                Answer { reply: Reply::Published, descriptor: output.hand_over().ok() }
             }
             Request::Renew => self.renewed()?.into(),
             Request::Settle { generation, refused } => self.settled_by_agent(generation, refused)?.into(),
@@ -178,11 +178,9 @@ impl Service {
     }
 
     fn tree(&mut self, session: &mut Session) -> Reply {
-        let (cgroups, notices): (Vec<Cgroup>, _) = self.measure.tree();
-        if session.tree.as_ref() == Some(&cgroups) {
-            return Reply::Tree { cgroups: None, notices };
-        }
-        Reply::Tree { cgroups: Some(session.tree.insert(cgroups).clone()), notices }
+        let (version, notices) = self.measure.look_at_tree();
+        let is_new = session.tree.replace(version) != Some(version);
+        Reply::Tree { cgroups: is_new.then(|| self.measure.populated()), notices }
     }
 
     fn roster(

@@ -264,10 +264,10 @@ impl Taking<'_> {
             if self.taken & (1 << output.part) != 0 {
                 continue;
             }
-            let learned = opener.learned.len();
+            let (learned, mut next) = (opener.learned.len(), 0);
             let is_well_formed = output.read.read_behind(word, bytes, &mut |label, value| {
                 self.taken |= 1 << output.part;
-                match output.places.iter().find(|place| place.label.as_bytes() == label) {
+                match output.place_of(label, &mut next) {
                     Some(place) => self.sums[place.column].add(value, output.join, output.read.greatest_sum()),
                     // What the kernel calls things is ASCII.
                     None => {

@@ -81,6 +81,21 @@ pub(crate) struct Output {
     pub places: Vec<Place>,
 }
 
+impl Output {
+    /// Where the number of this label goes; none where it is new. Most files have their labels in one order, so that the
+    /// place behind that of the one before, `next`, is looked at first.
+    pub(crate) fn place_of(&self, label: &[u8], next: &mut usize) -> Option<&Place> {
+        let has_label = |place: &Place| place.label.as_bytes() == label;
+        let at = match self.places.get(*next) {
+            // A number that is the only one of its file has no label to compare.
+            Some(place) if label.is_empty() && place.label.is_empty() || has_label(place) => *next,
+            _ => self.places.iter().position(has_label)?,
+        };
+        *next = at + 1;
+        self.places.get(at)
+    }
+}
+
 /// The column of one label.
 pub(crate) struct Place {
     /// Value of the last level; empty where the file is one number.
@@ -243,7 +258,24 @@ fn reason(part: &CgroupPart) -> String {
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
+
+    #[rstest]
+    #[case::in_order(&["", "some", "full", "8:0"], &["", "some", "full", "8:0"], &[Some(0), Some(1), Some(2), Some(3)])]
+    #[case::the_only_number(&[""], &[""], &[Some(0)])]
+    #[case::in_another_order(&["full", "some"], &["some", "full"], &[Some(1), Some(0)])]
+    #[case::one_left_out(&["a", "b", "c"], &["a", "c", "b", "d"], &[Some(0), Some(2), Some(1), None])]
+    #[case::behind_a_new_one(&["a", "b"], &["new", "a", "new", "b"], &[None, Some(0), None, Some(1)])]
+    fn each_label_has_its_place(#[case] places: &[&str], #[case] labels: &[&str], #[case] expected: &[Option<usize>]) {
+        let places = places.iter().enumerate().map(|(column, label)| Place { label: (*label).to_owned(), column });
+        let output =
+            Output { part: 0, read: CgroupRead::Number { per_unit: 1.0 }, join: Join::Sum, places: places.collect() };
+        let mut next = 0;
+        let found = labels.iter().map(|label| output.place_of(label.as_bytes(), &mut next).map(|place| place.column));
+        assert_eq!(found.collect::<Vec<_>>(), expected);
+    }
 
     #[test]
     fn what_is_learned_stands_in_order() {

@@ -115,6 +115,12 @@ impl TreeWalker {
         &self.tree
     }
 
+    /// What the last walk found; nothing before the first.
+    #[must_use]
+    pub fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
     /// Whether the last walk found other cgroups than the one before.
     #[must_use]
     pub fn has_changed(&self) -> bool {
