@@ -48,9 +48,7 @@ fn minimize_migrations(row: &Row, may: &[usize], load: &Load, machine: &Machine)
         (left > 0.0).then(|| to_digits(left.log10(), 1))
     });
     let both = |one: &[usize], other: &[usize]| one.iter().copied().find(|node| other.contains(node));
-    both(&most_used, &least_loaded)
-        .or_else(|| both(&most_used, &most_free))
-        .or_else(|| both(&least_loaded, &most_free))
+    both(&most_used, &least_loaded).or_else(|| both(&most_used, &most_free)).or_else(|| both(&least_loaded, &most_free))
 }
 
 /// The nodes with the greatest score, in their order.

@@ -100,11 +100,15 @@ fn say_what_is_amiss(config: &Config, machine: &Machine) {
         );
     }
     if machine.nodes.len() < 2 {
-        log::info!("this machine has one NUMA node with processors and memory: every task is there, and nothing is asked for");
+        log::info!(
+            "this machine has one NUMA node with processors and memory: every task is there, and nothing is asked for"
+        );
         return;
     }
     if now::series(PAGES).is_empty() {
-        log::warn!("{PAGES} is not measured here: nobody knows where the pages of tasks are, and none are moved after their task");
+        log::warn!(
+            "{PAGES} is not measured here: nobody knows where the pages of tasks are, and none are moved after their task"
+        );
     }
     if machine.nodes.iter().any(|node| node.free.is_none()) {
         log::warn!(

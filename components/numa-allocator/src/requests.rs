@@ -138,7 +138,9 @@ impl<'a> Requests<'a> {
 
     /// Has the pages of tasks follow that have a node already: of those whose node is the one with most free memory.
     pub(crate) fn follow(&mut self, rows: &[Row], tasks: &mut Tasks) {
-        let (true, Some(least)) = (self.config.migrate_pages, self.config.migrate_pages_min_task_balance) else { return };
+        let (true, Some(least)) = (self.config.migrate_pages, self.config.migrate_pages_min_task_balance) else {
+            return;
+        };
         let Some(node) = self.machine.most_free() else { return };
         let id = self.machine.nodes[node].id;
         for row in rows.iter().filter(|row| row.node == Some(node)) {
