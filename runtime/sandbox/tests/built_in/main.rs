@@ -10,4 +10,5 @@
 )]
 
 mod harness;
+mod numa_allocator;
 mod other_guests;
