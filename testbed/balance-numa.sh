@@ -54,6 +54,9 @@ for name in measured said; do
   echo "$name END"
 done
 echo 'csv BEGIN'
+echo '# title: memory of twelve tasks on four NUMA nodes'
+echo "# command: run --nodes 4 --icount testbed/balance-numa.sh target/release/wca ARGUMENTS:/test/arguments"
+sed 's/^/# command: ARGUMENTS has /' /test/arguments
 awk '
   function label(name, rest) {
     rest = substr($0, index($0, name "=\"") + length(name) + 2)
