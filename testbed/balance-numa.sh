@@ -1,11 +1,11 @@
 #!/bin/sh
 # Runs inside the test bed with four NUMA nodes, as root under busybox: twelve tasks of different sizes, which hold memory on nodes
-# that they did not choose, are balanced by NUMAAllocator with the arguments in /test/arguments. Printed between marks: what was
-# measured, what the allocator said, the memory of tasks on each node over the iterations as CSV, and in the end which processors
+# that they did not choose, are balanced by NUMAAllocator with the arguments in /test/arguments. Then WCA starts anew, and once more
+# with a task besides whose cgroup stands within one that has two of the nodes alone. Printed between marks: what was measured, what
+# the allocator said, the memory of tasks on each node over the iterations of the first start as CSV, and in the end which processors
 # and nodes each task may use and where its memory is.
 set -eu
 top=/sys/fs/cgroup
-iterations=20
 tasks='01 02 03 04 05 06 07 08 09 10 11 12'
 echo '+cpu +cpuset +memory' > $top/cgroup.subtree_control
 mkdir -p $top/wca
@@ -29,11 +29,13 @@ for task in $tasks; do
   until grep -q hold /held.$task 2> /dev/null; do sleep 0.1; done
   echo 0-3 > $top/wca/$task/cpuset.mems
 done
-cat > /config.yaml <<YAML
+# Runs it with these tasks for so many iterations.
+balance() {
+  cat > /config.yaml <<YAML
 runner: !AllocationRunner
   measurement_runner: !MeasurementRunner
     node: !StaticNode
-      tasks: [$(for task in $tasks; do printf '%s' "wca/$task, "; done)]
+      tasks: [$(for task in $1; do printf '%s' "wca/$task, "; done)]
     metrics_storage: !FilterStorage
       filter: [task_mem_limit_bytes, task_mem_numa_pages, platform_mem_numa_free_bytes, platform_page_size_bytes]
       storages: [!LogStorage {output_filename: /measured.prom}]
@@ -46,13 +48,10 @@ $(sed 's/^/    /' /test/arguments)
   allocations_storage: !LogStorage {output_filename: /allocated.prom}
   on_exit: keep
 YAML
-chmod 644 /config.yaml
-/test/wca -c /config.yaml --root --iterations $iterations
-for name in measured said; do
-  echo "$name BEGIN"
-  grep -v '^#' /$name.prom
-  echo "$name END"
-done
+  chmod 644 /config.yaml
+  /test/wca -c /config.yaml --root --iterations $2
+}
+balance "$tasks" 20
 echo 'csv BEGIN'
 echo '# title: memory of twelve tasks on four NUMA nodes'
 echo "# command: run --nodes 4 --icount testbed/balance-numa.sh target/release/wca ARGUMENTS:/test/arguments"
@@ -104,6 +103,21 @@ awk '
     }
   }' /measured.prom /said.prom
 echo 'csv END'
+balance "$tasks" 6
+mkdir -p $top/wca/slice/13
+echo '+cpu +cpuset +memory' > $top/wca/slice/cgroup.subtree_control
+echo 2-5 > $top/wca/slice/cpuset.cpus
+echo 1-2 > $top/wca/slice/cpuset.mems
+echo 10M > $top/wca/slice/13/memory.max
+within wca/slice/13 /test/numatest hold 4 100000 > /held.13 &
+until grep -q hold /held.13 2> /dev/null; do sleep 0.1; done
+tasks="$tasks slice/13"
+balance "$tasks" 8
+for name in measured said; do
+  echo "$name BEGIN"
+  grep -v '^#' /$name.prom
+  echo "$name END"
+done
 for task in $tasks; do
   # The kernel counts pages that have just moved with some delay.
   cat $top/wca/$task/memory.numa_stat > /dev/null

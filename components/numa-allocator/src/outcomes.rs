@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use wca_guest::log;
 use wca_guest::plan::{Fate, Outcome};
+use wca_guest::types::Key;
 
 use crate::attempts::Asked;
 use crate::numa::Config;
@@ -34,6 +35,9 @@ impl Said {
 /// Takes in what became of the requests of the last iteration.
 pub(crate) fn hear(outcomes: Vec<Outcome>, tasks: &mut Tasks, config: &Config, tick: u64, said: &mut Said) {
     let of_node_is = Binding::of(config).kind();
+    let is_lost = |one: &&Outcome| one.kind == of_node_is && matches!(one.fate, Fate::Failed(_) | Fate::Reverted(_));
+    // Of a node that a task did not get, nothing else matters.
+    let lost: BTreeSet<Key> = outcomes.iter().filter(is_lost).map(|one| one.task).collect();
     for Outcome { task, kind, fate, .. } in outcomes {
         let Some(kept) = tasks.get_mut(task) else { continue };
         // What was in force may be undone later, too.
@@ -42,6 +46,7 @@ pub(crate) fn hear(outcomes: Vec<Outcome>, tasks: &mut Tasks, config: &Config, t
         let node = asked.or_else(|| kept.placed.map(|placed| placed.node).filter(|_| undone));
         match (node, kind.as_str()) {
             (Some(node), _) => of_node(kept, of_node_is, node, fate, tick, said),
+            (None, _) if lost.contains(&task) => {}
             (None, MEMS) => of_other(kept, Asked::Memory, MEMS, fate, tick, said),
             (None, MIGRATE) => of_other(kept, Asked::Pages, MIGRATE, fate, tick, said),
             (None, kind) => log::debug!("{kind} of {}: {fate:?}", kept.name),

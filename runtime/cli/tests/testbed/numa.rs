@@ -10,6 +10,11 @@ use crate::{run_inside_with, testbed};
 
 const NODES: usize = 4;
 const TASKS: usize = 12;
+/// Iterations of the first start, and of the second.
+const FIRST: usize = 20;
+const SECOND: usize = 6;
+/// A task within a cgroup that has the nodes 1 and 2 alone, which comes with the third start.
+const CONFINED: &str = "wca/slice/13";
 
 /// What was known in one iteration.
 #[derive(Clone, Debug, Default)]
@@ -135,10 +140,12 @@ fn twelve_tasks_are_balanced_on_four_nodes_and_their_pages_follow(
     let files = [format!("{}:/test/arguments", file.display())];
     let text = run_inside_with(&run, &["--nodes", "4", "--icount", "--time", "600"], "balance-numa.sh", &files);
     let iterations = iterations(&text);
-    assert!(iterations.len() >= 20, "{text}");
+    assert!(iterations.len() > FIRST + SECOND, "{text}");
     assert!(iterations[0].nodes.values().all(|node| *node == -1), "{text}");
+    let (balanced, confined) = iterations.split_at(FIRST + SECOND);
     let mut expected = iterations[0].nodes.clone();
-    for (number, iteration) in iterations.iter().enumerate() {
+    // A new start leaves every task where it is, longer than what nobody asks for again would stay.
+    for (number, iteration) in balanced.iter().enumerate() {
         assert_eq!((iteration.limits.len(), iteration.pages.len(), iteration.counts), (TASKS, TASKS, 1), "{text}");
         assert_eq!(iteration.nodes, expected, "iteration {number}: {text}");
         if let Some((task, node)) = algorithm(iteration) {
@@ -146,8 +153,18 @@ fn twelve_tasks_are_balanced_on_four_nodes_and_their_pages_follow(
         }
     }
     assert!(expected.values().all(|node| *node >= 0), "{expected:?}");
+    // A node that it cannot have is refused, and it gets one that it can.
+    let node = confined.last().unwrap().nodes[CONFINED];
+    assert!([1, 2].contains(&node), "{text}");
+    expected.insert(CONFINED.into(), node);
+    assert_eq!(confined.last().unwrap().nodes, expected, "{text}");
+    let refused =
+        text.lines().filter(|line| line.contains("came to nothing, and is asked for less and less often")).count();
+    // With minimize_migrations it may get the node of its pages at once.
+    assert!(refused == 1 || refused == 0 && arguments.contains("minimize"), "{text}");
+    assert_eq!(text.contains("numa__task_failures{"), refused > 0, "{text}");
     let tasks: Vec<&str> = text.lines().filter(|line| line.starts_with("TASK ")).collect();
-    assert_eq!(tasks.len(), TASKS, "{text}");
+    assert_eq!(tasks.len(), TASKS + 1, "{text}");
     for line in tasks {
         let words: Vec<&str> = line.split(' ').collect();
         let node = usize::try_from(expected[words[1]]).unwrap();
@@ -155,7 +172,8 @@ fn twelve_tasks_are_balanced_on_four_nodes_and_their_pages_follow(
         let cpus =
             if arguments.contains("cgroups_cpus_binding: false") { String::new() } else { format!("{first}-{last}") };
         assert_eq!(words[3], cpus, "{line}");
-        assert_eq!(words[5], if mems.is_empty() { "0-3".to_owned() } else { node.to_string() }, "{line}");
+        let all = if words[1] == CONFINED { "" } else { "0-3" };
+        assert_eq!(words[5], if mems.is_empty() { all.to_owned() } else { node.to_string() }, "{line}");
         let anon = anon(line);
         assert!(anon[node] >= 0.95 * anon.iter().sum::<f64>(), "{line}\n{text}");
     }

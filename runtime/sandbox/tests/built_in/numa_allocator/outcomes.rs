@@ -159,9 +159,12 @@ fn a_task_without_its_processors_gives_memory_back() {
     let mut allocator = allocator("{cgroups_memory_binding: true, migrate_pages: false}", two());
     assert_eq!(allocator.tick(&scene).clean().asked, ["t1 cpuset_cpus 0,1", "t1 cpuset_mems 0"]);
     scene.task("t1").in_force.cpuset_mems = Some(vec![0]);
-    let outcomes = [failed("t1", Kind::CpusetCpus, "a kubelet"), ("t1", Kind::CpusetMems, None, Fate::Applied)];
+    // What became of the memory is not worth a word then.
+    let outcomes = [failed("t1", Kind::CpusetMems, "not there"), failed("t1", Kind::CpusetCpus, "a kubelet")];
     let tick = allocator.tick_after(&scene, &outcomes).clean();
     assert_eq!(tick.asked, ["t1 cpuset_mems release", "t1 cpuset_cpus 2,3", "t1 cpuset_mems 1"]);
+    assert_eq!(warnings(&tick).len(), 1, "{:?}", tick.lines);
+    assert_eq!((failures(&tick, "t1", "cpuset_cpus"), failures(&tick, "t1", "cpuset_mems")), (Some(1.0), None));
 }
 
 /// What was undone since somebody else got worse is like what was refused.
