@@ -42,6 +42,8 @@ mod everything {
         #[default("x")]
         name: String,
         nested: Option<Option<f64>>,
+        #[default(0.95)]
+        share: Option<f64>,
         pair: (u32, String),
     }
 
@@ -75,11 +77,11 @@ mod everything {
 
         let limits = ConfigLimits { low: None, high: Some(1.0), type_: "t".to_owned() };
         let rules = vec![ConfigRule::Never, ConfigRule::Every(5), ConfigRule::Within(limits)];
-        let configured = __Guest::configure(None, rules, None, None, Some(None), (7, "p".to_owned()));
+        let configured = __Guest::configure(None, rules, None, None, Some(None), None, (7, "p".to_owned()));
         assert_eq!(configured, Ok(()));
         let text = "1 Config { mode: VeryLoud, \
                     rules: [Never, Every(5), Within(Limits { low: -0.5, high: Some(1.0), type: \"t\" })], \
-                    weights: {\"a\": 3.0}, name: \"x\", nested: Some(None), pair: (7, \"p\") }";
+                    weights: {\"a\": 3.0}, name: \"x\", nested: Some(None), share: Some(0.95), pair: (7, \"p\") }";
         assert_eq!(__Guest::detect(), Err(text.to_owned()));
         assert!(__Guest::detect().unwrap_err().starts_with("2 "));
         assert!(__Guest::may_recycle());
@@ -90,6 +92,7 @@ mod everything {
             None,
             Some(String::new()),
             None,
+            Some(None),
             (1, String::new()),
         );
         assert_eq!(wrong, Err("name: must not be empty".to_owned()));

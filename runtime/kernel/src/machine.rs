@@ -126,6 +126,8 @@ impl Machine {
                 MachineFact::Cores => topology.map(|counted| counted.cores.into()),
                 MachineFact::Cpus => topology.map(|counted| counted.cpus.into()),
                 MachineFact::Sockets => topology.map(|counted| counted.sockets.into()),
+                #[expect(clippy::cast_precision_loss, reason = "no page has 2^53 bytes")]
+                MachineFact::PageSize => Some(rustix::param::page_size() as f64),
             };
             let taken = part.series.take(|found| {
                 value.into_iter().for_each(|value| found(&[], value));

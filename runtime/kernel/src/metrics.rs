@@ -91,6 +91,8 @@ pub(crate) enum MachineFact {
     Cpus,
     /// Number of sockets with a processor that is online.
     Sockets,
+    /// Bytes of a page of memory that is not huge.
+    PageSize,
 }
 
 impl Source {

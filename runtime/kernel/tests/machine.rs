@@ -81,6 +81,14 @@ fn a_topology_that_cannot_be_read_is_no_series_and_told_once(#[case] online: &st
     assert_eq!((tick(&mut sampler).notices, sampler.catalog().version), (vec![], 1));
 }
 
+/// As long as it is that of this machine, pages of memory.numa_stat can be told in bytes.
+#[test]
+fn the_size_of_a_page_is_that_of_the_machine() {
+    let machine = Machine::captured("v1-and-v2");
+    let size = tick(&mut sampler(&machine, &[])).machine("platform_page_size_bytes").to_vec();
+    assert_eq!(size, [Some(rustix::param::page_size() as f64)]);
+}
+
 /// Labels of the series of a metric, each a word, and their values.
 fn series(sampler: &mut Sampler, metric: &str) -> Vec<(String, Option<f64>)> {
     let tick = tick(sampler);

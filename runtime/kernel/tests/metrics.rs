@@ -176,6 +176,7 @@ fn the_catalogue_says_what_stands_where() {
             ("platform_mem_numa_used_bytes", gauge, "bytes", false),
             ("platform_mem_usage_bytes", gauge, "bytes", false),
             ("platform_node_vmstat", counter, "numeric", false),
+            ("platform_page_size_bytes", gauge, "bytes", false),
             ("platform_pressure_seconds", counter, "seconds", false),
             ("platform_topology_cores", gauge, "numeric", false),
             ("platform_topology_cpus", gauge, "numeric", false),

@@ -22,10 +22,15 @@ impl Default {
     /// Reads the expression between the parentheses for a field of this shape.
     pub(crate) fn read(value: &Expr, shape: &Shape) -> syn::Result<Self> {
         match (value, shape) {
-            (_, Shape::Option(_)) => Err(syn::Error::new(
+            (_, Shape::Option(inner)) if matches!(**inner, Shape::Option(_)) => Err(syn::Error::new(
                 value.span(),
-                "an `Option` is absent by default: drop either the default or the `Option`",
+                "an `Option` of an `Option` tells an absent key from `null`: drop either the default or one `Option`",
             )),
+            // What is absent has the default, and `null` is none.
+            (_, Shape::Option(inner)) => {
+                let Self { value, yaml } = Self::read(value, inner)?;
+                Ok(Self { value: quote!(::std::option::Option::Some(#value)), yaml })
+            }
             (Expr::Array(array), Shape::List(inner)) => {
                 let items = array.elems.iter().map(|item| Self::read(item, inner)).collect::<syn::Result<Vec<_>>>()?;
                 let yaml = items.iter().map(|item| item.yaml.as_str()).collect::<Vec<_>>().join(", ");
@@ -45,7 +50,7 @@ impl Default {
             }
             (Expr::Path(path), Shape::Named(_)) => {
                 let Some(case) = path.path.segments.last() else { return Err(syn::Error::new(value.span(), WHAT)) };
-                Ok(Self { value: value.to_token_stream(), yaml: names::wit(&case.ident)? })
+                Ok(Self { value: value.to_token_stream(), yaml: names::wit(&case.ident)?.replace('-', "_") })
             }
             (Expr::Unary(minus), Shape::Plain(wit, _)) if matches!(minus.op, UnOp::Neg(_)) => {
                 let Expr::Lit(number) = &*minus.expr else { return Err(syn::Error::new(value.span(), WHAT)) };

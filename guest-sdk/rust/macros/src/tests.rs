@@ -92,6 +92,8 @@ fn comments_and_defaults_are_the_help() {
                 mode: Mode,
                 #[default([(\"a\", 3)])]
                 weights: Vec<(String, f64)>,
+                #[default(0.95)]
+                share: Option<f64>,
                 limits: Option<Limits>,
                 bare: u32,
             }
@@ -103,7 +105,7 @@ fn comments_and_defaults_are_the_help() {
     .unwrap();
     assert_eq!(
         docs::json(&policy),
-        r#"{"name":"HTTPThing","help":"Finds \"things\".","parameters":{"mode":{"help":"One line and another.","default":"very-loud"},"weights":{"default":"{a: 3}"},"limits.low":{"default":"-0.5"}}}"#
+        r#"{"name":"HTTPThing","help":"Finds \"things\".","parameters":{"mode":{"help":"One line and another.","default":"very_loud"},"weights":{"default":"{a: 3}"},"share":{"default":"0.95"},"limits.low":{"default":"-0.5"}}}"#
     );
 }
 
@@ -143,7 +145,8 @@ fn what_is_wrong_with_a_configuration_is_said_where_it_is() {
         ("a: std::collections::HashMap<u32, f64>", "the keys of a map are `String`", "u32"),
         ("p_99: f64", "`p_99` cannot cross to YAML", "p_99"),
         ("größe: f64", "cannot cross to YAML", "größe"),
-        ("#[default(1)] a: Option<u32>", "an `Option` is absent by default", "1"),
+        ("#[default(1)] a: Option<Option<u32>>", "tells an absent key from `null`", "1"),
+        ("#[default(0.5)] a: Option<u32>", "the default `0.5` is no whole number", "0.5"),
         ("#[default(\"x\")] a: u32", "the default `\"x\"` is no whole number", "\"x\""),
         ("#[default(0.5)] a: u32", "the default `0.5` is no whole number", "0.5"),
         ("#[default] a: u32", "`#[default(…)]` takes one value", "#"),

@@ -22,6 +22,43 @@ fn listed() -> Vec<(String, String, Vec<String>)> {
     text.lines().filter(|line| !line.starts_with(' ')).map(of).collect()
 }
 
+/// Names, types and defaults as they stand in the API of the Python agent, in that order; a type that YAML has under another
+/// name is written as that.
+const NUMA_ALLOCATOR: &str = "NUMAAllocator(algorithm:NUMAAlgorithm=fill_biggest_first, loop_min_task_balance:float=0.0, \
+    free_space_check:bool=False, migrate_pages:bool=True, migrate_pages_min_task_balance:Union[float, NoneType]=0.95, \
+    cgroups_cpus_binding:bool=True, cgroups_memory_binding:bool=False, cgroups_memory_migrate:bool=False, dryrun:bool=False)";
+
+#[test]
+fn the_constructor_of_numa_allocator_is_that_of_the_python_agent() {
+    let output = Command::new(env!("CARGO_BIN_EXE_wca")).arg("components").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let algorithms = "fill_biggest_first | minimize_migrations | minimize_migration";
+    let expected = NUMA_ALLOCATOR
+        .replace("Union[float, NoneType]", "f64?")
+        .replace("float", "f64")
+        .replace("NUMAAlgorithm", algorithms)
+        .replace("True", "true")
+        .replace("False", "false")
+        .replace(':', ": ")
+        .replace('=', " = ");
+    assert!(text.lines().any(|line| line == expected), "{expected}\n{text}");
+    let algorithm = format!("NUMAAlgorithm: {}", algorithms.replace(" | ", ", "));
+    assert!(text.lines().any(|line| line == algorithm), "{text}");
+}
+
+/// The tag that says what a word is anyway.
+#[test]
+fn the_algorithm_of_numa_allocator_may_have_its_tag() {
+    let setup = Setup::with(
+        "runner: !AllocationRunner\n  measurement_runner: !MeasurementRunner\n    action_delay: 0.1\n    node: !StaticNode {tasks: \
+         []}\n    metrics_storage: !LogStorage {output_filename: FOLDER/metrics.prom}\n  allocator: !NUMAAllocator\n    algorithm: \
+         !NUMAAlgorithm minimize_migrations\n    migrate_pages_min_task_balance: null\n    loop_min_task_balance: 0\n  \
+         anomalies_storage: !LogStorage {output_filename: FOLDER/anomalies.prom}\n",
+    );
+    setup.run(&["--iterations", "2"]).ends_with(0);
+    assert!(setup.read("anomalies.prom").contains("\nnuma__task_tasks_count{"));
+}
+
 #[test]
 fn every_metric_that_is_stored_is_listed_with_its_kind_and_its_labels() {
     if !can_make_cgroups() {

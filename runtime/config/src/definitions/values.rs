@@ -116,6 +116,13 @@ pub(super) const VALUES: &[Definition] = &[
         shape: Shape::OneOf(CGROUP_DRIVERS),
     },
     Definition {
+        tag: "NUMAAlgorithm",
+        role: Role::Value,
+        help: "How NUMAAllocator chooses a node; the name alone says the same, and minimize_migration is minimize_migrations.",
+        available: true,
+        shape: Shape::OneOf(&["fill_biggest_first", "minimize_migrations", "minimize_migration"]),
+    },
+    Definition {
         tag: "DefaultDerivedMetricsGenerator",
         role: Role::Value,
         help: "Computes ips, ipc and cache_hit_ratio; it is on where enable_derived_metrics is true.",

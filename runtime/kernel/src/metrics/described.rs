@@ -88,7 +88,7 @@ impl Split {
     fn text(self) -> String {
         match self {
             Self::Pages => " hierarchical_total, else total".into(),
-            Self::BytesToPages => " (anon + file) / page size".into(),
+            Self::BytesToPages => " (anon + file + hugetlb) / page size".into(),
             Self::PagesOfOneNode(lines) => format!(" ({}) / page size", lines.join(" + ")),
             Self::Keys { only: None } => ", each line".into(),
             Self::Keys { only: Some(key) } | Self::Operation(key) | Self::Nested(key) => format!(" {key}"),
@@ -127,12 +127,14 @@ impl MachineFact {
             Self::Cores => "cores with a processor that is online",
             Self::Cpus => "processors that are online",
             Self::Sockets => "sockets with a processor that is online",
+            Self::PageSize => "the number that it says",
         }
     }
 
     const fn source(self) -> &'static str {
         match self {
             Self::LastSeen => "the clock",
+            Self::PageSize => "AT_PAGESZ of the auxiliary vector, getauxval(3)",
             Self::Cores | Self::Cpus | Self::Sockets => "/sys/devices/system/cpu/cpuN/topology, else /proc/cpuinfo",
         }
     }
@@ -151,7 +153,7 @@ mod tests {
         "task_mem_numa_pages",
         "memory.numa_stat hierarchical_total, else total; with one node alone memory.stat (total_inactive_anon + \
          total_active_anon + total_inactive_file + total_active_file + total_unevictable) / page size",
-        "memory.numa_stat (anon + file) / page size; with one node alone memory.stat (anon + file) / page size"
+        "memory.numa_stat (anon + file + hugetlb) / page size; with one node alone memory.stat (anon + file) / page size"
     )]
     #[case(
         "task_pressure_seconds",

@@ -12,7 +12,10 @@ pub(crate) enum Split {
     Pages,
     /// memory.numa_stat of v2: bytes of each node, by kind. What v1 calls the total is the sum of `anon` and `file`: the
     /// other kinds are parts of these, or memory of the kernel, which v1 does not count and which cannot be moved between
-    /// nodes. (cgroup-v2.rst: "memory.numa_stat: breaks down the cgroup's memory footprint", kinds as in memory.stat.)
+    /// nodes. Transparent huge pages are in these sums of both versions, each as the small pages that it is made of. Those
+    /// of hugetlbfs are in neither, but since 6.13 in `hugetlb` where they are charged to the cgroup (the mount option
+    /// `memory_hugetlb_accounting`): they are memory of the task then. (cgroup-v2.rst: "memory.numa_stat: breaks down the
+    /// cgroup's memory footprint", kinds as in memory.stat.)
     BytesToPages,
     /// memory.stat, where node 0 is the only one that there can be: its pages are the sum of these lines, in bytes.
     PagesOfOneNode(&'static [&'static str]),
@@ -52,27 +55,39 @@ fn pages(bytes: &[u8], found: &mut dyn FnMut(&[u8], f64)) -> bool {
     nodes(line).all(|node| node.map(|(node, pages)| found(node, pages as f64)).is_some())
 }
 
+/// Begins the line of hugetlbfs in memory.stat and memory.numa_stat, which is there only where that is memory of the task.
+const HUGE_PAGES: &[u8] = b"hugetlb ";
+
 #[expect(clippy::cast_precision_loss, reason = "exact up to 8 PiB")]
 fn bytes_to_pages(bytes: &[u8], found: &mut dyn FnMut(&[u8], f64)) -> bool {
     let line_of = |key: &[u8]| lines(bytes).find_map(|line| line.strip_prefix(key));
     let (Some(anon), Some(file)) = (line_of(b"anon "), line_of(b"file ")) else { return false };
-    let mut files = nodes(file);
+    let (mut files, mut huge) = (nodes(file), line_of(HUGE_PAGES).map(nodes));
     let is_well_formed = nodes(anon).all(|node| {
-        // Both lines have the same nodes in the same order.
-        let both = node.zip(files.next().flatten()).filter(|((one, _), (other, _))| one == other);
-        let sum = both.and_then(|((node, anon), (_, file))| Some((node, anon.checked_add(file)?)));
+        let sum = of_same_node(node, files.next().flatten());
+        let sum = match &mut huge {
+            Some(huge) => of_same_node(sum, huge.next().flatten()),
+            None => sum,
+        };
         sum.map(|(node, sum)| found(node, sum as f64 / page_size() as f64)).is_some()
     });
-    is_well_formed && files.next().is_none()
+    is_well_formed && files.next().is_none() && huge.is_none_or(|mut huge| huge.next().is_none())
+}
+
+/// The sum of two lines for a node: all lines have the same nodes in the same order.
+fn of_same_node<'a>(one: Option<(&'a [u8], u64)>, other: Option<(&[u8], u64)>) -> Option<(&'a [u8], u64)> {
+    let ((node, sum), (of, bytes)) = one.zip(other)?;
+    if node == of { Some((node, sum.checked_add(bytes)?)) } else { None }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "exact up to 8 PiB")]
 fn pages_of_one_node(bytes: &[u8], keys: &[&str], found: &mut dyn FnMut(&[u8], f64)) -> bool {
     let (mut count, mut sum) = (0, 0u64);
     for line in lines(bytes) {
-        if let Some(word) = keys.iter().find_map(|key| word_of_line(line, key.as_bytes())) {
+        let named = keys.iter().find_map(|key| word_of_line(line, key.as_bytes()));
+        if let Some(word) = named.or_else(|| line.strip_prefix(HUGE_PAGES)) {
             let Some(next) = number(word).and_then(|value| sum.checked_add(value)) else { return false };
-            (count, sum) = (count + 1, next);
+            (count, sum) = (count + usize::from(named.is_some()), next);
         }
     }
     if count == keys.len() {
@@ -213,6 +228,7 @@ mod tests {
     #[case(BYTES, "anon N0=4096\nfile N1=4096\n")]
     #[case(BYTES, "anon N0=4096\nfile N0=4096 N1=4096\n")]
     #[case(BYTES, "anon N0=18446744073709551615\nfile N0=1\n")]
+    #[case(BYTES, "anon N0=4096\nfile N0=4096\nhugetlb N1=2097152\n")]
     #[case(ONE_NODE, "anon 8192\n")]
     #[case(ONE_NODE, "anon 8192\nfile x\n")]
     #[case(ONE_NODE, "anon 18446744073709551615\nfile 1\n")]
@@ -238,6 +254,16 @@ mod tests {
         let text =
             [line("anon", 3, 0), line("file", 4, 9), line("kernel_stack", 7, 7), line("anon_thp", 2, 0)].concat();
         assert_eq!(values(BYTES, &text).unwrap(), [("0".to_owned(), 7.0), ("1".to_owned(), 9.0)]);
+    }
+
+    #[test]
+    fn huge_pages_that_are_charged_to_the_task_are_pages() {
+        let page = page_size();
+        let text =
+            format!("anon N0={page} N1=0\nfile N0=0 N1={page}\nanon_thp N0=0 N1=0\nhugetlb N0=0 N1={}\n", 512 * page);
+        assert_eq!(values(BYTES, &text).unwrap(), [("0".to_owned(), 1.0), ("1".to_owned(), 513.0)]);
+        let stat = format!("anon {page}\nfile {page}\nhugetlb {}\n", 512 * page);
+        assert_eq!(values(ONE_NODE, &stat).unwrap(), [("0".to_owned(), 514.0)]);
     }
 
     fn values(split: Split, text: &str) -> Option<Vec<(String, f64)>> {

@@ -81,6 +81,15 @@ pub(crate) static MACHINE: &[Metric] = &[
         confirmed: BOTH,
     },
     Metric {
+        name: "platform_page_size_bytes",
+        help: "Bytes of a page of memory that is not huge: what task_mem_numa_pages counts in.",
+        kind: Gauge,
+        unit: "bytes",
+        levels: &[],
+        source: Source::Platform(MachineFact::PageSize),
+        confirmed: BOTH,
+    },
+    Metric {
         name: "platform_pressure_seconds",
         help: "Time in which tasks of the machine waited for a resource: some of them, or all at once (full), by /proc/pressure.",
         kind: Counter,

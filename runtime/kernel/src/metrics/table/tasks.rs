@@ -213,7 +213,8 @@ pub(crate) static TASKS: &[Metric] = &[
     Metric {
         name: "task_mem_numa_pages",
         help: "Pages of the task on each NUMA node: anonymous memory and page cache, not memory of the kernel (memory.numa_stat; \
-               sums of memory.stat where the machine can have one node alone).",
+               sums of memory.stat where the machine can have one node alone). A huge page counts as the small ones that it is \
+               made of; one of hugetlbfs counts where it is charged to the task, and else is not there.",
         kind: Gauge,
         unit: "numeric",
         levels: &["numa_node"],
