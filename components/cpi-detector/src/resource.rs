@@ -1,0 +1,68 @@
+//! What a victim and a culprit contend for, as far as it can be seen.
+
+use std::collections::BTreeMap;
+
+use wca_guest::types::{Contended, Key};
+
+use crate::measure::Measure;
+use crate::suspects::Suffering;
+use crate::task::{Sample, Task};
+
+/// A victim that holds less than this part of the cache it has otherwise has lost it.
+const LOST: f64 = 0.8;
+/// A culprit that moves more than this times what it moves otherwise moves more.
+const MORE: f64 = 1.5;
+/// Part of what all tasks move from and to memory from which one is to be reckoned with.
+const NOTABLE: f64 = 0.1;
+
+/// By the victim's signal, and where that is cycles per instruction, by cache and bandwidth of both where they are measured:
+/// cache, where the victim has less of it while it suffers and the culprit more; memory bandwidth, where the culprit moves more
+/// then, and a notable part of all; unknown otherwise.
+pub(crate) fn contended(
+    measure: Measure,
+    suffering: &Suffering,
+    culprit: Option<Key>,
+    tasks: &BTreeMap<Key, Task>,
+    since: f64,
+) -> Contended {
+    match measure {
+        Measure::PsiCpu | Measure::Throttling => return Contended::Cpus,
+        Measure::PsiMemory => return Contended::Unknown,
+        Measure::Cpi => {}
+    }
+    let (Some(victim), Some(culprit)) = (tasks.get(&suffering.victim), culprit.and_then(|key| tasks.get(&key))) else {
+        return Contended::Unknown;
+    };
+    let times = Times { victim, threshold: suffering.threshold, since };
+    let means = |task: &Task, of: fn(&Sample) -> f64| [true, false].map(|above| times.mean(task, of, above));
+    let [victim_holds, victim_held] = means(victim, |sample| sample.occupancy);
+    let [culprit_holds, culprit_held] = means(culprit, |sample| sample.occupancy);
+    if victim_holds < LOST * victim_held && culprit_holds > culprit_held {
+        return Contended::Cache;
+    }
+    let [moves, moved] = means(culprit, |sample| sample.bandwidth);
+    let all: f64 = tasks
+        .values()
+        .map(|task| times.mean(task, |sample| sample.bandwidth, true))
+        .filter(|bandwidth| bandwidth.is_finite())
+        .sum();
+    if moves > MORE * moved && moves >= NOTABLE * all { Contended::MemoryBandwidth } else { Contended::Unknown }
+}
+
+/// The times at which a victim suffers, and at which it does not.
+struct Times<'a> {
+    victim: &'a Task,
+    threshold: f64,
+    since: f64,
+}
+
+impl Times<'_> {
+    /// Mean of a task's samples at the times at which the victim's value was above the threshold, or was not; NaN without any.
+    fn mean(&self, task: &Task, of: fn(&Sample) -> f64, above: bool) -> f64 {
+        let measured = self.victim.samples().filter(|sample| sample.at > self.since && sample.value.is_finite());
+        let times = measured.filter(|sample| (sample.value > self.threshold) == above);
+        let values = times.filter_map(|sample| task.sample(sample.number)).map(of).filter(|value| value.is_finite());
+        let (sum, count) = values.fold((0.0, 0.0), |(sum, count), value| (sum + value, count + 1.0));
+        sum / count
+    }
+}
