@@ -217,6 +217,10 @@ pub(crate) fn validate(config: &Config) -> Result<(), String> {
             return Err(format!("{name} {value}: room for {violations} samples (violations), one each {every} seconds: {least} at least"));
         }
     }
+    if config.memory < config.correlation_window {
+        let (memory, window) = (config.memory, config.correlation_window);
+        return Err(format!("memory {memory}: at least correlation_window, which is {window}"));
+    }
     for (name, value) in [
         ("minimum_usage", config.minimum_usage),
         ("deviations", config.deviations),

@@ -25,6 +25,8 @@ pub(crate) struct Suffering {
 /// Over the memory, a culprit needs this part of the correlation that it needs over the window: then it has done other things
 /// too, and the victim may have been idle, or better off, when it was busy.
 const IN_MEMORY: f64 = 0.5;
+/// A culprit uses this many times what it uses otherwise while the victim suffers, at least.
+const RISE: f64 = 1.5;
 
 /// A task whose usage goes with what another suffers.
 #[derive(Clone, Copy, Debug)]
@@ -38,7 +40,7 @@ pub(crate) struct Suspect {
 /// likely enough, or where two look alike.
 ///
 /// Left out are, besides the victim's group: cgroups around or within its own, tasks that use less than `minimum_usage` while it
-/// suffers, those that use no more then than otherwise, which the correlation alone does not show when the victim suffers all the
+/// suffers, those that use hardly more then than otherwise, which the correlation alone does not show when the victim suffers all the
 /// time, those that were as busy in the memory and did no harm, and those that were not there for long enough to be judged.
 pub(crate) fn culprits(
     suffering: &Suffering,
@@ -67,7 +69,7 @@ fn suspects(suffering: &Suffering, tasks: &BTreeMap<Key, Task>, since: f64, conf
         }
         let (pairs, measured) = pairs(sufferer, task, since);
         let (while_it_suffers, otherwise) = usages(&pairs, threshold);
-        let uses_enough = while_it_suffers >= config.minimum_usage && while_it_suffers > otherwise;
+        let uses_enough = while_it_suffers >= config.minimum_usage && while_it_suffers >= RISE * otherwise;
         if !uses_enough || measured < config.violations as usize {
             continue;
         }
