@@ -36,6 +36,10 @@ STREAMING = (9000, 12288)
 
 KINDS = {3: "phases", 8: "quiet"}
 
+SETTINGS = "".join(
+    "    " + line for line in pathlib.Path(__file__).with_name("detector.yaml").read_text().splitlines(keepends=True)
+)
+
 
 def demand(rate, kib):
     """Register of the machine model: MB/s, 80 percent of it local, working set."""
@@ -186,14 +190,7 @@ runner: !DetectionRunner
     vmstat: false
     zoneinfo: false
   detector: !CPIDetector
-    # 1/240 of the defaults: a quarter of a second here is a minute there.
-    sample: {STEP}
-    sample_every: {STEP}
-    violation_window: 1.25
-    correlation_window: 2.5
-    memory: 15
-    minimum_samples: 40
-  anomalies_storage: !LogStorage
+{SETTINGS}  anomalies_storage: !LogStorage
     output_filename: /found.prom
 """
 

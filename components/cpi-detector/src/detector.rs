@@ -148,7 +148,7 @@ impl Detector {
             found.iter().map(|suspect| suspect.key).collect::<Vec<_>>()
         };
         let first = culprits.first().copied();
-        let about = resource::contended(measure, suffering, first, &self.tasks, since);
+        let about = resource::contended(measure, suffering, first, &self.tasks);
         report::contention(about, measure, suffering, &culprits, &found, &self.tasks)?;
         if let Some(task) = self.tasks.get_mut(&suffering.victim) {
             task.culprits = culprits;

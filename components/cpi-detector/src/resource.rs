@@ -17,13 +17,13 @@ const NOTABLE: f64 = 0.1;
 
 /// By the victim's signal, and where that is cycles per instruction, by cache and bandwidth of both where they are measured:
 /// cache, where the victim has less of it while it suffers and the culprit more; memory bandwidth, where the culprit moves more
-/// then, and a notable part of all; unknown otherwise.
+/// then, and a notable part of all; unknown otherwise. All samples that are remembered count, so that there is something to compare
+/// with when the victim suffers for long.
 pub(crate) fn contended(
     measure: Measure,
     suffering: &Suffering,
     culprit: Option<Key>,
     tasks: &BTreeMap<Key, Task>,
-    since: f64,
 ) -> Contended {
     match measure {
         Measure::PsiCpu | Measure::Throttling => return Contended::Cpus,
@@ -33,7 +33,7 @@ pub(crate) fn contended(
     let (Some(victim), Some(culprit)) = (tasks.get(&suffering.victim), culprit.and_then(|key| tasks.get(&key))) else {
         return Contended::Unknown;
     };
-    let times = Times { victim, threshold: suffering.threshold, since };
+    let times = Times { victim, threshold: suffering.threshold };
     let means = |task: &Task, of: fn(&Sample) -> f64| [true, false].map(|above| times.mean(task, of, above));
     let [victim_holds, victim_held] = means(victim, |sample| sample.occupancy);
     let [culprit_holds, culprit_held] = means(culprit, |sample| sample.occupancy);
@@ -53,13 +53,12 @@ pub(crate) fn contended(
 struct Times<'a> {
     victim: &'a Task,
     threshold: f64,
-    since: f64,
 }
 
 impl Times<'_> {
     /// Mean of a task's samples at the times at which the victim's value was above the threshold, or was not; NaN without any.
     fn mean(&self, task: &Task, of: fn(&Sample) -> f64, above: bool) -> f64 {
-        let measured = self.victim.samples().filter(|sample| sample.at > self.since && sample.value.is_finite());
+        let measured = self.victim.samples().filter(|sample| sample.value.is_finite());
         let times = measured.filter(|sample| (sample.value > self.threshold) == above);
         let values = times.filter_map(|sample| task.sample(sample.number)).map(of).filter(|value| value.is_finite());
         let (sum, count) = values.fold((0.0, 0.0), |(sum, count), value| (sum + value, count + 1.0));

