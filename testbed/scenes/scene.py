@@ -114,7 +114,7 @@ class Scene:
         self.antagonist = "antagonist"
         self.add("antagonist", socket, {"application": "batch", "application_version_name": "7"})
         self.resource = "cache" if self.chance(0.5) else "memory bandwidth"
-        self.severity = self.uniform(1.6, 3.0)
+        self.severity = self.uniform(1.8, 3.5)
         # How active it is at each step, of 1.
         pattern = self.bursts((5, 12), (6, 14), LEARNING)
         level = self.uniform(0.4, 0.6)

@@ -56,7 +56,7 @@ impl Detector {
             }
         }
         let Some(measure) = self.measure else { return Ok(()) };
-        match report::state(measure, &self.groups, &self.tasks) {
+        match report::state(measure, &self.groups, &self.tasks, config) {
             // What tasks suffer was told before; of groups and tasks the first are told.
             Err(Refusal::TooMany) => {
                 if !std::mem::replace(&mut self.has_said.too_many, true) {

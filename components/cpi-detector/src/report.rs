@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use wca_guest::report;
 use wca_guest::types::{Contended, Key, Refusal, Sample};
 
+use crate::cpi_detector::Config;
 use crate::group::{Group, Groups};
 use crate::history::Expected;
 use crate::measure::Measure;
@@ -40,9 +41,14 @@ pub(crate) fn contention(
 }
 
 /// What is known of groups and tasks.
-pub(crate) fn state(measure: Measure, groups: &Groups, tasks: &BTreeMap<Key, Task>) -> Result<(), Refusal> {
+pub(crate) fn state(
+    measure: Measure,
+    groups: &Groups,
+    tasks: &BTreeMap<Key, Task>,
+    config: &Config,
+) -> Result<(), Refusal> {
     for group in groups.iter() {
-        of_group(measure, group)?;
+        of_group(measure, group, config)?;
     }
     for task in tasks.values().filter(|task| task.group.is_some()) {
         let Some(sample) = task.samples().next_back().filter(|sample| sample.value.is_finite()) else { continue };
@@ -56,7 +62,7 @@ pub(crate) fn state(measure: Measure, groups: &Groups, tasks: &BTreeMap<Key, Tas
     Ok(())
 }
 
-fn of_group(measure: Measure, group: &Group) -> Result<(), Refusal> {
+fn of_group(measure: Measure, group: &Group, config: &Config) -> Result<(), Refusal> {
     let Some((Expected { median, deviation }, samples)) = group.state(measure) else { return Ok(()) };
     let told = |name: &str, value: f64, help: &str| {
         let mut sample = of(measure, name, value).help(help);
@@ -71,6 +77,9 @@ fn of_group(measure: Measure, group: &Group) -> Result<(), Refusal> {
     };
     told("cpi_detector_group_median", median, "Median of the samples of tasks with these labels, weighted by age.")?;
     told("cpi_detector_group_deviation", deviation, "Median absolute deviation of these samples, times 1.4826.")?;
+    if let Some(threshold) = group.threshold(measure, config) {
+        told("cpi_detector_group_threshold", threshold, "Above which value a sample of tasks with these labels violates.")?;
+    }
     told("cpi_detector_group_samples", samples as f64, "Samples of tasks with these labels so far.")
 }
 

@@ -139,12 +139,15 @@ fn scenes_of_the_test_bed_give_what_they_gave_then_and_the_table_of_the_docs() {
     let mut table = String::from(
         "| seed | scene | slowed down by | right | wrong | missed | resource right, of reports |\n|---|---|---|---|---|---|---|\n",
     );
+    let mut different = Vec::new();
     let mut tens = [Judged::default(), Judged::default()];
     for line in scenes.lines() {
         let scene: Value = serde_json::from_str(line).unwrap();
         let seed = scene["seed"].as_u64().unwrap();
         let named = replay(&folder.join(format!("recorded/scene-{seed:02}.jsonl.gz")), &settings);
-        assert_eq!(named, found_then(&scene), "scene {seed}: what is found now, and what was found while it ran");
+        if named != found_then(&scene) {
+            different.push((seed, named.clone(), found_then(&scene)));
+        }
         let judged = Judged::of(&scene, &named);
         let (kind, factor) = match scene["resource"].as_str() {
             Some(resource) => (format!("antagonist, {resource}"), scene["severity"].to_string()),
@@ -158,6 +161,7 @@ fn scenes_of_the_test_bed_give_what_they_gave_then_and_the_table_of_the_docs() {
         writeln!(table, "| {name} | precision {precision:.2}, recall {recall:.2} | | {} |", ten.row()).unwrap();
     }
     println!("{table}");
+    assert!(different.is_empty(), "seed, what is found now, and what was found while it ran: {different:#?}");
     assert!(tens[1].precision() >= 0.9 && tens[1].recall() >= 0.8, "{table}");
     let page = fs::read_to_string(project().join("docs/policies/cpi-detector.md")).unwrap();
     assert!(page.contains(&table), "docs/policies/cpi-detector.md has another table than this:\n{table}");

@@ -147,14 +147,19 @@ fn old_samples_count_for_less(#[case] yaml: &str, #[case] suffers: bool) {
 #[test]
 fn a_group_and_its_tasks_are_told_in_metrics() {
     let mut node = Node::new("");
-    node.usual(25, 0.0, 0.5);
+    node.usual(2, 0.0, 0.5);
+    let early = node.second(&all(USUAL, 0.0, 0.5));
+    let group = [("signal", "cpi"), ("application", "web"), ("application_version_name", "1")];
+    assert_eq!(early.metric("cpi_detector_group_threshold", &group), None, "not enough is known");
+    node.usual(22, 0.0, 0.5);
     told(&mut node, "^^");
     let tick = node.second(&all(HIGH, 0.0, 0.5));
-    let group = [("signal", "cpi"), ("application", "web"), ("application_version_name", "1")];
     assert_eq!(tick.metric("cpi_detector_group_samples", &group), Some(54.0));
     let median = tick.metric("cpi_detector_group_median", &group).unwrap();
     assert!((median - USUAL).abs() < 0.005, "{median}");
     assert!(tick.metric("cpi_detector_group_deviation", &group).unwrap() < 0.005);
+    let threshold = tick.metric("cpi_detector_group_threshold", &group).unwrap();
+    assert!((threshold - 1.1 * median).abs() < 1e-9, "{threshold}: twice a twentieth above the median");
     let value = tick.metric("cpi_detector_value", &labels("v1")).unwrap();
     assert!((value - HIGH).abs() < 1e-9, "{value}");
     assert_eq!(tick.metric("cpi_detector_violations", &labels("v1")), Some(3.0));
