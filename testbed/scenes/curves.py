@@ -14,6 +14,8 @@ from record import samples
 
 
 def main():
+    if len(sys.argv) != 4:
+        sys.exit(__doc__)
     results, out, command = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), sys.argv[3]
     truth = json.loads((results / "truth.json").read_text())
     victim, culprit = truth["hurt"][0], truth["antagonist"]

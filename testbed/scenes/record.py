@@ -89,6 +89,8 @@ def named(path):
 
 
 def main():
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
     results, target = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2] + ".jsonl.gz")
     text = "".join(json.dumps(record, separators=(",", ":")) + "\n" for record in snapshots(results / "measured.prom.gz"))
     with open(target, "wb") as file, gzip.GzipFile("", "wb", 9, file, mtime=0) as packed:

@@ -206,6 +206,8 @@ runner: !DetectionRunner
 
 
 def main():
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
     seed, folder = int(sys.argv[1]), pathlib.Path(sys.argv[2])
     scene = Scene(seed)
     folder.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ pub(crate) struct Pair {
 /// The antagonist correlation of section 4.2 of the paper, -1 to 1. With usages scaled so that they add up to 1, a moment above
 /// the threshold counts `usage * (1 - threshold / value)`, one below it `usage * (value / threshold - 1)`. It is high where the
 /// suspect uses processors while the victim suffers and at no other time. 0 for a suspect that used nothing.
-pub(crate) fn correlation(pairs: &[Pair], threshold: f64) -> f64 {
+pub(crate) fn antagonist_correlation(pairs: &[Pair], threshold: f64) -> f64 {
     let total: f64 = pairs.iter().map(|pair| pair.usage).sum();
     if total <= 0.0 || threshold <= 0.0 {
         return 0.0;

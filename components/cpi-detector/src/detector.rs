@@ -10,13 +10,17 @@ use crate::cpi_detector::Config;
 use crate::group::{GroupId, Groups};
 use crate::measure::Measure;
 use crate::readings::Columns;
+use crate::resource::Traffic;
 use crate::sampler::{Finished, Sampler};
-use crate::suspects::Suffering;
+use crate::suspects::{Suffering, Suspect};
 use crate::task::{Sample, Task};
 use crate::{report, resource, suspects};
 
 /// Samples without a value of the measure in use, after which another is taken.
 const PATIENCE: u32 = 10;
+
+/// Victims times suspects that are compared in one call, so that it ends in time also where all tasks suffer at once.
+const COMPARED: usize = 100_000;
 
 /// What is kept from call to call.
 #[derive(Default)]
@@ -26,6 +30,7 @@ pub(crate) struct Detector {
     sampler: Sampler,
     groups: Groups,
     tasks: BTreeMap<Key, Task>,
+    traffic: Traffic,
     measure: Option<Measure>,
     /// Samples without a value of it.
     missed: u32,
@@ -57,14 +62,18 @@ impl Detector {
         }
         let Some(measure) = self.measure else { return Ok(()) };
         match report::state(measure, &self.groups, &self.tasks, config) {
-            // What tasks suffer was told before; of groups and tasks the first are told.
             Err(Refusal::TooMany) => {
-                if !std::mem::replace(&mut self.has_said.too_many, true) {
-                    log::warn!("more groups and tasks than this policy may report: the metrics of some are left out");
-                }
+                self.say_too_many();
                 Ok(())
             }
             told => told.map_err(String::from),
+        }
+    }
+
+    /// Who suffers is told before the metrics of groups, and these before those of tasks.
+    fn say_too_many(&mut self) {
+        if !std::mem::replace(&mut self.has_said.too_many, true) {
+            log::warn!("there is more to tell than a call may (--limit metrics raises it): some of it is left out");
         }
     }
 
@@ -95,6 +104,9 @@ impl Detector {
         let Some(measure) = self.choose(sample, config) else { return Ok(()) };
         // A sample's time varies by a tick: those at the edge of a window are in or out by more than half of the distance.
         let edge = now + config.sample_every / 2.0;
+        let remembered = edge - config.memory;
+        let moved = sample.keys().map(|key| sample.bandwidth(key)).filter(|bandwidth| bandwidth.is_finite()).sum();
+        self.traffic.take(sample.number, now, moved, remembered);
         let mut learnt: BTreeMap<GroupId, Vec<(f64, bool)>> = BTreeMap::new();
         let mut suffering = Vec::new();
         for key in sample.keys() {
@@ -104,7 +116,7 @@ impl Detector {
             let value = if says_something { sample.value(key, measure) } else { f64::NAN };
             let (occupancy, bandwidth) = (sample.occupancy(key), sample.bandwidth(key));
             let taken = Sample { number: sample.number, at: now, value, usage, occupancy, bandwidth };
-            task.take(taken, edge - config.correlation_window.max(config.memory));
+            task.take(taken, remembered);
             let since = edge - config.violation_window;
             let Some((id, group)) = task.group.and_then(|id| Some((id, self.groups.get(id)?))) else { continue };
             let judged = group.expected(measure, config).zip(group.threshold(measure, config));
@@ -128,19 +140,28 @@ impl Detector {
                 group.learn(measure, &values, now, config);
             }
         }
-        let since = edge - config.correlation_window;
-        suffering.iter().try_for_each(|suffering| self.tell(suffering, measure, since, config))
+        // Who suffers most is compared and told first.
+        suffering.sort_by(|one, other| other.excess().total_cmp(&one.excess()));
+        let compared = COMPARED / self.tasks.len().max(1);
+        for (at, suffering) in suffering.iter().enumerate() {
+            let found = if at < compared {
+                suspects::culprits(suffering, &self.tasks, edge - config.correlation_window, config)
+            } else {
+                Vec::new()
+            };
+            match self.tell(suffering, measure, &found) {
+                Err(Refusal::TooMany) => {
+                    self.say_too_many();
+                    break;
+                }
+                told => told?,
+            }
+        }
+        Ok(())
     }
 
-    /// Says who suffers, and by whom: those whom this moment's samples show, else those who were found before.
-    fn tell(
-        &mut self,
-        suffering: &Suffering,
-        measure: Measure,
-        since: f64,
-        config: &Config,
-    ) -> Result<(), Refusal> {
-        let found = suspects::culprits(suffering, &self.tasks, since, config);
+    /// Says who suffers, and by whom: those who were found now, else those who were found before.
+    fn tell(&mut self, suffering: &Suffering, measure: Measure, found: &[Suspect]) -> Result<(), Refusal> {
         let before = self.tasks.get(&suffering.victim).map(|task| task.culprits.clone()).unwrap_or_default();
         let culprits = if found.is_empty() {
             before.into_iter().filter(|key| self.tasks.contains_key(key)).collect()
@@ -148,8 +169,8 @@ impl Detector {
             found.iter().map(|suspect| suspect.key).collect::<Vec<_>>()
         };
         let first = culprits.first().copied();
-        let about = resource::contended(measure, suffering, first, &self.tasks);
-        report::contention(about, measure, suffering, &culprits, &found, &self.tasks)?;
+        let about = resource::contended(measure, suffering, first, &self.tasks, &self.traffic);
+        report::contention(about, measure, suffering, &culprits, found, &self.tasks)?;
         if let Some(task) = self.tasks.get_mut(&suffering.victim) {
             task.culprits = culprits;
         }

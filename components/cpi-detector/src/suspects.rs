@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use wca_guest::types::Key;
 
-use crate::correlation::{Pair, correlation, usages};
+use crate::correlation::{Pair, antagonist_correlation, usages};
 use crate::cpi_detector::Config;
 use crate::history::Expected;
 use crate::task::Task;
@@ -20,6 +20,13 @@ pub(crate) struct Suffering {
     pub(crate) threshold: f64,
     /// How often it did within the window.
     pub(crate) violations: usize,
+}
+
+impl Suffering {
+    /// Its value, in thresholds.
+    pub(crate) fn excess(&self) -> f64 {
+        self.value / self.threshold
+    }
 }
 
 /// Over the memory, a culprit needs this part of the correlation that it needs over the window: then it has done other things
@@ -73,9 +80,14 @@ fn suspects(suffering: &Suffering, tasks: &BTreeMap<Key, Task>, since: f64, conf
         if !uses_enough || measured < config.violations as usize {
             continue;
         }
+        let correlation = antagonist_correlation(&pairs, threshold);
+        // Below that it is neither named nor in the way of another.
+        if correlation < config.correlation - config.correlation_margin {
+            continue;
+        }
         let (memory, _) = self::pairs(sufferer, task, f64::NEG_INFINITY);
-        if correlation(&memory, threshold) >= IN_MEMORY * config.correlation {
-            found.push(Suspect { key: *key, correlation: correlation(&pairs, threshold) });
+        if antagonist_correlation(&memory, threshold) >= IN_MEMORY * config.correlation {
+            found.push(Suspect { key: *key, correlation });
         }
     }
     found
@@ -86,7 +98,7 @@ fn suspects(suffering: &Suffering, tasks: &BTreeMap<Key, Task>, since: f64, conf
 fn pairs(victim: &Task, suspect: &Task, since: f64) -> (Vec<Pair>, usize) {
     let mut measured = 0;
     let mut pairs = Vec::new();
-    for sample in victim.samples().filter(|sample| sample.at > since && sample.value.is_finite()) {
+    for sample in victim.judged_since(since) {
         let usage = match suspect.sample(sample.number) {
             Some(own) if own.usage.is_finite() => {
                 measured += 1;

@@ -102,10 +102,17 @@ impl Task {
         self.samples.iter()
     }
 
+    /// Its samples with a value that ended after `since`, the last one first.
+    pub(crate) fn judged_since(&self, since: f64) -> impl Iterator<Item = &Sample> {
+        let recent = self.samples.iter().rev().take_while(move |sample| sample.at > since);
+        recent.filter(|sample| sample.value.is_finite())
+    }
+
     /// Its sample of this number.
     pub(crate) fn sample(&self, number: u64) -> Option<&Sample> {
-        let at = self.samples.binary_search_by_key(&number, |sample| sample.number).ok()?;
-        self.samples.get(at)
+        // A task has a sample at each time at which any has one, so that numbers follow each other.
+        let at = number.checked_sub(self.samples.front()?.number)?;
+        self.samples.get(usize::try_from(at).ok()?).filter(|sample| sample.number == number)
     }
 
     /// Whether one of the two is within the other, so that each would find itself in the other's usage.

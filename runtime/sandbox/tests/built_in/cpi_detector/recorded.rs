@@ -1,5 +1,5 @@
 //! The scenes that `testbed/scenes` has run and kept: what was measured then, replayed, gives what was found then, and the table of
-//! docs/policies/cpi-detector.md.
+//! docs/policies/cpi-detector.md. `WCA_SCENES` names a folder of scenes that were run anew, of which the table may differ.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -133,9 +133,12 @@ impl Judged {
 
 #[test]
 fn scenes_of_the_test_bed_give_what_they_gave_then_and_the_table_of_the_docs() {
-    let folder = project().join("testbed/scenes");
-    let settings = fs::read_to_string(folder.join("detector.yaml")).unwrap();
-    let scenes = fs::read_to_string(folder.join("recorded/scenes.jsonl")).unwrap();
+    let scenes = project().join("testbed/scenes");
+    let settings = fs::read_to_string(scenes.join("detector.yaml")).unwrap();
+    let anew = std::env::var_os("WCA_SCENES").map(PathBuf::from);
+    let folder = anew.clone().unwrap_or_else(|| scenes.join("recorded"));
+    let list = folder.join("scenes.jsonl");
+    let scenes = fs::read_to_string(&list).unwrap_or_else(|error| panic!("{}: {error}", list.display()));
     let mut table = String::from(
         "| seed | scene | slowed down by | right | wrong | missed | resource right, of reports |\n|---|---|---|---|---|---|---|\n",
     );
@@ -144,7 +147,7 @@ fn scenes_of_the_test_bed_give_what_they_gave_then_and_the_table_of_the_docs() {
     for line in scenes.lines() {
         let scene: Value = serde_json::from_str(line).unwrap();
         let seed = scene["seed"].as_u64().unwrap();
-        let named = replay(&folder.join(format!("recorded/scene-{seed:02}.jsonl.gz")), &settings);
+        let named = replay(&folder.join(format!("scene-{seed:02}.jsonl.gz")), &settings);
         if named != found_then(&scene) {
             different.push((seed, named.clone(), found_then(&scene)));
         }
@@ -163,6 +166,9 @@ fn scenes_of_the_test_bed_give_what_they_gave_then_and_the_table_of_the_docs() {
     println!("{table}");
     assert!(different.is_empty(), "seed, what is found now, and what was found while it ran: {different:#?}");
     assert!(tens[1].precision() >= 0.9 && tens[1].recall() >= 0.8, "{table}");
+    if anew.is_some() {
+        return;
+    }
     let page = fs::read_to_string(project().join("docs/policies/cpi-detector.md")).unwrap();
     assert!(page.contains(&table), "docs/policies/cpi-detector.md has another table than this:\n{table}");
 }
