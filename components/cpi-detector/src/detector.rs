@@ -95,7 +95,9 @@ impl Detector {
         }
         if without_labels > 0 && !std::mem::replace(&mut self.has_said.without_labels, true) {
             let labels = config.labels.join(", ");
-            log::info!("{without_labels} tasks have none of the labels {labels}: they may be culprits, and are not judged");
+            log::info!(
+                "{without_labels} tasks have none of the labels {labels}: they may be culprits, and are not judged"
+            );
         }
     }
 
@@ -231,11 +233,15 @@ pub(crate) fn validate(config: &Config) -> Result<(), String> {
         let (sample, every) = (config.sample, config.sample_every);
         return Err(format!("sample {sample}: at most sample_every, which is {every}"));
     }
-    for (name, value) in [("violation_window", config.violation_window), ("correlation_window", config.correlation_window)] {
+    for (name, value) in
+        [("violation_window", config.violation_window), ("correlation_window", config.correlation_window)]
+    {
         let least = f64::from(config.violations) * config.sample_every;
         if value < least {
             let (violations, every) = (config.violations, config.sample_every);
-            return Err(format!("{name} {value}: room for {violations} samples (violations), one each {every} seconds: {least} at least"));
+            return Err(format!(
+                "{name} {value}: room for {violations} samples (violations), one each {every} seconds: {least} at least"
+            ));
         }
     }
     if config.memory < config.correlation_window {

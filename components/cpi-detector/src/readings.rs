@@ -59,14 +59,17 @@ impl Columns {
         } else {
             Vec::new()
         };
-        let mut wait = |column: Option<usize>| {
-            column.and_then(|at| pressure.get_mut(at)).map_or_else(absent, std::mem::take)
-        };
+        let mut wait =
+            |column: Option<usize>| column.and_then(|at| pressure.get_mut(at)).map_or_else(absent, std::mem::take);
         Readings {
             cpu_wait: wait(self.cpu),
             memory_wait: wait(self.memory),
             counters: if wanted(Measure::Cpi) { counters(rows) } else { vec![(f64::NAN, f64::NAN); rows] },
-            throttled: if wanted(Measure::Throttling) { sums(now::rates("task_cpu_throttled_seconds"), rows) } else { absent() },
+            throttled: if wanted(Measure::Throttling) {
+                sums(now::rates("task_cpu_throttled_seconds"), rows)
+            } else {
+                absent()
+            },
             usage: sums(now::rates("task_cpu_usage_seconds"), rows),
             occupancy: sums(now::values("task_llc_occupancy_bytes"), rows),
             bandwidth: sums(now::rates("task_mem_bandwidth_bytes"), rows),

@@ -78,7 +78,11 @@ fn of_group(measure: Measure, group: &Group, config: &Config) -> Result<(), Refu
     told("cpi_detector_group_median", median, "Median of the samples of tasks with these labels, weighted by age.")?;
     told("cpi_detector_group_deviation", deviation, "Median absolute deviation of these samples, times 1.4826.")?;
     if let Some(threshold) = group.threshold(measure, config) {
-        told("cpi_detector_group_threshold", threshold, "Above which value a sample of tasks with these labels violates.")?;
+        told(
+            "cpi_detector_group_threshold",
+            threshold,
+            "Above which value a sample of tasks with these labels violates.",
+        )?;
     }
     told("cpi_detector_group_samples", samples as f64, "Samples of tasks with these labels so far.")
 }

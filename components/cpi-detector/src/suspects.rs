@@ -60,7 +60,8 @@ pub(crate) fn culprits(
     let correlation_of = |at: usize| suspects.get(at).map_or(-1.0, |suspect| suspect.correlation);
     let likely = suspects.iter().take_while(|suspect| suspect.correlation >= config.correlation).count();
     let most = usize::try_from(config.most_culprits).unwrap_or(usize::MAX).min(likely);
-    let count = (1..=most).rev().find(|count| correlation_of(count - 1) - correlation_of(*count) >= config.correlation_margin);
+    let count =
+        (1..=most).rev().find(|count| correlation_of(count - 1) - correlation_of(*count) >= config.correlation_margin);
     suspects.truncate(count.unwrap_or(0));
     suspects
 }

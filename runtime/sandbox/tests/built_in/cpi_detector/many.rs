@@ -9,7 +9,8 @@ const TASKS: u32 = 1_000;
 /// All of a thousand tasks suffer at once, and one is busy only then.
 #[test]
 fn a_thousand_tasks_that_all_suffer_fit_a_call() {
-    let yaml = "sample: 1\nsample_every: 1\nviolation_window: 5\ncorrelation_window: 10\nmemory: 60\nminimum_samples: 20\n";
+    let yaml =
+        "sample: 1\nsample_every: 1\nviolation_window: 5\ncorrelation_window: 10\nmemory: 60\nminimum_samples: 20\n";
     let mut policy = BuiltIn::start("components/cpi-detector", yaml, Platform::default()).unwrap();
     let mut scene = Scene::new();
     let mut totals = vec![[1e6_f64; 3]; TASKS as usize];
@@ -26,7 +27,9 @@ fn a_thousand_tasks_that_all_suffer_fit_a_call() {
             total[2] += usage;
             let task = scene.task(&format!("t{number}"));
             task.label("application", &format!("a{}", number / 2));
-            for (metric, value) in ["task_cycles", "task_instructions", "task_cpu_usage_seconds"].into_iter().zip(*total) {
+            for (metric, value) in
+                ["task_cycles", "task_instructions", "task_cpu_usage_seconds"].into_iter().zip(*total)
+            {
                 task.counter(metric, &[], value);
             }
         }

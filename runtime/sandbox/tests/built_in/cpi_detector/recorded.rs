@@ -35,8 +35,12 @@ fn text<'a>(value: &'a Value, key: &str) -> &'a str {
 fn replay(path: &Path, settings: &str) -> Named {
     let mut policy = BuiltIn::start("components/cpi-detector", settings, Platform::default()).unwrap();
     let records = records(path);
-    let metrics: Vec<(&str, bool)> =
-        records[0]["metrics"].as_array().unwrap().iter().map(|one| (text(one, "name"), text(one, "kind") == "counter")).collect();
+    let metrics: Vec<(&str, bool)> = records[0]["metrics"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| (text(one, "name"), text(one, "kind") == "counter"))
+        .collect();
     let (mut scene, mut ids) = (Scene::new(), Vec::new());
     let mut named = Named::new();
     for record in &records[1..] {
@@ -53,7 +57,11 @@ fn replay(path: &Path, settings: &str) -> Named {
             for (id, value) in ids.iter().zip(record["values"][*metric].as_array().unwrap()) {
                 let value = value.as_f64().unwrap_or(f64::NAN);
                 let task = scene.task(id);
-                if *counts { task.counter(metric, &[], value) } else { task.gauge(metric, &[], value) };
+                if *counts {
+                    task.counter(metric, &[], value)
+                } else {
+                    task.gauge(metric, &[], value)
+                };
             }
         }
         scene.at(record["timestamp"].as_f64().unwrap());
@@ -92,7 +100,8 @@ impl Judged {
     fn of(scene: &Value, named: &Named) -> Self {
         let guilty = scene["antagonist"].as_str();
         let hurt: Vec<&str> = scene["hurt"].as_array().unwrap().iter().map(|one| one.as_str().unwrap()).collect();
-        let mut pairs: Vec<(&str, &str)> = named.keys().map(|(victim, culprit, _)| (victim.as_str(), culprit.as_str())).collect();
+        let mut pairs: Vec<(&str, &str)> =
+            named.keys().map(|(victim, culprit, _)| (victim.as_str(), culprit.as_str())).collect();
         pairs.dedup();
         let is_right = |pair: &(&str, &str)| Some(pair.1) == guilty && hurt.contains(&pair.0);
         let right = pairs.iter().filter(|pair| is_right(pair)).count();

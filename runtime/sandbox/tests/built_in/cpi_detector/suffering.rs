@@ -170,10 +170,7 @@ fn a_group_and_its_tasks_are_told_in_metrics() {
 #[case("labels: []", "labels []: at least one label, by which tasks are grouped")]
 #[case("sample: 0", "sample 0: a number of seconds above 0")]
 #[case("sample: 2", "sample 2: at most sample_every, which is 1")]
-#[case(
-    "violation_window: 2",
-    "violation_window 2: room for 3 samples (violations), one each 1 seconds: 3 at least"
-)]
+#[case("violation_window: 2", "violation_window 2: room for 3 samples (violations), one each 1 seconds: 3 at least")]
 #[case("minimum_usage: -1", "minimum_usage -1: a number, 0 or more")]
 #[case("correlation: 1.5", "correlation 1.5: above 0, at most 1")]
 #[case("age_weight: 0", "age_weight 0: above 0, at most 1")]

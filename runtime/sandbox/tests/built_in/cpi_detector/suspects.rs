@@ -17,7 +17,10 @@ fn five_seconds(node: &mut Node, batch: f64) -> Vec<String> {
 fn who_is_busy_while_it_suffers_is_named_and_who_always_is_is_not() {
     let mut node = Node::new("");
     node.usual(25, 0.02, 0.5);
-    assert_eq!(five_seconds(&mut node, 2.0)[1..], ["", "v1 unknown resource batch", "v1 unknown resource batch", "v1 unknown resource batch"]);
+    assert_eq!(
+        five_seconds(&mut node, 2.0)[1..],
+        ["", "v1 unknown resource batch", "v1 unknown resource batch", "v1 unknown resource batch"]
+    );
 }
 
 #[test]
@@ -138,7 +141,17 @@ fn who_comes_with_the_harm_is_named_once_it_was_there_for_three_samples() {
         doing.push(("late", 1.0, 2.0));
         told.push(node.second(&doing).contended.join(" "));
     }
-    assert_eq!(told, ["", "", "v1 unknown resource", "v1 unknown resource late", "v1 unknown resource late", "v1 unknown resource late"]);
+    assert_eq!(
+        told,
+        [
+            "",
+            "",
+            "v1 unknown resource",
+            "v1 unknown resource late",
+            "v1 unknown resource late",
+            "v1 unknown resource late"
+        ]
+    );
 }
 
 #[rstest]

@@ -114,7 +114,8 @@ fn where_nothing_of_it_is_measured_that_is_said_once() {
 /// With the defaults, 10 seconds of each 60, and counters that count for 10 of each 60 too, as the agent's do where tasks are many.
 #[test]
 fn samples_are_taken_while_counters_count() {
-    let mut node = Node::new("sample: 10\nsample_every: 60\nviolation_window: 300\ncorrelation_window: 600\nmemory: 3600");
+    let mut node =
+        Node::new("sample: 10\nsample_every: 60\nviolation_window: 300\ncorrelation_window: 600\nmemory: 3600");
     let mut told = Vec::new();
     // The first window is read from its first second on; the others begin in the 7th second of a minute.
     for second in 0..60 * 30 {
@@ -123,8 +124,12 @@ fn samples_are_taken_while_counters_count() {
         let cpi = |cpi: f64| if counted { cpi } else { f64::NAN };
         let batch = if suffers { 2.0 } else { 0.0 };
         // Besides the window the victim is as well as ever, which nobody sees.
-        let doing =
-            [("v1", cpi(if suffers { HIGH } else { USUAL }), 1.0), ("v2", cpi(USUAL), 1.0), ("batch", cpi(1.0), batch), ("other", cpi(1.0), 0.5)];
+        let doing = [
+            ("v1", cpi(if suffers { HIGH } else { USUAL }), 1.0),
+            ("v2", cpi(USUAL), 1.0),
+            ("batch", cpi(1.0), batch),
+            ("other", cpi(1.0), 0.5),
+        ];
         let tick = node.second(&doing);
         if !tick.contended.is_empty() {
             told.push((second / 60, second % 60, tick.contended.join(" ")));
