@@ -9,6 +9,7 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod cpi_detector;
 mod harness;
 mod numa_allocator;
 mod other_guests;
