@@ -9,7 +9,9 @@ use crate::signal::Reading;
 
 /// Multiple of the target that one tick alone may show and be believed.
 const URGENT: f64 = 2.0;
-/// Ticks that a step back or a squeeze for less wants to have seen.
+/// Ticks that a squeeze for less wants to have seen, and one after a change that takes time to show.
+const AGREED: usize = 2;
+/// Ticks that a step back wants to have seen.
 const SURE: usize = 3;
 /// A squeeze leaves this part at most, so that something changes.
 const GENTLEST: f64 = 0.95;
@@ -34,8 +36,8 @@ pub(crate) struct Controller {
     since_squeeze: u32,
     /// Ticks without any signal.
     blind: u32,
-    /// Ticks in which nothing is judged, since the last change needs time.
-    settling: u32,
+    /// Whether the last change needs time to show.
+    is_settling: bool,
     /// How many times [`Config::forget`] a level that proved too high is left alone; 0 before the first.
     patience: u32,
     /// Whether something was given back beyond such a level since the last squeeze.
@@ -49,18 +51,15 @@ impl Controller {
     pub(crate) fn decide(&mut self, config: &Config, reading: Option<Reading>, has_protected: bool) -> Step {
         self.since_squeeze = self.since_squeeze.saturating_add(1);
         self.resting = self.resting.saturating_sub(1);
-        if self.settling > 0 {
-            self.settling -= 1;
-            return Step::Hold;
-        }
-        let Some(Reading { worst, ticks }) = reading else {
+        let Some(Reading { worst, ticks, .. }) = reading else {
             self.blind = if has_protected { self.blind.saturating_add(1) } else { 0 };
             // Nobody is helped by a squeeze that nobody can judge.
             let is_free = !has_protected || self.blind > config.forget;
             return if is_free && self.since_squeeze > config.hold { Step::Release } else { Step::Hold };
         };
         self.blind = 0;
-        if worst > 1.0 && (ticks >= SURE || worst > URGENT) {
+        let is_urgent = worst > URGENT && !self.is_settling;
+        if worst > 1.0 && (ticks >= AGREED || is_urgent) {
             let aim = 1.0 - config.hysteresis / 2.0;
             let least = config.step.min(GENTLEST);
             return Step::Squeeze((aim / worst).clamp(least, GENTLEST));
@@ -69,17 +68,17 @@ impl Controller {
         if is_calm && self.since_squeeze > config.hold { Step::Release } else { Step::Hold }
     }
 
-    /// Something was squeezed, and shows after so many ticks.
-    pub(crate) fn squeezed(&mut self, settling: u32) {
+    /// Something was squeezed; `is_slow` where that needs time to show.
+    pub(crate) fn squeezed(&mut self, is_slow: bool) {
         if self.probing {
             self.patience = (self.patience.max(1) * 2).min(MOST_PATIENT);
         }
-        (self.since_squeeze, self.settling, self.probing) = (0, settling, false);
+        (self.since_squeeze, self.is_settling, self.probing) = (0, is_slow, false);
     }
 
-    /// Something was given back, and shows after so many ticks.
-    pub(crate) fn released(&mut self, settling: u32, was_probe: bool) {
-        self.settling = settling;
+    /// Something was given back; `is_slow` where that needs time to show.
+    pub(crate) fn released(&mut self, is_slow: bool, was_probe: bool) {
+        self.is_settling = is_slow;
         self.probing |= was_probe;
     }
 

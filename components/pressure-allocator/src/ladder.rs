@@ -5,6 +5,7 @@ use wca_guest::log;
 use crate::lever::{Given, Means};
 use crate::policy::Config;
 use crate::requests::Requests;
+use crate::signal::Reading;
 use crate::view::View;
 
 /// Squeezes by one lever in a row before it must have helped.
@@ -46,17 +47,24 @@ impl Ladder {
         self.means.iter().any(Means::is_in_force)
     }
 
-    /// Leaves `factor` of what best-effort tasks have by one lever, while the pressure is `worst` times its target. The answer
-    /// is for how many ticks that does not show, none where nothing more can be taken.
-    pub(crate) fn squeeze(&mut self, factor: f64, worst: f64, view: &View<'_>, requests: &mut Requests) -> Option<u32> {
+    /// Leaves `factor` of what best-effort tasks have by one lever, while the pressure is this. The answer is whether that needs
+    /// time to show, none where nothing more can be taken.
+    pub(crate) fn squeeze(
+        &mut self,
+        factor: f64,
+        Reading { worst, is_full, .. }: Reading,
+        view: &View<'_>,
+        requests: &mut Requests,
+    ) -> Option<bool> {
         while let Some(means) = self.means.get_mut(self.at) {
             if view.tick >= means.useless_until {
-                let is_in_vain = self.squeezes > 0 && self.began.is_some_and(|began| worst > began * (1.0 - HELP));
+                let is_as_before = self.began.is_some_and(|began| worst > began * (1.0 - HELP));
+                let is_in_vain = self.squeezes > 0 && is_as_before && !is_full;
                 let is_given_up = is_in_vain && self.squeezes >= TRIES;
                 if !is_given_up && means.squeeze(factor, view, requests) {
                     self.began.get_or_insert(worst);
                     self.squeezes += 1;
-                    return Some(means.settling());
+                    return Some(means.is_slow());
                 }
                 if is_in_vain {
                     self.patience = (self.patience * 2).clamp(1, LONGEST);
@@ -80,16 +88,16 @@ impl Ladder {
     }
 
     /// Gives a step back, of the lever that was squeezed last.
-    pub(crate) fn release(&mut self, view: &View<'_>, may_probe: bool, requests: &mut Requests) -> (Given, u32) {
-        let Some(last) = self.means.iter().rposition(Means::is_in_force) else { return (Given::default(), 0) };
+    pub(crate) fn release(&mut self, view: &View<'_>, may_probe: bool, requests: &mut Requests) -> (Given, bool) {
+        let Some(last) = self.means.iter().rposition(Means::is_in_force) else { return (Given::default(), false) };
         self.begin_at(last);
         let means = &mut self.means[last];
         let given = means.release(view, may_probe, requests);
-        let settling = means.settling();
+        let is_slow = means.is_slow();
         if !self.is_in_force() {
             self.patience = 0;
         }
-        (given, settling)
+        (given, is_slow)
     }
 
     fn begin_at(&mut self, at: usize) {

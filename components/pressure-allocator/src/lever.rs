@@ -53,9 +53,9 @@ impl Means {
         !self.quotas.is_empty() || self.shared.is_some()
     }
 
-    /// Ticks before a change of it shows: lines stay in the cache until something else takes their place.
-    pub(crate) fn settling(&self) -> u32 {
-        u32::from(self.lever != Lever::CpuQuota)
+    /// Whether a change of it needs time to show: lines stay in the cache until something else takes their place.
+    pub(crate) fn is_slow(&self) -> bool {
+        self.lever != Lever::CpuQuota
     }
 
     /// Limits with their task, where it is of one.

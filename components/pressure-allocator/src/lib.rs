@@ -116,7 +116,7 @@ pub(crate) mod policy {
         }
         for (at, lever) in config.levers.iter().enumerate() {
             if config.levers.iter().take(at).any(|before| before == lever) {
-                return Err(format!("levers[{at}]: {lever:?} stands there twice"));
+                return Err(format!("levers[{at}]: {} stands there twice", lever.kind()));
             }
         }
         let levers = config.levers.len();

@@ -13,6 +13,9 @@ const METRIC: &str = "task_pressure_seconds";
 /// Ticks of which the middle one counts, so that one alone, high or low, changes nothing.
 const WINDOW: usize = 3;
 
+/// Share of time from which on a task waits as good as always.
+const FULL: f64 = 0.9;
+
 /// The pressure of one task for one resource.
 pub(crate) struct Pressure {
     /// The task.
@@ -33,6 +36,8 @@ pub(crate) struct Reading {
     pub(crate) worst: f64,
     /// Of how many ticks it is.
     pub(crate) ticks: usize,
+    /// Whether it is as high as it can be, so that a relief would not show: what has piled up must be worked off first.
+    pub(crate) is_full: bool,
 }
 
 /// The last pressures since the last change, as multiples of their targets.
@@ -87,7 +92,9 @@ impl Signal {
             }
             let mut sorted: Vec<f64> = window.iter().copied().collect();
             sorted.sort_by(f64::total_cmp);
-            let reading = Reading { worst: sorted[(sorted.len() - 1) / 2], ticks: sorted.len() };
+            let worst_of_task = sorted[(sorted.len() - 1) / 2];
+            let is_full = worst_of_task * target > FULL;
+            let reading = Reading { worst: worst_of_task, ticks: sorted.len(), is_full };
             if worst.is_none_or(|worst| reading.worst > worst.worst) {
                 worst = Some(reading);
             }

@@ -82,9 +82,10 @@ impl State {
             // What is not written does not show: a second step would be asked for on the evidence of the first.
             Step::Squeeze(_) if self.requests.is_shadow && self.ladder.is_in_force() => {}
             Step::Squeeze(factor) => {
-                if let Some(settling) = self.ladder.squeeze(factor, worst, &view, &mut self.requests) {
+                let squeezed = reading.and_then(|reading| self.ladder.squeeze(factor, reading, &view, &mut self.requests));
+                if let Some(is_slow) = squeezed {
                     log::debug!("pressure {worst:.2} times its target: squeezed to {factor:.2}");
-                    self.controller.squeezed(settling);
+                    self.controller.squeezed(is_slow);
                     self.signal.clear();
                     self.counts.squeezes += 1;
                 }
@@ -94,9 +95,9 @@ impl State {
                 if may_probe {
                     self.reverted = 0;
                 }
-                let (given, settling) = self.ladder.release(&view, may_probe, &mut self.requests);
+                let (given, is_slow) = self.ladder.release(&view, may_probe, &mut self.requests);
                 if given.anything {
-                    self.controller.released(settling, given.was_probe);
+                    self.controller.released(is_slow, given.was_probe);
                     self.signal.clear();
                     self.counts.releases += 1;
                 }
