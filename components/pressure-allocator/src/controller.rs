@@ -25,8 +25,8 @@ pub(crate) enum Step {
     Hold,
     /// Leave this part of what is there.
     Squeeze(f64),
-    /// Give a step back.
-    Release,
+    /// Give a step back, to so many times of what is there at most.
+    Release(f64),
 }
 
 /// Remembers what was done when.
@@ -55,17 +55,17 @@ impl Controller {
             self.blind = if has_protected { self.blind.saturating_add(1) } else { 0 };
             // Nobody is helped by a squeeze that nobody can judge.
             let is_free = !has_protected || self.blind > config.forget;
-            return if is_free && self.since_squeeze > config.hold { Step::Release } else { Step::Hold };
+            return if is_free && self.since_squeeze > config.hold { Step::Release(f64::INFINITY) } else { Step::Hold };
         };
         self.blind = 0;
         let is_urgent = worst > URGENT && !self.is_settling;
+        let aim = 1.0 - config.hysteresis / 2.0;
         if worst > 1.0 && (ticks >= AGREED || is_urgent) {
-            let aim = 1.0 - config.hysteresis / 2.0;
             let least = config.step.min(GENTLEST);
             return Step::Squeeze((aim / worst).clamp(least, GENTLEST));
         }
         let is_calm = worst < 1.0 - config.hysteresis && ticks >= SURE;
-        if is_calm && self.since_squeeze > config.hold { Step::Release } else { Step::Hold }
+        if is_calm && self.since_squeeze > config.hold { Step::Release(aim / worst) } else { Step::Hold }
     }
 
     /// Something was squeezed; `is_slow` where that needs time to show.

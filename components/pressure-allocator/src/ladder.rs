@@ -2,7 +2,7 @@
 
 use wca_guest::log;
 
-use crate::lever::{Given, Means};
+use crate::lever::{Given, Means, Squeezed};
 use crate::policy::Config;
 use crate::requests::Requests;
 use crate::signal::Reading;
@@ -61,12 +61,13 @@ impl Ladder {
                 let is_as_before = self.began.is_some_and(|began| worst > began * (1.0 - HELP));
                 let is_in_vain = self.squeezes > 0 && is_as_before && !is_full;
                 let is_given_up = is_in_vain && self.squeezes >= TRIES;
-                if !is_given_up && means.squeeze(factor, view, requests) {
+                let squeezed = if is_given_up { Squeezed::Nothing } else { means.squeeze(factor, view, requests) };
+                if squeezed == Squeezed::Done {
                     self.began.get_or_insert(worst);
                     self.squeezes += 1;
                     return Some(means.is_slow());
                 }
-                if is_in_vain {
+                if is_in_vain && squeezed == Squeezed::Nothing {
                     self.patience = (self.patience * 2).clamp(1, LONGEST);
                     let ticks = view.config.forget.saturating_mul(self.patience);
                     let kind = means.lever.kind();
@@ -88,11 +89,17 @@ impl Ladder {
     }
 
     /// Gives a step back, of the lever that was squeezed last.
-    pub(crate) fn release(&mut self, view: &View<'_>, may_probe: bool, requests: &mut Requests) -> (Given, bool) {
+    pub(crate) fn release(
+        &mut self,
+        view: &View<'_>,
+        growth: f64,
+        may_probe: bool,
+        requests: &mut Requests,
+    ) -> (Given, bool) {
         let Some(last) = self.means.iter().rposition(Means::is_in_force) else { return (Given::default(), false) };
         self.begin_at(last);
         let means = &mut self.means[last];
-        let given = means.release(view, may_probe, requests);
+        let given = means.release(view, growth, may_probe, requests);
         let is_slow = means.is_slow();
         if !self.is_in_force() {
             self.patience = 0;

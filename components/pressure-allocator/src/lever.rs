@@ -34,6 +34,17 @@ struct Quota {
     found: f64,
 }
 
+/// What became of a squeeze.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Squeezed {
+    /// It was asked for.
+    Done,
+    /// Nothing more can be taken.
+    Nothing,
+    /// Nothing more was taken now, and something was refused before that may be asked for again later.
+    Refused,
+}
+
 /// What a step back has changed.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Given {
@@ -64,8 +75,19 @@ impl Means {
         of_tasks.chain(self.shared.map(|limit| (None, limit.value)))
     }
 
-    /// Leaves `factor` of what is there; false where nothing more can be taken.
-    pub(crate) fn squeeze(&mut self, factor: f64, view: &View<'_>, requests: &mut Requests) -> bool {
+    /// Leaves `factor` of what is there.
+    pub(crate) fn squeeze(&mut self, factor: f64, view: &View<'_>, requests: &mut Requests) -> Squeezed {
+        let is_refused = view.roster.best_effort.keys().any(|key| !requests.may_ask(*key, self.lever));
+        if self.take(factor, view, requests) {
+            Squeezed::Done
+        } else if is_refused {
+            Squeezed::Refused
+        } else {
+            Squeezed::Nothing
+        }
+    }
+
+    fn take(&mut self, factor: f64, view: &View<'_>, requests: &mut Requests) -> bool {
         if self.lever != Lever::CpuQuota {
             let scale = self.shared_scale(view);
             let had = match self.shared {
@@ -109,11 +131,11 @@ impl Means {
     }
 
     /// Gives a step back.
-    pub(crate) fn release(&mut self, view: &View<'_>, may_probe: bool, requests: &mut Requests) -> Given {
+    pub(crate) fn release(&mut self, view: &View<'_>, growth: f64, may_probe: bool, requests: &mut Requests) -> Given {
         if let Some(limit) = self.shared {
             let scale = self.shared_scale(view);
-            let was_probe = may_probe && limit.release(&scale, false) == Release::Stays;
-            let anything = match limit.release(&scale, may_probe) {
+            let was_probe = may_probe && limit.release(&scale, growth, false) == Release::Stays;
+            let anything = match limit.release(&scale, growth, may_probe) {
                 Release::Stays => false,
                 Release::To(value) => self.share(limit.at(value), view, requests),
                 Release::Lifted => {
@@ -130,7 +152,7 @@ impl Means {
                 continue;
             }
             let scale = quota_scale(view, task.quota_floor, found);
-            let is_given = match limit.release(&scale, may_probe) {
+            let is_given = match limit.release(&scale, growth, may_probe) {
                 Release::Stays => false,
                 Release::To(value) => {
                     let is_taken = requests.asked(key, self.lever, &task.id, plan::cpu_quota(key, value));
@@ -146,7 +168,7 @@ impl Means {
                 }
             };
             given.anything |= is_given;
-            given.was_probe |= is_given && may_probe && limit.release(&scale, false) == Release::Stays;
+            given.was_probe |= is_given && may_probe && limit.release(&scale, growth, false) == Release::Stays;
         }
         given
     }
@@ -174,6 +196,22 @@ impl Means {
             requests.release(key, self.lever);
         }
         self.forget(key);
+    }
+
+    /// Requests for these tasks are not in force, so that they have what they had before: another limit, or none.
+    pub(crate) fn failed(&mut self, keys: &[Key], view: &View<'_>) {
+        for key in keys {
+            // Where it is a limit, `look` finds it.
+            let is_limited = |quota: &Quota| view.quotas.get(key).is_some_and(|now| *now < 0.99 * quota.found);
+            if !self.quotas.get(key).is_some_and(is_limited) {
+                self.quotas.remove(key);
+            }
+        }
+        // As long as one task has what is shared, the others join it again.
+        let last = keys.last().filter(|_| view.roster.best_effort.keys().all(|key| keys.contains(key)));
+        if let Some(key) = last {
+            self.look_at(*key, view);
+        }
     }
 
     /// A task has gone.
@@ -210,9 +248,8 @@ impl Means {
                 domains.iter().filter_map(|domain| plan::mb_in_force(key, *domain)).map(f64::from).reduce(f64::max)
             }
         };
-        if let Some(value) = in_force {
-            self.shared = (value < self.shared_scale(view).most).then(|| limit.at(value));
-        }
+        let in_force = in_force.filter(|value| *value < self.shared_scale(view).most);
+        self.shared = in_force.map(|value| limit.at(value));
     }
 
     fn share(&mut self, limit: Limit, view: &View<'_>, requests: &mut Requests) -> bool {

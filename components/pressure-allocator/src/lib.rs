@@ -41,7 +41,7 @@ pub(crate) mod policy {
         #[default(10)]
         pub(crate) bandwidth_floor: u32,
         /// Part of the target by which the pressure must be below it before anything is given back.
-        #[default(0.2)]
+        #[default(0.15)]
         pub(crate) hysteresis: f64,
         /// Least part that a squeeze leaves of what was there; it takes less where the pressure is just above its target.
         #[default(0.5)]

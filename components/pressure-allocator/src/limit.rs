@@ -38,6 +38,9 @@ pub(crate) enum Release {
     Lifted,
 }
 
+/// Part of all from which on a limit is as good as none: a change of less than 1 % is not written (docs/control.md).
+const ALL: f64 = 0.98;
+
 /// Multiple of what a task had at first from which on a limit of it is none.
 const LOOSE: f64 = 1.5;
 
@@ -54,15 +57,18 @@ impl Limit {
         Some(Self { value, start, ceiling: Some(ceiling) })
     }
 
-    /// Gives a step back; beyond the ceiling only with `may_probe`.
-    pub(crate) fn release(&self, scale: &Scale, may_probe: bool) -> Release {
+    /// Gives a step back, to `growth` times what is there at most; beyond the ceiling only with `may_probe`.
+    pub(crate) fn release(&self, scale: &Scale, growth: f64, may_probe: bool) -> Release {
         let step = (self.start * scale.release).max(scale.grain);
+        // The pressure grows no faster than what causes it, or else the next squeeze corrects it. Of what comes in grains, one
+        // must be possible.
+        let step = if scale.grain == 0.0 { step.min(self.value * (growth - 1.0)) } else { step };
         let value = scale.down(self.value + step);
         if !may_probe && self.ceiling.is_some_and(|ceiling| value > ceiling - 0.5 * step) {
             return Release::Stays;
         }
         let most = if scale.is_loose { scale.most.min(LOOSE * self.start) } else { scale.most };
-        if value >= most { Release::Lifted } else { Release::To(value) }
+        if value >= ALL * most { Release::Lifted } else { Release::To(value) }
     }
 
     /// With this value, and without the ceiling where that is below.

@@ -40,8 +40,10 @@ impl Lever {
 /// What the outcomes of a call's requests say.
 #[derive(Default)]
 pub(crate) struct News {
-    /// Requests for these are in force with another value, or not any more.
+    /// Requests for these are in force with another value.
     pub(crate) differs: Vec<(Key, Lever)>,
+    /// Requests for these are not in force, or not any more.
+    pub(crate) failed: Vec<(Key, Lever)>,
     /// Somebody has taken requests back, since a protected task got worse.
     pub(crate) reverted: bool,
 }
@@ -87,12 +89,12 @@ impl Requests {
                 }
                 Fate::Failed(why) => {
                     self.pause(task, lever, &name(task), &why);
-                    news.differs.push((task, lever));
+                    news.failed.push((task, lever));
                 }
                 Fate::Reverted(why) => {
                     log::warn!("{}: {kind} was taken back: {why}", name(task));
                     news.reverted = true;
-                    news.differs.push((task, lever));
+                    news.failed.push((task, lever));
                 }
             }
         }

@@ -8,7 +8,7 @@ use wca_guest::{log, now};
 use crate::controller::{Controller, Step};
 use crate::ladder::Ladder;
 use crate::policy::{Config, Lever};
-use crate::requests::Requests;
+use crate::requests::{News, Requests};
 use crate::roster::{Change, RESOURCES, Roster};
 use crate::signal::{self, Signal};
 use crate::tell::{self, Counts};
@@ -61,13 +61,15 @@ impl State {
             self.controller.forget(config);
         }
         if !self.requests.is_shadow {
-            correct(&news.differs, &view, &mut self.ladder);
+            correct(&news, &view, &mut self.ladder);
         }
         if news.reverted {
             let times = 1_u32 << self.reverted.min(LONGEST_REST.ilog2());
             self.reverted += 1;
-            self.controller.resting = config.forget.saturating_mul(times);
-            log::warn!("squeezes were taken back: none for {} ticks", self.controller.resting);
+            let ticks = config.forget.saturating_mul(times);
+            log::warn!("squeezes were taken back: none for {ticks} ticks");
+            // This one is not yet one of them.
+            self.controller.resting = ticks.saturating_add(1);
             self.signal.clear();
         }
 
@@ -90,12 +92,12 @@ impl State {
                     self.counts.squeezes += 1;
                 }
             }
-            Step::Release => {
+            Step::Release(growth) => {
                 let may_probe = self.controller.may_probe(config);
                 if may_probe {
                     self.reverted = 0;
                 }
-                let (given, is_slow) = self.ladder.release(&view, may_probe, &mut self.requests);
+                let (given, is_slow) = self.ladder.release(&view, growth, may_probe, &mut self.requests);
                 if given.anything {
                     self.controller.released(is_slow, given.was_probe);
                     self.signal.clear();
@@ -156,10 +158,12 @@ fn take_over(change: &Change, view: &View<'_>, ladder: &mut Ladder, requests: &m
 }
 
 /// Limits become what is in force.
-fn correct(differs: &[(Key, Lever)], view: &View<'_>, ladder: &mut Ladder) {
+fn correct(news: &News, view: &View<'_>, ladder: &mut Ladder) {
     // A batch may have several requests for what is shared: the last word counts.
-    let shared: BTreeMap<&str, Key> = differs.iter().map(|(key, lever)| (lever.kind(), *key)).collect();
+    let shared: BTreeMap<&str, Key> = news.differs.iter().map(|(key, lever)| (lever.kind(), *key)).collect();
     for means in &mut ladder.means {
+        let failed = news.failed.iter().filter(|(_, lever)| *lever == means.lever);
+        means.failed(&failed.map(|(key, _)| *key).collect::<Vec<_>>(), view);
         match means.lever {
             Lever::CpuQuota => means.look(view),
             Lever::RdtL3 | Lever::RdtMb => {

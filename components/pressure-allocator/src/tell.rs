@@ -27,8 +27,8 @@ pub(crate) fn contentions(view: &View<'_>, pressures: &[Pressure], worst: f64) -
         let about = if pressure.resource == 0 { Contended::Cpus } else { Contended::Unknown };
         let resource = RESOURCES[pressure.resource];
         let evidence = [
-            Sample::gauge("pressure_allocator_pressure", pressure.share).label("resource", resource),
-            Sample::gauge("pressure_allocator_target", pressure.target).label("resource", resource),
+            Sample::gauge("pressure_allocator_victim_pressure", pressure.share).label("resource", resource),
+            Sample::gauge("pressure_allocator_victim_target", pressure.target).label("resource", resource),
         ];
         if !is_taken(report::contention(about, pressure.key, &culprits, &evidence))? {
             break;

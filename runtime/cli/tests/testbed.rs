@@ -5,6 +5,8 @@
 
 #[path = "testbed/counters.rs"]
 mod counters;
+#[path = "testbed/pressure.rs"]
+mod pressure;
 #[path = "../../../tests/skipped.rs"]
 mod skipped;
 #[path = "../../../tests/testbed.rs"]

@@ -82,7 +82,8 @@ pub(crate) fn observe(hog: u32, tick: Duration) {
     const STEP: Duration = Duration::from_millis(50);
     let begun = Instant::now();
     let (mut group, mut before, mut rate) = (PathBuf::new(), Seen::default(), 0.0);
-    let (mut last, mut next, mut waited, mut sum, mut count) = (begun, tick, waited_by_service(), 0.0, 0.0);
+    let (mut last, mut next, mut sum, mut count) = (begun, tick, 0.0, 0.0);
+    let mut waited = (Instant::now(), waited_by_service());
     while !PathBuf::from("/run/done").exists() {
         sleep(STEP);
         let (now_in, seen) = look(hog);
@@ -98,10 +99,11 @@ pub(crate) fn observe(hog: u32, tick: Duration) {
         fs::rename("/run/slowdown.new", SLOWDOWN).unwrap();
         (sum, count) = (sum + rate, count + 1.0);
         if begun.elapsed() >= next {
-            let now = waited_by_service();
+            let now = (Instant::now(), waited_by_service());
+            let share = (now.1 - waited.1) / (now.0 - waited.0).as_secs_f64();
             let (ways, mb) = limits(hog);
             let mut line = String::from("ROW");
-            for value in [next.as_secs_f64(), (now - waited) / tick.as_secs_f64(), sum / count, seen.held, ways, mb] {
+            for value in [next.as_secs_f64(), share, sum / count, seen.held, ways, mb] {
                 write!(line, " {value}").unwrap();
             }
             println!("{line}");
