@@ -9,6 +9,8 @@ use crate::signal::Reading;
 
 /// Multiple of the target that one tick alone may show and be believed.
 const URGENT: f64 = 2.0;
+/// Multiple of the target that two ticks may show and be believed when all was well before.
+const CLEAR: f64 = 1.25;
 /// Ticks that a squeeze for less wants to have seen, and one after a change that takes time to show.
 const AGREED: usize = 2;
 /// Ticks that a step back wants to have seen.
@@ -16,7 +18,7 @@ const SURE: usize = 3;
 /// A squeeze leaves this part at most, so that something changes.
 const GENTLEST: f64 = 0.95;
 /// How many times longer than at first a level that proved too high is left alone, at most.
-const MOST_PATIENT: u32 = 8;
+const MOST_PATIENT: u32 = 32;
 
 /// What to do in a tick.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -34,10 +36,13 @@ pub(crate) enum Step {
 pub(crate) struct Controller {
     /// Ticks since the last squeeze.
     since_squeeze: u32,
+    /// Whether the pressure has been within its target since it was last clearly above: then what is slightly above or below is
+    /// taken for noise until the mean says so too.
+    is_settled: bool,
     /// Ticks without any signal.
     blind: u32,
     /// Whether the last change needs time to show.
-    is_settling: bool,
+    is_slow: bool,
     /// How many times [`Config::forget`] a level that proved too high is left alone; 0 before the first.
     patience: u32,
     /// Whether something was given back beyond such a level since the last squeeze.
@@ -51,21 +56,32 @@ impl Controller {
     pub(crate) fn decide(&mut self, config: &Config, reading: Option<Reading>, has_protected: bool) -> Step {
         self.since_squeeze = self.since_squeeze.saturating_add(1);
         self.resting = self.resting.saturating_sub(1);
-        let Some(Reading { worst, ticks, .. }) = reading else {
+        let Some(Reading { worst, mean, ticks, .. }) = reading else {
             self.blind = if has_protected { self.blind.saturating_add(1) } else { 0 };
             // Nobody is helped by a squeeze that nobody can judge.
             let is_free = !has_protected || self.blind > config.forget;
             return if is_free && self.since_squeeze > config.hold { Step::Release(f64::INFINITY) } else { Step::Hold };
         };
         self.blind = 0;
-        let is_urgent = worst > URGENT && !self.is_settling;
-        let aim = 1.0 - config.hysteresis / 2.0;
-        if worst > 1.0 && (ticks >= AGREED || is_urgent) {
-            let least = config.step.min(GENTLEST);
-            return Step::Squeeze((aim / worst).clamp(least, GENTLEST));
+        // In the upper half of the band, so that noise goes over neither of its ends.
+        let aim = 1.0 - config.hysteresis / 4.0;
+        let squeeze = |of: f64| Step::Squeeze((aim / of).clamp(config.step.min(GENTLEST), GENTLEST));
+        let much = if self.is_settled { CLEAR } else { 1.0 };
+        let is_urgent = worst > URGENT && !self.is_slow;
+        if is_urgent || worst > much && ticks >= AGREED {
+            self.is_settled = false;
+            return squeeze(worst);
         }
-        let is_calm = worst < 1.0 - config.hysteresis && ticks >= SURE;
-        if is_calm && self.since_squeeze > config.hold { Step::Release(aim / worst) } else { Step::Hold }
+        self.is_settled |= worst <= 1.0 && ticks >= SURE;
+        if let Some(mean) = mean.filter(|mean| *mean > 1.0) {
+            return squeeze(mean);
+        }
+        if self.since_squeeze <= config.hold {
+            return Step::Hold;
+        }
+        let is_far_below = worst < 1.0 - config.hysteresis && ticks >= SURE;
+        let below = mean.filter(|mean| *mean < 1.0 - config.hysteresis / 2.0).or(is_far_below.then_some(worst));
+        below.map_or(Step::Hold, |below| Step::Release(aim / below))
     }
 
     /// Something was squeezed; `is_slow` where that needs time to show.
@@ -73,12 +89,12 @@ impl Controller {
         if self.probing {
             self.patience = (self.patience.max(1) * 2).min(MOST_PATIENT);
         }
-        (self.since_squeeze, self.is_settling, self.probing) = (0, is_slow, false);
+        (self.since_squeeze, self.is_slow, self.probing) = (0, is_slow, false);
     }
 
     /// Something was given back; `is_slow` where that needs time to show.
     pub(crate) fn released(&mut self, is_slow: bool, was_probe: bool) {
-        self.is_settling = is_slow;
+        self.is_slow = is_slow;
         self.probing |= was_probe;
     }
 

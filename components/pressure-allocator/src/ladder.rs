@@ -13,7 +13,7 @@ const TRIES: u32 = 4;
 /// Part of the pressure that it must have taken away by then.
 const HELP: f64 = 0.1;
 /// How many times longer than at first a lever that did not help is left alone, at most.
-const LONGEST: u32 = 8;
+const LONGEST: u32 = 32;
 
 /// All levers of the machine, and how far it has come.
 #[derive(Default)]

@@ -54,7 +54,7 @@ pub(crate) mod policy {
         pub(crate) hold: u32,
         /// Ticks without a squeeze after which the level at which pressure came back is tried again, and after which means
         /// that have not helped are; longer each time that it was in vain.
-        #[default(60)]
+        #[default(15)]
         pub(crate) forget: u32,
     }
 

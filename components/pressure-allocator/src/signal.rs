@@ -11,7 +11,11 @@ use crate::roster::{RESOURCES, Roster};
 const METRIC: &str = "task_pressure_seconds";
 
 /// Ticks of which the middle one counts, so that one alone, high or low, changes nothing.
-const WINDOW: usize = 3;
+const RECENT: usize = 3;
+/// Ticks that are kept.
+const WINDOW: usize = 8;
+/// Ticks that make a mean.
+const FOR_MEAN: usize = 6;
 
 /// Share of time from which on a task waits as good as always.
 const FULL: f64 = 0.9;
@@ -32,9 +36,11 @@ pub(crate) struct Pressure {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Reading {
     /// The greatest pressure since the last change, as multiple of its target: of each task and resource the median of the
-    /// last [`WINDOW`] ticks, the lower one of two.
+    /// last three ticks, the lower one of two.
     pub(crate) worst: f64,
-    /// Of how many ticks it is.
+    /// The greatest mean of more ticks without the least and the greatest of them, which is surer and later; none where there are too few since the last change.
+    pub(crate) mean: Option<f64>,
+    /// How many ticks there were since then, up to [`WINDOW`].
     pub(crate) ticks: usize,
     /// Whether it is as high as it can be, so that a relief would not show: what has piled up must be worked off first.
     pub(crate) is_full: bool,
@@ -74,6 +80,14 @@ pub(crate) fn pressures(roster: &Roster, keys: &[Key], columns: [Option<usize>; 
     pressures
 }
 
+impl Reading {
+    /// That of two tasks together: the greater decides, each by its own number.
+    fn beside(self, other: Self) -> Self {
+        let greater = if other.worst > self.worst { other } else { self };
+        Self { mean: self.mean.into_iter().chain(other.mean).reduce(f64::max), ..greater }
+    }
+}
+
 impl Signal {
     /// Forgets what was seen before a change, which says nothing about what comes after it.
     pub(crate) fn clear(&mut self) {
@@ -90,15 +104,21 @@ impl Signal {
             if window.len() > WINDOW {
                 window.pop_front();
             }
-            let mut sorted: Vec<f64> = window.iter().copied().collect();
-            sorted.sort_by(f64::total_cmp);
-            let worst_of_task = sorted[(sorted.len() - 1) / 2];
-            let is_full = worst_of_task * target > FULL;
-            let reading = Reading { worst: worst_of_task, ticks: sorted.len(), is_full };
-            if worst.is_none_or(|worst| reading.worst > worst.worst) {
-                worst = Some(reading);
-            }
+            let mut recent: Vec<f64> = window.iter().rev().take(RECENT).copied().collect();
+            recent.sort_by(f64::total_cmp);
+            let median = recent[(recent.len() - 1) / 2];
+            let ticks = window.len();
+            let mean = (ticks >= FOR_MEAN).then(|| inner_mean(window));
+            let reading = Reading { worst: median, mean, ticks, is_full: median * target > FULL };
+            worst = Some(worst.map_or(reading, |worst| worst.beside(reading)));
         }
         worst
     }
+}
+
+/// The mean without the least and the greatest, so that one tick alone changes nothing here either.
+#[expect(clippy::cast_precision_loss, reason = "a few ticks")]
+fn inner_mean(window: &VecDeque<f64>) -> f64 {
+    let (least, greatest) = window.iter().fold((f64::MAX, f64::MIN), |(least, most), one| (least.min(*one), most.max(*one)));
+    (window.iter().sum::<f64>() - least - greatest) / (window.len() as f64 - 2.0)
 }

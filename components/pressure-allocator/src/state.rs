@@ -15,7 +15,7 @@ use crate::tell::{self, Counts};
 use crate::view::View;
 
 /// How many times longer than at first nothing is squeezed after somebody has taken squeezes back, at most.
-const LONGEST_REST: u32 = 8;
+const LONGEST_REST: u32 = 32;
 
 /// Everything.
 #[derive(Default)]

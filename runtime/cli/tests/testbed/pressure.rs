@@ -130,7 +130,7 @@ fn plot_data(before: &[Row], all: &[Row], best: f64) {
     let mut text = format!(
         "# title: PressureAllocator: a service and a hog with one cache and memory (emulated machine)
 # command: WCA_PLOT_DATA=docs/policies/data cargo test --release --locked --workspace --test testbed -- pressure::
-# source: service waited: cpu.pressure of the cgroup {SERVICE}, {TICK} s at a time
+# source: service waited: /sys/fs/cgroup/{SERVICE}/cpu.pressure, {TICK} s at a time
 # source: target: the configuration
 # source: hog moved: mbm_total_bytes of the hog's resctrl group
 # source: best fixed limits gave: mbm_total_bytes of the hog's resctrl group with one way and the greatest MB that keeps the target
@@ -166,5 +166,7 @@ fn inside_service() {
 fn inside_observer() {
     let number = |name: &str| std::env::var(name).unwrap().trim().parse::<f64>().unwrap();
     let hog = std::env::var("HOG").unwrap().parse().unwrap();
+    // The runner of tests has left its line open.
+    println!();
     observe(hog, Duration::from_secs_f64(number("TICK")));
 }

@@ -215,7 +215,7 @@ fn a_single_tick_is_no_news() {
         plant.services[0].alone = 0.5;
         plant.tick();
         plant.services[0].alone = 0.09;
-        assert!(plant.quotas("h", 3).iter().all(|quota| *quota == 1.0));
+        assert!(plant.quotas("h", 9).iter().all(|quota| *quota == 1.0));
     }
 }
 
@@ -415,7 +415,7 @@ fn what_is_seen_and_done_is_told() {
 #[case::floor(with("quota_floor: 0.0"), "quota_floor 0: a part of all processors, above 0 and below 1")]
 #[case::twice(with("levers: [rdt_mb, rdt_mb]"), "levers[1]: rdt_mb stands there twice")]
 #[case::step(with("step: 1.0"), "step 1: the part that a squeeze leaves, above 0 and below 1")]
-#[case::ways(with("ways_floor: 0"), "ways_floor 0, forget 60: 1 or more")]
+#[case::ways(with("ways_floor: 0"), "ways_floor 0, forget 15: 1 or more")]
 fn a_wrong_argument_is_told(#[case] yaml: String, #[case] text: &str) {
     let error = BuiltIn::start("components/pressure-allocator", &yaml, plain()).err().expect("it is wrong");
     assert!(error.contains(text), "{error}");
