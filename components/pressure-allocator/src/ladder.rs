@@ -71,7 +71,9 @@ impl Ladder {
                     self.patience = (self.patience * 2).clamp(1, LONGEST);
                     let ticks = view.config.forget.saturating_mul(self.patience);
                     let kind = means.lever.kind();
-                    log::info!("{kind} does not help: it is given back, and tried again in {ticks} ticks at the earliest");
+                    log::info!(
+                        "{kind} does not help: it is given back, and tried again in {ticks} ticks at the earliest"
+                    );
                     means.lift(view, requests);
                     means.useless_until = view.tick + u64::from(ticks);
                 }

@@ -266,7 +266,11 @@ impl Means {
     }
 
     fn ask_shared(&mut self, key: Key, name: &str, value: f64, requests: &mut Requests) -> bool {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "ways and limits are whole and small")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "ways and limits are whole and small"
+        )]
         let whole = value as u32;
         if self.lever == Lever::RdtMb {
             let mut domains = platform::bandwidth_domains().into_iter();

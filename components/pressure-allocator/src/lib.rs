@@ -105,13 +105,21 @@ pub(crate) mod policy {
                 }
             }
             if targets.iter().all(|(_, target)| target.is_none()) {
-                return Err(format!("protected[{at}]: no target: give it at least one of cpu, memory and io, such as cpu: 0.05"));
+                return Err(format!(
+                    "protected[{at}]: no target: give it at least one of cpu, memory and io, such as cpu: 0.05"
+                ));
             }
         }
         for (at, BestEffort { labels, quota_floor }) in config.best_effort.iter().enumerate() {
             some_labels(&format!("best_effort[{at}].labels"), labels)?;
             if let Some(floor) = quota_floor {
-                above_and_below(&format!("best_effort[{at}].quota_floor"), *floor, 0.0, 1.0, "a part of all processors")?;
+                above_and_below(
+                    &format!("best_effort[{at}].quota_floor"),
+                    *floor,
+                    0.0,
+                    1.0,
+                    "a part of all processors",
+                )?;
             }
         }
         for (at, lever) in config.levers.iter().enumerate() {
@@ -122,7 +130,11 @@ pub(crate) mod policy {
         let levers = config.levers.len();
         if config.protected.is_empty() || config.best_effort.is_empty() || levers == 0 {
             let text = "protected, best_effort and levers need one entry each at least";
-            return Err(format!("{text}; they have {}, {} and {levers}", config.protected.len(), config.best_effort.len()));
+            return Err(format!(
+                "{text}; they have {}, {} and {levers}",
+                config.protected.len(),
+                config.best_effort.len()
+            ));
         }
         above_and_below("quota_floor", config.quota_floor, 0.0, 1.0, "a part of all processors")?;
         above_and_below("hysteresis", config.hysteresis, 0.0, 1.0, "a part of the target")?;

@@ -119,6 +119,7 @@ impl Signal {
 /// The mean without the least and the greatest, so that one tick alone changes nothing here either.
 #[expect(clippy::cast_precision_loss, reason = "a few ticks")]
 fn inner_mean(window: &VecDeque<f64>) -> f64 {
-    let (least, greatest) = window.iter().fold((f64::MAX, f64::MIN), |(least, most), one| (least.min(*one), most.max(*one)));
+    let (least, greatest) =
+        window.iter().fold((f64::MAX, f64::MIN), |(least, most), one| (least.min(*one), most.max(*one)));
     (window.iter().sum::<f64>() - least - greatest) / (window.len() as f64 - 2.0)
 }

@@ -45,7 +45,9 @@ impl State {
         let columns = self.columns(config);
         let pressures = signal::pressures(&self.roster, &keys, columns);
         let names = &self.roster.best_effort;
-        let news = self.requests.hear(self.tick, |key| names.get(&key).map_or_else(|| key.to_string(), |task| task.id.clone()));
+        let news = self
+            .requests
+            .hear(self.tick, |key| names.get(&key).map_or_else(|| key.to_string(), |task| task.id.clone()));
         let view = View::new(config, &self.roster, self.tick, &keys);
 
         if self.tick == 1 {
@@ -84,7 +86,8 @@ impl State {
             // What is not written does not show: a second step would be asked for on the evidence of the first.
             Step::Squeeze(_) if self.requests.is_shadow && self.ladder.is_in_force() => {}
             Step::Squeeze(factor) => {
-                let squeezed = reading.and_then(|reading| self.ladder.squeeze(factor, reading, &view, &mut self.requests));
+                let squeezed =
+                    reading.and_then(|reading| self.ladder.squeeze(factor, reading, &view, &mut self.requests));
                 if let Some(is_slow) = squeezed {
                     log::debug!("pressure {worst:.2} times its target: squeezed to {factor:.2}");
                     self.controller.squeezed(is_slow);

@@ -22,7 +22,8 @@ pub(crate) struct Counts {
 pub(crate) fn contentions(view: &View<'_>, pressures: &[Pressure], worst: f64) -> Result<(), String> {
     let mut culprits: Vec<(f64, Key)> = view.usage.iter().map(|(key, used)| (*used, *key)).collect();
     culprits.sort_by(|one, other| other.0.total_cmp(&one.0));
-    let culprits: Vec<Key> = culprits.into_iter().filter(|(used, _)| *used > 0.0).map(|(_, key)| key).take(CULPRITS).collect();
+    let culprits: Vec<Key> =
+        culprits.into_iter().filter(|(used, _)| *used > 0.0).map(|(_, key)| key).take(CULPRITS).collect();
     for pressure in pressures.iter().filter(|pressure| worst > 1.0 && pressure.share > pressure.target) {
         let about = if pressure.resource == 0 { Contended::Cpus } else { Contended::Unknown };
         let resource = RESOURCES[pressure.resource];
@@ -46,18 +47,23 @@ pub(crate) fn metrics(
     counts: Counts,
 ) -> Result<(), String> {
     let mut samples = vec![
-        Sample::counter("pressure_allocator_squeezes", f64::from(counts.squeezes)).help("Times that best-effort tasks were squeezed."),
+        Sample::counter("pressure_allocator_squeezes", f64::from(counts.squeezes))
+            .help("Times that best-effort tasks were squeezed."),
         Sample::counter("pressure_allocator_releases", f64::from(counts.releases))
             .help("Times that a step was given back to best-effort tasks."),
     ];
     if worst.is_finite() {
         let worst = Sample::gauge("pressure_allocator_worst", worst);
-        samples.push(worst.help("Greatest pressure of a protected task since the last change, as multiple of its target."));
+        samples.push(
+            worst.help("Greatest pressure of a protected task since the last change, as multiple of its target."),
+        );
     }
     for means in &ladder.means {
         for (key, value) in means.limits() {
             let limit = Sample::gauge("pressure_allocator_limit", value).label("kind", means.lever.kind());
-            let limit = limit.help("Limit of a best-effort task, or of all alike: part of all processors, ways, or the unit of bandwidth.");
+            let limit = limit.help(
+                "Limit of a best-effort task, or of all alike: part of all processors, ways, or the unit of bandwidth.",
+            );
             let task = key.and_then(|key| view.roster.best_effort.get(&key));
             samples.push(match task {
                 Some(task) => limit.label("task_id", task.id.as_str()),
@@ -67,7 +73,8 @@ pub(crate) fn metrics(
     }
     for Pressure { key, resource, share, target } in pressures {
         let Some(task) = view.roster.protected.get(key) else { continue };
-        let of_task = |sample: Sample| sample.label("task_id", task.id.as_str()).label("resource", RESOURCES[*resource]);
+        let of_task =
+            |sample: Sample| sample.label("task_id", task.id.as_str()).label("resource", RESOURCES[*resource]);
         let pressure = Sample::gauge("pressure_allocator_pressure", *share);
         samples.push(of_task(pressure.help("Share of the last interval in which the task waited.")));
         let target = Sample::gauge("pressure_allocator_target", *target);

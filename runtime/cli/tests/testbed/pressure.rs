@@ -47,7 +47,8 @@ fn rows(text: &str, begin: &str, end: &str) -> Vec<Row> {
 /// What the allocator saw of the service, tick by tick.
 fn pressures(text: &str) -> Vec<f64> {
     let of_service = format!("task_id=\"{SERVICE}\"");
-    let lines = text.lines().filter(|line| line.starts_with("pressure_allocator_pressure{") && line.contains(&of_service));
+    let lines =
+        text.lines().filter(|line| line.starts_with("pressure_allocator_pressure{") && line.contains(&of_service));
     lines.map(|line| line.split("} ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap()).collect()
 }
 
@@ -118,7 +119,9 @@ fn cache_ways_and_bandwidth_bring_a_service_under_its_target() {
     let steady = &all[first + WITHIN..];
     assert!(steady.len() > TICKS / 2, "{text}");
     let (waited, bandwidth) = (mean(steady.iter().map(|row| row.waited)), mean(steady.iter().map(|row| row.bandwidth)));
-    println!("the service waited {waited:.3}; the hog moved {bandwidth:.3e} of the {best:.3e} bytes/s of the best fixed limits");
+    println!(
+        "the service waited {waited:.3}; the hog moved {bandwidth:.3e} of the {best:.3e} bytes/s of the best fixed limits"
+    );
     assert!(waited <= TARGET, "{waited}: {text}");
     assert!(bandwidth >= SHARE * best, "{bandwidth} of {best}: {text}");
 }

@@ -234,7 +234,10 @@ fn what_is_refused_is_tried_again_after_longer_and_longer_pauses() {
     }
     let gaps: Vec<i32> = asked.windows(2).map(|two| two[1] - two[0]).collect();
     assert!((4..=7).contains(&gaps.len()) && gaps.windows(2).all(|two| two[1] > two[0]), "{gaps:?}");
-    assert!(lines.contains(&"WARN h: no cpu_quota: the quota is read-only; tried again in 4 ticks at the earliest".into()), "{lines:?}");
+    assert!(
+        lines.contains(&"WARN h: no cpu_quota: the quota is read-only; tried again in 4 ticks at the earliest".into()),
+        "{lines:?}"
+    );
     plant.fate = Fate::Applied;
     let quotas = plant.quotas("h", 200);
     assert!(quotas[199] < 0.2, "it is asked for again: {quotas:?}");
@@ -291,7 +294,12 @@ fn what_does_not_help_is_given_back_and_tried_again_later() {
         lines.extend(said.lines);
         free += i32::from(plant.quota("h") == 1.0);
     }
-    assert!(lines.contains(&"INFO cpu_quota does not help: it is given back, and tried again in 20 ticks at the earliest".into()), "{lines:?}");
+    assert!(
+        lines.contains(
+            &"INFO cpu_quota does not help: it is given back, and tried again in 20 ticks at the earliest".into()
+        ),
+        "{lines:?}"
+    );
     let gaps: Vec<i32> = squeezes.windows(2).map(|two| two[1] - two[0]).collect();
     assert!(gaps.len() >= 2 && gaps[0] >= 20 && gaps[1] >= 40, "{gaps:?}");
     assert!(free > 170, "{free} ticks of 200");
@@ -304,7 +312,9 @@ fn cache_ways_come_after_the_quota_and_bandwidth_after_them() {
     for _ in 0..60 {
         asked.extend(plant.tick().asked);
     }
-    let first = |what: &str| asked.iter().position(|request| request.starts_with(what)).unwrap_or_else(|| panic!("{what}: {asked:?}"));
+    let first = |what: &str| {
+        asked.iter().position(|request| request.starts_with(what)).unwrap_or_else(|| panic!("{what}: {asked:?}"))
+    };
     assert!(first("h cpu_quota 0") < first("h rdt_l3 0=") && first("h rdt_l3 0=") < first("h rdt_mb 0="), "{asked:?}");
     assert_eq!((plant.quota("h"), plant.quota("g")), (1.0, 1.0), "the quota did not help: {asked:?}");
     // The lowest ways, in both domains, the same for all.
@@ -328,7 +338,10 @@ fn cache_ways_come_after_the_quota_and_bandwidth_after_them() {
     }
     assert!(states.iter().all(|(ways, mb)| *mb == 100 || *ways == 1), "{states:?}");
     assert_eq!(states.last(), Some(&(11, 100)), "{states:?}");
-    assert!(states.windows(2).all(|two| two[1].0 <= two[0].0 + 1 && two[1].1 <= two[0].1 + 10), "a step at a time: {states:?}");
+    assert!(
+        states.windows(2).all(|two| two[1].0 <= two[0].0 + 1 && two[1].1 <= two[0].1 + 10),
+        "a step at a time: {states:?}"
+    );
 }
 
 #[rstest]
@@ -380,7 +393,10 @@ fn limits_that_an_earlier_life_has_left_are_given_back_first() {
     assert_eq!(asked, ["h cpu_quota release", "h rdt_l3 release", "h rdt_mb release"]);
     // That there was nothing to give back is no news.
     let outcomes = [("h", Kind::CpuQuota, None, Fate::Failed("held by StaticAllocator".into()))];
-    assert_eq!(plant.policy.tick_after(&plant.scene, &outcomes).lines, ["DEBUG h: cpu_quota was not given back: held by StaticAllocator"]);
+    assert_eq!(
+        plant.policy.tick_after(&plant.scene, &outcomes).lines,
+        ["DEBUG h: cpu_quota was not given back: held by StaticAllocator"]
+    );
 }
 
 #[test]
@@ -389,7 +405,8 @@ fn where_pressure_is_not_measured_that_is_said_once() {
     let mut scene = crate::harness::Scene::new();
     scene.task("s").label("qos", "latency").gauge("task_up", &[], 1.0);
     let lines: Vec<String> = (0..5).flat_map(|_| policy.tick(&scene).clean().lines).collect();
-    let about: Vec<&String> = lines.iter().filter(|line| line.starts_with("WARN the pressure of tasks for cpu")).collect();
+    let about: Vec<&String> =
+        lines.iter().filter(|line| line.starts_with("WARN the pressure of tasks for cpu")).collect();
     assert_eq!(about.len(), 1, "{lines:?}");
 }
 
@@ -430,5 +447,8 @@ fn noise_does_not_make_it_swing() {
             turns(&plant.quotas("h", 300)) as f64
         })
         .collect();
-    assert!(median(counts.clone()) <= 10.0 && counts.iter().all(|count| *count <= 20.0), "turns in 300 ticks: {counts:?}");
+    assert!(
+        median(counts.clone()) <= 10.0 && counts.iter().all(|count| *count <= 20.0),
+        "turns in 300 ticks: {counts:?}"
+    );
 }

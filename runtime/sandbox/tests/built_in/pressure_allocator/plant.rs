@@ -134,14 +134,19 @@ impl Plant {
             task.counter("task_pressure_seconds", &[("resource", "cpu"), ("kind", "full")], 0.0);
             task.counter("task_pressure_seconds", &[("resource", "cpu"), ("kind", "some")], seen);
         }
-        let outcomes: Vec<_> = self.outcomes.iter().map(|(task, kind, domain, fate)| (&**task, *kind, *domain, fate.clone())).collect();
+        let outcomes: Vec<_> =
+            self.outcomes.iter().map(|(task, kind, domain, fate)| (&**task, *kind, *domain, fate.clone())).collect();
         let tick = self.policy.tick_after(&self.scene, &outcomes).clean();
         if !matches!(self.fate, Fate::Failed(_) | Fate::Shadowed) {
             self.scene.apply(&tick);
         }
-        self.outcomes = tick.requests.iter().map(|request| {
-            (tick.id(request.task).to_owned(), request.change.kind(), request.change.domain(), self.fate.clone())
-        }).collect();
+        self.outcomes = tick
+            .requests
+            .iter()
+            .map(|request| {
+                (tick.id(request.task).to_owned(), request.change.kind(), request.change.domain(), self.fate.clone())
+            })
+            .collect();
         tick
     }
 
