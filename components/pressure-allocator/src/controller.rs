@@ -63,24 +63,25 @@ impl Controller {
             return if is_free && self.since_squeeze > config.hold { Step::Release(f64::INFINITY) } else { Step::Hold };
         };
         self.blind = 0;
-        // In the upper half of the band, so that noise goes over neither of its ends.
+        // Into the middle of the band in the mean, so that noise goes over neither of its ends; to its lower end in haste.
         let aim = 1.0 - config.hysteresis / 4.0;
-        let squeeze = |of: f64| Step::Squeeze((aim / of).clamp(config.step.min(GENTLEST), GENTLEST));
+        let safe_aim = 1.0 - config.hysteresis / 2.0;
+        let squeeze = |part: f64| Step::Squeeze(part.clamp(config.step.min(GENTLEST), GENTLEST));
         let much = if self.is_settled { CLEAR } else { 1.0 };
         let is_urgent = worst > URGENT && !self.is_slow;
         if is_urgent || worst > much && ticks >= AGREED {
             self.is_settled = false;
-            return squeeze(worst);
+            return squeeze(safe_aim / worst);
         }
         self.is_settled |= worst <= 1.0 && ticks >= SURE;
         if let Some(mean) = mean.filter(|mean| *mean > 1.0) {
-            return squeeze(mean);
+            return squeeze(aim / mean);
         }
         if self.since_squeeze <= config.hold {
             return Step::Hold;
         }
         let is_far_below = worst < 1.0 - config.hysteresis && ticks >= SURE;
-        let below = mean.filter(|mean| *mean < 1.0 - config.hysteresis / 2.0).or(is_far_below.then_some(worst));
+        let below = mean.filter(|mean| *mean < safe_aim).or(is_far_below.then_some(worst));
         below.map_or(Step::Hold, |below| Step::Release(aim / below))
     }
 

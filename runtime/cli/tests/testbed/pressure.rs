@@ -112,6 +112,8 @@ fn cache_ways_and_bandwidth_bring_a_service_under_its_target() {
     });
     // The first tick has no rates.
     assert!(reached.is_some_and(|at| at + 2 <= WITHIN), "{reached:?}: {seen:?}");
+    let soon = mean(seen[WITHIN - 1..2 * WITHIN - 1].iter().copied());
+    assert!(soon <= TARGET, "{soon}: {seen:?}");
 
     let all = rows(&text, "STARTED", "ENDED");
     let first = all.iter().position(|row| row.ways < 11.0).unwrap();
