@@ -7,6 +7,8 @@
 mod counters;
 #[path = "testbed/numa.rs"]
 mod numa;
+#[path = "testbed/pressure.rs"]
+mod pressure;
 #[path = "../../../tests/skipped.rs"]
 mod skipped;
 #[path = "../../../tests/testbed.rs"]

@@ -13,3 +13,4 @@ mod cpi_detector;
 mod harness;
 mod numa_allocator;
 mod other_guests;
+mod pressure_allocator;

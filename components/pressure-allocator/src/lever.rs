@@ -1,0 +1,320 @@
+//! One means to squeeze best-effort tasks: a quota for each, or cache ways or bandwidth for all of them alike.
+
+use std::collections::BTreeMap;
+
+use wca_guest::types::Key;
+use wca_guest::{plan, platform};
+
+use crate::limit::{Limit, Release, Scale};
+use crate::policy::Lever;
+use crate::requests::Requests;
+use crate::view::View;
+
+/// What is in force by one lever.
+///
+/// Processor time is limited task by task, since each uses its own. Ways and bandwidth are the same for all, so that one resctrl
+/// group serves them: a processor has a few.
+pub(crate) struct Means {
+    pub(crate) lever: Lever,
+    /// Of each task.
+    quotas: BTreeMap<Key, Quota>,
+    /// Of all tasks.
+    shared: Option<Limit>,
+    /// Ways that each task had before, by domain.
+    masks: BTreeMap<(Key, u32), u64>,
+    /// The call from which on it may be tried again, after it did not help.
+    pub(crate) useless_until: u64,
+}
+
+/// The limit of a task's processor time.
+#[derive(Clone, Copy)]
+struct Quota {
+    limit: Limit,
+    /// What it had without us; 1 is no limit.
+    found: f64,
+}
+
+/// What became of a squeeze.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Squeezed {
+    /// It was asked for.
+    Done,
+    /// Nothing more can be taken.
+    Nothing,
+    /// Nothing more was taken now, and something was refused before that may be asked for again later.
+    Refused,
+}
+
+/// What a step back has changed.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Given {
+    /// Anything.
+    pub(crate) anything: bool,
+    /// Something to beyond where the pressure came back.
+    pub(crate) was_probe: bool,
+}
+
+impl Means {
+    pub(crate) fn new(lever: Lever) -> Self {
+        Self { lever, quotas: BTreeMap::new(), shared: None, masks: BTreeMap::new(), useless_until: 0 }
+    }
+
+    /// Whether it limits anything.
+    pub(crate) fn is_in_force(&self) -> bool {
+        !self.quotas.is_empty() || self.shared.is_some()
+    }
+
+    /// Whether a change of it needs time to show: lines stay in the cache until something else takes their place.
+    pub(crate) fn is_slow(&self) -> bool {
+        self.lever != Lever::CpuQuota
+    }
+
+    /// Limits with their task, where it is of one.
+    pub(crate) fn limits(&self) -> impl Iterator<Item = (Option<Key>, f64)> {
+        let of_tasks = self.quotas.iter().map(|(key, quota)| (Some(*key), quota.limit.value));
+        of_tasks.chain(self.shared.map(|limit| (None, limit.value)))
+    }
+
+    /// Leaves `factor` of what is there.
+    pub(crate) fn squeeze(&mut self, factor: f64, view: &View<'_>, requests: &mut Requests) -> Squeezed {
+        let is_refused = view.roster.best_effort.keys().any(|key| !requests.may_ask(*key, self.lever));
+        if self.take(factor, view, requests) {
+            Squeezed::Done
+        } else if is_refused {
+            Squeezed::Refused
+        } else {
+            Squeezed::Nothing
+        }
+    }
+
+    fn take(&mut self, factor: f64, view: &View<'_>, requests: &mut Requests) -> bool {
+        if self.lever != Lever::CpuQuota {
+            let scale = self.shared_scale(view);
+            let had = match self.shared {
+                Some(limit) => limit.value,
+                None if self.lever == Lever::RdtL3 => scale.most,
+                None => view.bandwidth(),
+            };
+            let Some(limit) = Limit::squeezed(self.shared, had, factor, &scale) else { return false };
+            return self.share(limit, view, requests);
+        }
+        // One of which nothing is known yet, since it has just come, waits for the next time if there are others.
+        let known = self.squeeze_quotas(factor, view, requests, true);
+        known || self.squeeze_quotas(factor, view, requests, false)
+    }
+
+    fn squeeze_quotas(&mut self, factor: f64, view: &View<'_>, requests: &mut Requests, is_known: bool) -> bool {
+        let mut anything = false;
+        for (key, task) in &view.roster.best_effort {
+            let before = self.quotas.get(key).copied();
+            let usage = view.usage.get(key).copied();
+            if !requests.may_ask(*key, self.lever) || is_known != (usage.is_some() || before.is_some()) {
+                continue;
+            }
+            let found = before.map_or_else(|| view.quotas.get(key).copied().unwrap_or(1.0), |before| before.found);
+            let had = match before {
+                // It may not have got what it may have; but not so little that the next step would be a fall.
+                Some(Quota { limit: Limit { value, .. }, .. }) => {
+                    usage.map_or(value, |usage| usage.clamp(value * view.config.step, value))
+                }
+                None => found.min(usage.unwrap_or(1.0)),
+            };
+            let scale = quota_scale(view, task.quota_floor, found);
+            let before = before.map(|before| before.limit);
+            let Some(limit) = Limit::squeezed(before, had, factor, &scale) else { continue };
+            if requests.asked(*key, self.lever, &task.id, plan::cpu_quota(*key, limit.value)) {
+                self.quotas.insert(*key, Quota { limit, found });
+                anything = true;
+            }
+        }
+        anything
+    }
+
+    /// Gives a step back.
+    pub(crate) fn release(&mut self, view: &View<'_>, growth: f64, may_probe: bool, requests: &mut Requests) -> Given {
+        if let Some(limit) = self.shared {
+            let scale = self.shared_scale(view);
+            let was_probe = may_probe && limit.release(&scale, growth, false) == Release::Stays;
+            let anything = match limit.release(&scale, growth, may_probe) {
+                Release::Stays => false,
+                Release::To(value) => self.share(limit.at(value), view, requests),
+                Release::Lifted => {
+                    self.lift(view, requests);
+                    true
+                }
+            };
+            return Given { anything, was_probe };
+        }
+        let mut given = Given::default();
+        for (key, Quota { limit, found }) in self.quotas.clone() {
+            let Some(task) = view.roster.best_effort.get(&key) else { continue };
+            if !requests.may_ask(key, self.lever) {
+                continue;
+            }
+            let scale = quota_scale(view, task.quota_floor, found);
+            let is_given = match limit.release(&scale, growth, may_probe) {
+                Release::Stays => false,
+                Release::To(value) => {
+                    let is_taken = requests.asked(key, self.lever, &task.id, plan::cpu_quota(key, value));
+                    if is_taken {
+                        self.quotas.insert(key, Quota { limit: limit.at(value), found });
+                    }
+                    is_taken
+                }
+                Release::Lifted => {
+                    requests.release(key, self.lever);
+                    self.quotas.remove(&key);
+                    true
+                }
+            };
+            given.anything |= is_given;
+            given.was_probe |= is_given && may_probe && limit.release(&scale, growth, false) == Release::Stays;
+        }
+        given
+    }
+
+    /// Gives everything back.
+    pub(crate) fn lift(&mut self, view: &View<'_>, requests: &mut Requests) {
+        for key in view.roster.best_effort.keys() {
+            if self.shared.is_some() || self.quotas.contains_key(key) {
+                requests.release(*key, self.lever);
+            }
+        }
+        (self.shared, self.quotas, self.masks) = (None, BTreeMap::new(), BTreeMap::new());
+    }
+
+    /// A task comes under what is in force for all, again after a refusal too.
+    pub(crate) fn join(&mut self, key: Key, view: &View<'_>, requests: &mut Requests) {
+        if let (Some(limit), Some(task)) = (self.shared, view.roster.best_effort.get(&key)) {
+            self.ask_shared(key, &task.id, limit.value, requests);
+        }
+    }
+
+    /// A task may not be squeezed any more.
+    pub(crate) fn spare(&mut self, key: Key, requests: &mut Requests) {
+        if self.shared.is_some() || self.quotas.contains_key(&key) {
+            requests.release(key, self.lever);
+        }
+        self.forget(key);
+    }
+
+    /// Requests for these tasks are not in force, so that they have what they had before: another limit, or none.
+    pub(crate) fn failed(&mut self, keys: &[Key], view: &View<'_>) {
+        for key in keys {
+            // Where it is a limit, `look` finds it.
+            let is_limited = |quota: &Quota| view.quotas.get(key).is_some_and(|now| *now < 0.99 * quota.found);
+            if !self.quotas.get(key).is_some_and(is_limited) {
+                self.quotas.remove(key);
+            }
+        }
+        // As long as one task has what is shared, the others join it again.
+        let last = keys.last().filter(|_| view.roster.best_effort.keys().all(|key| keys.contains(key)));
+        if let Some(key) = last {
+            self.look_at(*key, view);
+        }
+    }
+
+    /// A task has gone.
+    pub(crate) fn forget(&mut self, key: Key) {
+        self.quotas.remove(&key);
+        self.masks.retain(|(of, _), _| *of != key);
+    }
+
+    /// Takes over what quotas are in force in truth: rails, the kernel and others may have made something else of ours.
+    pub(crate) fn look(&mut self, view: &View<'_>) {
+        let in_force = |key: &Key| view.quotas.get(key).copied();
+        self.quotas.retain(|key, quota| in_force(key).is_none_or(|now| now < 0.99 * quota.found));
+        for (key, Quota { limit, .. }) in &mut self.quotas {
+            let Some(quota) = in_force(key) else { continue };
+            // Within 1 % nothing is written (docs/control.md), and the kernel counts in microseconds.
+            if (quota - limit.value).abs() > 0.02 * limit.value {
+                *limit = limit.at(quota);
+            }
+        }
+    }
+
+    /// The same of what is shared, by the task whose request became something else.
+    pub(crate) fn look_at(&mut self, key: Key, view: &View<'_>) {
+        let Some(limit) = self.shared else { return };
+        let in_force = match self.lever {
+            Lever::CpuQuota => None,
+            Lever::RdtL3 => {
+                let domains = platform::l3_domains();
+                let masks = domains.iter().filter_map(|domain| plan::l3_in_force(key, *domain));
+                masks.map(|mask| f64::from(mask.count_ones())).reduce(f64::max)
+            }
+            Lever::RdtMb => {
+                let domains = platform::bandwidth_domains();
+                domains.iter().filter_map(|domain| plan::mb_in_force(key, *domain)).map(f64::from).reduce(f64::max)
+            }
+        };
+        let in_force = in_force.filter(|value| *value < self.shared_scale(view).most);
+        self.shared = in_force.map(|value| limit.at(value));
+    }
+
+    fn share(&mut self, limit: Limit, view: &View<'_>, requests: &mut Requests) -> bool {
+        let mut anything = false;
+        for (key, task) in &view.roster.best_effort {
+            if requests.may_ask(*key, self.lever) {
+                anything |= self.ask_shared(*key, &task.id, limit.value, requests);
+            }
+        }
+        if anything {
+            self.shared = Some(limit);
+        }
+        anything
+    }
+
+    fn ask_shared(&mut self, key: Key, name: &str, value: f64, requests: &mut Requests) -> bool {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "ways and limits are whole and small"
+        )]
+        let whole = value as u32;
+        if self.lever == Lever::RdtMb {
+            let mut domains = platform::bandwidth_domains().into_iter();
+            return domains.all(|domain| requests.asked(key, self.lever, name, plan::rdt_mb(key, domain, whole)));
+        }
+        let all = platform::l3_mask();
+        for domain in platform::l3_domains() {
+            let had = self.masks.entry((key, domain));
+            let had = *had.or_insert_with(|| plan::l3_in_force(key, domain).unwrap_or(all) & all);
+            if !requests.asked(key, self.lever, name, plan::rdt_l3(key, domain, lowest(had, whole))) {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn shared_scale(&self, view: &View<'_>) -> Scale {
+        let release = view.config.release;
+        if self.lever == Lever::RdtL3 {
+            let floor = f64::from(view.config.ways_floor.max(platform::l3_min_ways()));
+            let most = f64::from(platform::l3_mask().count_ones());
+            return Scale { floor, most, is_loose: false, grain: 1.0, release };
+        }
+        let (least, step) = platform::bandwidth_range();
+        let grain = f64::from(step.max(1));
+        let is_percent = platform::bandwidth_unit() == "percent";
+        let floor = (f64::from(view.config.bandwidth_floor) / grain).ceil() * grain;
+        let most = if is_percent { 100.0 } else { f64::INFINITY };
+        Scale { floor: floor.max(f64::from(least)), most, is_loose: !is_percent, grain, release }
+    }
+}
+
+/// The lowest ways of a mask: the highest ones are those that devices use too (`shareable_bits` of
+/// Documentation/filesystems/resctrl.rst).
+fn lowest(mask: u64, ways: u32) -> u64 {
+    let mut rest = mask;
+    for _ in 0..ways {
+        // Takes the lowest bit away.
+        rest &= rest.wrapping_sub(1);
+    }
+    mask & !rest
+}
+
+/// Between which values the quota of a task moves that had `found` without us.
+fn quota_scale(view: &View<'_>, floor: f64, found: f64) -> Scale {
+    Scale { floor, most: found, is_loose: true, grain: 0.0, release: view.config.release }
+}
