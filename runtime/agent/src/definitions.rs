@@ -90,7 +90,10 @@ definitions! {
     STORED = agent("wca_storage_stored_samples", "Samples that the storage took.", Counter, "numeric").by(&["storage"]);
     DROPPED = agent("wca_storage_dropped_samples", "Samples that were lost on the way.", Counter, "numeric")
         .by(&["storage"]);
-    STORAGE_ERRORS = agent("wca_storage_errors", "Batches that the storage did not take.", Counter, "numeric")
+    STORAGE_ERRORS = agent("wca_storage_errors", "How often the storage did not take a batch.", Counter, "numeric")
+        .by(&["storage"]);
+    STORAGE_SECONDS = agent("wca_storage_seconds", "Time that the storage took.", Counter, "seconds").by(&["storage"]);
+    QUEUE_DEPTH = agent("wca_storage_queue_depth", "Batches that wait for the storage.", Gauge, "numeric")
         .by(&["storage"]);
     CONFIG_HASH = agent("wca_config_hash", "First 48 bits of the configuration's SHA-256.", Gauge, "numeric");
     CONFIG_TAKEN = agent(

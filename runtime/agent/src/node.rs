@@ -209,7 +209,7 @@ impl Node {
     /// Waits until the next tick is due, and takes what the operator has changed meanwhile; false where the agent is to end.
     pub(crate) async fn wait_for_next(&mut self) -> bool {
         let begun = Instant::now();
-        let goes_on = self.pace.next() && self.wait().await;
+        let goes_on = self.storages().given_up().is_none() && self.pace.next() && self.wait().await;
         self.durations.took("sleep", begun.elapsed());
         goes_on
     }

@@ -10,7 +10,8 @@ use wca_storage::Delivery;
 
 use crate::definitions::{
     ALLOCATION_DURATION, ALLOCATION_ERRORS, ALLOCATIONS, CONFIG_HASH, CONFIG_TAKEN, CONFIG_TAKEN_AT, DROPPED, ERRORS,
-    FOREIGN_WRITES, HELD_VALUES, INFORMATION, MEMORY, MOVED, OVERRUN, STORAGE_ERRORS, STORED, TASKS, UP, WARNINGS,
+    FOREIGN_WRITES, HELD_VALUES, INFORMATION, MEMORY, MOVED, OVERRUN, QUEUE_DEPTH, STORAGE_ERRORS, STORAGE_SECONDS,
+    STORED, TASKS, UP, WARNINGS,
 };
 use crate::durations::Durations;
 
@@ -86,10 +87,16 @@ pub(crate) fn of_process(
     samples
 }
 
-fn of_storage(delivery: &Delivery) -> [Sample; 3] {
+fn of_storage(delivery: &Delivery) -> [Sample; 5] {
     let delivered = delivery.delivered();
-    [(&STORED, delivered.stored), (&DROPPED, delivered.dropped), (&STORAGE_ERRORS, delivered.errors)]
-        .map(|(definition, count)| definition.sample_of(&[delivery.name()], from_count(count)))
+    [
+        (&STORED, from_count(delivered.stored)),
+        (&DROPPED, from_count(delivered.dropped)),
+        (&STORAGE_ERRORS, from_count(delivered.errors)),
+        (&STORAGE_SECONDS, delivered.seconds),
+        (&QUEUE_DEPTH, from_count(delivered.waiting as u64)),
+    ]
+    .map(|(definition, value)| definition.sample_of(&[delivery.name()], value))
 }
 
 fn of_config(config: &ConfigState) -> [Sample; 3] {

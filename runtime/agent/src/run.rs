@@ -154,8 +154,14 @@ fn single(mut runners: Vec<(u32, Policy)>) -> Result<Option<Policy>, String> {
 
 /// Our own loop.
 pub(crate) async fn run_loop(mut node: Node) -> ExitCode {
+    let mut stop = node.client.stop();
     loop {
-        if let Err(error) = node.tick().await {
+        let ticked = tokio::select! {
+            ticked = node.tick() => ticked,
+            // It waits for a storage that takes nothing, perhaps for ever.
+            () = told_to_stop(&mut stop) => break,
+        };
+        if let Err(error) = ticked {
             tracing::error!("this tick is lost: {error}");
         }
         if !node.is_anybody_left() {
@@ -166,8 +172,7 @@ pub(crate) async fn run_loop(mut node: Node) -> ExitCode {
             break;
         }
     }
-    flush(&node.storages).await;
-    ExitCode::SUCCESS
+    end(&node.storages).await
 }
 
 /// A runner's own loop.
@@ -178,9 +183,9 @@ pub(crate) async fn run_runner(mut runner: Policy, node: Node) -> ExitCode {
         ended = runner.run(Some(Box::new(node))) => ended,
         () = told_to_stop(&mut stop) => Ok(()),
     };
-    flush(&storages).await;
+    let code = end(&storages).await;
     match ended {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => code,
         Err(failure) => {
             log::plain(&format!("{name}: {failure}"));
             ExitCode::FAILURE
@@ -188,9 +193,19 @@ pub(crate) async fn run_runner(mut runner: Policy, node: Node) -> ExitCode {
     }
 }
 
-async fn flush(storages: &Mutex<Storages>) {
+/// Waits for what is on its way to the storages; a failure where one of them has ended the loop.
+async fn end(storages: &Mutex<Storages>) -> ExitCode {
     let storages = storages.lock().unwrap_or_else(PoisonError::into_inner).clone();
     storages.flush().await;
+    match storages.given_up() {
+        Some(name) => {
+            log::plain(&format!(
+                "{name}: its metrics could not be stored, after which the agent ends (on_failure: exit)"
+            ));
+            ExitCode::FAILURE
+        }
+        None => ExitCode::SUCCESS,
+    }
 }
 
 /// A runner that does not ask `node.wait` is ended a while after the agent was told to.

@@ -7,11 +7,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use wca_messages::{Reply, Request};
-use wca_model::{Batch, Sample};
-use wca_sandbox::{Policy, PolicyName};
+use wca_model::{Batch, DeliveryTerms, Sample};
+use wca_sandbox::{Failure, Policy, PolicyName};
 use wca_storage::{
-    Appended, Delivery, LogStorage, Outlet, Output, StandardError, Store, StoreError, TextForm, WhenFull, Work,
-    blocking,
+    Appended, Delivery, LogStorage, Outlet, Output, StandardError, Store, StoreError, TextForm, Work, blocking,
 };
 
 use crate::client::{Client, ClientError};
@@ -43,7 +42,7 @@ impl Storages {
         let mut outlets = Vec::new();
         for policy in policies {
             outlets.push(Outlet::to(storages.deliveries.len()));
-            let (delivery, counts) = guest(policy, interval);
+            let (delivery, counts) = guest(policy, DeliveryTerms::default(), interval);
             storages.deliveries.push(Arc::new(delivery));
             storages.guests.push(counts);
         }
@@ -61,6 +60,12 @@ impl Storages {
         self.deliveries.len() > self.guests.len() || self.guests.iter().any(|guest| !guest.locked().quarantined)
     }
 
+    /// The storage that has failed and is to end the agent, where there is one.
+    pub(crate) fn given_up(&self) -> Option<&str> {
+        let given_up = self.deliveries.iter().find(|delivery| delivery.has_given_up());
+        given_up.map(|delivery| delivery.name())
+    }
+
     /// Waits for what is under way.
     pub(crate) async fn flush(&self) {
         flush(&self.deliveries).await;
@@ -72,7 +77,12 @@ pub(crate) async fn flush(deliveries: &[Arc<Delivery>]) {
     let until = Instant::now() + FLUSH;
     for delivery in deliveries {
         if !delivery.flush(until).await {
-            tracing::warn!("{}: not everything was stored within {FLUSH:?}", delivery.name());
+            // One that is tried at this moment may be stored yet.
+            let waiting = delivery.delivered().waiting;
+            tracing::warn!(
+                "{}: not everything was stored within {FLUSH:?}; {waiting} batches still wait",
+                delivery.name()
+            );
         }
     }
 }
@@ -90,12 +100,12 @@ impl GuestCounts {
 }
 
 /// A way to a policy, and what is counted of it.
-pub(crate) fn guest(policy: Policy, interval: Duration) -> (Delivery, Arc<GuestCounts>) {
+pub(crate) fn guest(policy: Policy, terms: DeliveryTerms, interval: Duration) -> (Delivery, Arc<GuestCounts>) {
     let name = policy.name().clone();
     let counts = Arc::new(GuestCounts { name: name.clone(), counts: Mutex::default() });
     let store = GuestStore { policy, counts: Arc::clone(&counts), interval };
     let _workers = workers::enter();
-    (Delivery::new(&name, WhenFull::Drop, store), counts)
+    (Delivery::new(&name, terms, store), counts)
 }
 
 struct GuestStore {
@@ -109,12 +119,12 @@ impl Store for GuestStore {
     async fn store(&mut self, batch: &Batch, _: &Arc<Work>) -> Result<(), StoreError> {
         if !self.policy.is_ready() {
             self.counts.locked().missed += 1;
-            return Err(StoreError::Resting);
+            return Err(StoreError::Told { may_pass: false });
         }
         let called = self.policy.store(batch.clone(), self.policy.deadline_at(self.interval)).await;
         self.counts.locked().count(&self.counts.name, &called, batch.snapshot().timestamp);
         // What failed has been said with the policy's other words.
-        called.result.map_err(|_| StoreError::Resting)
+        called.result.map_err(|failure| StoreError::Told { may_pass: matches!(failure, Failure::Unavailable(_)) })
     }
 }
 
@@ -140,8 +150,8 @@ impl LogTarget {
 /// A way to a log storage, beside the `others` that there are. What was counted of one of the same name among those `before`
 /// goes on.
 pub(crate) async fn log(
-    form: TextForm,
-    target: &LogTarget,
+    (form, target): (TextForm, &LogTarget),
+    terms: DeliveryTerms,
     client: &Client,
     others: &[Arc<Delivery>],
     before: &[Arc<Delivery>],
@@ -150,24 +160,18 @@ pub(crate) async fn log(
     // Several may write to one place; what is counted of one must not be taken for another's.
     let name = free_name(&target.name(), &taken).unwrap_or_else(|| target.name());
     let before = before.iter().find(|before| before.name() == name).map(|before| &**before);
-    Ok(match target {
-        LogTarget::StandardError => way(&name, before, LogStorage::new(form, StandardError)),
-        LogTarget::Appended { path, output } => {
-            let file = open(client, *output).await?;
-            way(&name, before, LogStorage::new(form, Appended::new(file, path)))
-        }
+    let output: Box<dyn Output> = match target {
+        LogTarget::StandardError => Box::new(StandardError::default()),
+        LogTarget::Appended { path, output } => Box::new(Appended::new(open(client, *output).await?, path)),
         LogTarget::Replaced { path, output } => {
-            let replaced = Replaced { client: client.clone(), output: *output, path: path.clone(), next: None };
-            way(&name, before, LogStorage::new(form, replaced))
+            Box::new(Replaced { client: client.clone(), output: *output, path: path.clone(), next: None })
         }
+    };
+    let store = LogStorage::new(form, output);
+    Ok(match before {
+        Some(before) => Delivery::after(before, terms, store),
+        None => Delivery::new(&name, terms, store),
     })
-}
-
-fn way(name: &str, before: Option<&Delivery>, store: impl Store) -> Delivery {
-    match before {
-        Some(before) => Delivery::after(before, store),
-        None => Delivery::new(name, WhenFull::Wait, store),
-    }
 }
 
 async fn open(client: &Client, output: u32) -> Result<File, ClientError> {

@@ -195,7 +195,7 @@ fn the_log_goes_to_standard_error_and_its_warnings_are_counted_by_module() {
 
 #[test]
 fn a_storage_that_fails_does_not_end_the_agent() {
-    let case = Case::new(&WARNS.replace("OUT", "/dev/full"));
+    let case = Case::new(&WARNS.replace("OUT", "/dev/full, retry_timeout_in_seconds: 0"));
     let finished = case.run(&["--iterations", "2", "--log", "critical"]);
     finished
         .ends_with(0)

@@ -12,7 +12,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::server::{OK, server};
+use common::server::{NOT_NOW, OK, answering, server};
 use common::{Wca, component};
 
 fn storage_arguments<'a>(storage: &'a str, endpoint: &'a str, allow: &'a str) -> Vec<&'a str> {
@@ -46,6 +46,19 @@ fn metrics_are_posted_as_json() {
         assert!(body.contains(metric), "{metric} in {body}");
     }
     assert!(body.starts_with('{') && body.ends_with('}'), "{body}");
+}
+
+#[test]
+fn what_a_server_does_not_take_for_now_is_sent_again_before_what_comes_after() {
+    let (origin, posts) = answering(|number| Some(if number < 2 { NOT_NOW } else { OK }));
+    let storage = component("guest-examples/http-storage/http-storage.wasm");
+    let endpoint = format!("http_endpoint={origin}");
+    Wca::new().run("run", &storage_arguments(&storage, &endpoint, &origin)).ends_with(0).says("503");
+    let bodies: Vec<String> = (0..4)
+        .map(|_| posts.recv_timeout(Duration::from_secs(10)).unwrap().split("\r\n\r\n").nth(1).unwrap().to_owned())
+        .collect();
+    assert!(bodies[0] == bodies[1] && bodies[1] == bodies[2] && bodies[2] != bodies[3], "{bodies:#?}");
+    assert!(posts.recv_timeout(Duration::from_millis(200)).is_err(), "more was sent than was measured");
 }
 
 #[test]

@@ -105,7 +105,8 @@ mod tests {
         };
         let text = describe_components(&[guest]);
         for expected in [
-            "LogStorage(output_filename=null, overwrite=false, include_timestamp=null, filter_labels=null)\n    Writes",
+            "LogStorage(output_filename=null, overwrite=false, include_timestamp=null, filter_labels=null, on_failure=drop, \
+             queue_batches=32, retry_timeout_in_seconds=5)\n    Writes",
             "        tasks: a list of paths; must be given\n            Cgroups",
             "        action_delay, interval: a number from 0 to 60, or null; default 1\n",
             "            It stands instead of enable_perf_uncore.\n",

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::definitions::{Definition, Kind, LONGEST_TEXT, Parameter, Shape, definitions};
+use crate::definitions::{DELIVERY, Definition, Kind, LONGEST_TEXT, Parameter, Shape, definitions};
 use crate::model::Role;
 use crate::node::{Content, Node};
 use crate::parse::parse;
@@ -62,6 +62,7 @@ fn loggers() -> Value {
 }
 
 fn components() -> Value {
+    let of_delivery = |name| DELIVERY.iter().find(|known| known.name == name).map(|known| property(known, name));
     json!({
         "title": "components",
         "description": "WebAssembly components by their tags: where they are, and what they may do and use.",
@@ -76,6 +77,9 @@ fn components() -> Value {
                     "type": "array",
                     "items": { "type": "string" },
                 },
+                "on_failure": of_delivery("on_failure"),
+                "queue_batches": of_delivery("queue_batches"),
+                "retry_timeout_in_seconds": of_delivery("retry_timeout_in_seconds"),
             },
             "additionalProperties": {
                 "description": "A limit, by the name that --limit takes, such as fuel, memory or deadline.",

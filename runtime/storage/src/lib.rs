@@ -6,12 +6,14 @@
 mod delivery;
 mod log;
 mod outlet;
+mod queue;
 mod store;
 #[cfg(test)]
 mod testing;
+mod unfinished;
 mod work;
 
-pub use delivery::{Delivered, Delivery, WhenFull};
+pub use delivery::{Delivered, Delivery};
 pub use log::{Appended, LogStorage, Output, StandardError, TextForm, blocking};
 pub use outlet::Outlet;
 pub use store::{Store, StoreError};

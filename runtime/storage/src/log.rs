@@ -1,13 +1,14 @@
 //! `LogStorage`: Prometheus text in a file, or on standard error.
 
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io;
 use std::sync::Arc;
 
 use wca_model::batch::compare_samples;
 use wca_model::{Batch, exposition};
 
 use crate::store::{Store, StoreError};
+use crate::unfinished::Unfinished;
 use crate::work::{Part, Work};
 
 /// The form of the text.
@@ -46,8 +47,15 @@ fn with_labels(batch: &Batch, labels: &[String], timestamp: Option<i64>) -> Stri
 /// Where the text of a tick goes.
 #[async_trait::async_trait]
 pub trait Output: Send + 'static {
-    /// Takes the text of one tick.
+    /// Takes the text of one tick; after an error, perhaps the same text again.
     async fn put(&mut self, text: String, work: &Arc<Work>) -> Result<(), String>;
+}
+
+#[async_trait::async_trait]
+impl Output for Box<dyn Output> {
+    async fn put(&mut self, text: String, work: &Arc<Work>) -> Result<(), String> {
+        (**self).put(text, work).await
+    }
 }
 
 /// Writes each batch as text.
@@ -68,39 +76,48 @@ impl<O: Output> LogStorage<O> {
 impl<O: Output> Store for LogStorage<O> {
     async fn store(&mut self, batch: &Batch, work: &Arc<Work>) -> Result<(), StoreError> {
         let text = work.count(Part::Rendering, || self.form.text(batch));
-        self.output.put(text, work).await.map_err(StoreError::Failed)
+        self.output.put(text, work).await.map_err(StoreError::Unavailable)
     }
 }
 
-/// A file to which each tick is added, with an empty line after it.
+/// A file to which each tick is added, with an empty line after it. One that takes only a part gets the rest later.
 pub struct Appended {
     file: Arc<File>,
     path: Arc<str>,
+    unfinished: Unfinished,
 }
 
 impl Appended {
     /// With a file that is open for that; `path` is for messages.
     #[must_use]
     pub fn new(file: File, path: &str) -> Self {
-        Self { file: Arc::new(file), path: path.into() }
+        Self { file: Arc::new(file), path: path.into(), unfinished: Unfinished::default() }
     }
 }
 
 #[async_trait::async_trait]
 impl Output for Appended {
     async fn put(&mut self, text: String, work: &Arc<Work>) -> Result<(), String> {
-        let (file, path) = (Arc::clone(&self.file), Arc::clone(&self.path));
-        blocking(move || (&*file).write_all(with_end(text).as_bytes()), &path, work).await
+        let (file, rest) = (Arc::clone(&self.file), self.unfinished.rest_of(with_end(text)));
+        blocking(move || rest.write(&*file), &self.path, work).await?;
+        self.unfinished.is_finished();
+        Ok(())
     }
 }
 
 /// Standard error.
-pub struct StandardError;
+#[derive(Default)]
+pub struct StandardError {
+    unfinished: Unfinished,
+}
 
 #[async_trait::async_trait]
 impl Output for StandardError {
     async fn put(&mut self, text: String, work: &Arc<Work>) -> Result<(), String> {
-        blocking(move || io::stderr().lock().write_all(with_end(text).as_bytes()), "standard error", work).await
+        let rest = self.unfinished.rest_of(with_end(text));
+        blocking(move || rest.write(io::stderr().lock()), "standard error", work).await?;
+        self.unfinished.is_finished();
+        Ok(())
     }
 }
 

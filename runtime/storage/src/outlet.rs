@@ -53,9 +53,9 @@ mod tests {
     use std::time::Duration;
 
     use tokio::time::Instant;
+    use wca_model::DeliveryTerms;
 
     use super::*;
-    use crate::delivery::WhenFull;
     use crate::testing::{Gate, batch, sample};
 
     fn names(names: &[&str]) -> Vec<String> {
@@ -64,7 +64,7 @@ mod tests {
 
     /// How many samples of `task_up` (2), `x` and `y` each of two storages gets.
     async fn sent(outlet: &Outlet) -> [u64; 2] {
-        let delivery = || Arc::new(Delivery::new("test", WhenFull::Wait, Gate::new(9)));
+        let delivery = || Arc::new(Delivery::new("test", DeliveryTerms::default(), Gate::new(9)));
         let deliveries = [delivery(), delivery()];
         let samples = vec![sample("x", &[], 1.0), sample("y", &[], 2.0)];
         outlet.send(&batch(0.0, samples), &deliveries).await;

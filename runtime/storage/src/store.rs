@@ -9,20 +9,40 @@ use crate::work::Work;
 /// A batch was not stored.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// It could not be, and the text says why.
+    /// Not now: it may be tried again.
     #[error("{0}")]
-    Failed(String),
-    /// The storage is left alone for now, which has been said.
-    #[error("it is not called for now")]
-    Resting,
+    Unavailable(String),
+    /// Never.
+    #[error("{0}")]
+    Rejected(String),
+    /// What has been said of the storage elsewhere.
+    #[error("it failed, as said before")]
+    Told {
+        /// Whether it may be tried again.
+        may_pass: bool,
+    },
+}
+
+impl StoreError {
+    /// Whether the same batch may be stored a little later.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::Told { may_pass: true })
+    }
+
+    /// Whether it has not been said elsewhere.
+    pub(crate) fn is_news(&self) -> bool {
+        !matches!(self, Self::Told { .. })
+    }
 }
 
 /// A storage.
 #[async_trait::async_trait]
 pub trait Store: Send + 'static {
-    /// Takes one batch, and returns when it has been stored; counts what that costs of processor time.
+    /// Takes one batch, and returns when it has been stored; counts what that costs of processor time. After an error that may
+    /// pass, the next call can be for the same batch.
     ///
     /// # Errors
-    /// [`StoreError`]; the batch is lost then.
+    /// [`StoreError`].
     async fn store(&mut self, batch: &Batch, work: &Arc<Work>) -> Result<(), StoreError>;
 }

@@ -54,13 +54,19 @@ pub(crate) fn batch(timestamp: f64, samples: Vec<Sample>) -> Batch {
 pub(crate) struct Gate {
     pub(crate) permits: Arc<Semaphore>,
     pub(crate) stored: Arc<Mutex<Vec<f64>>>,
-    /// Whether it refuses what it takes.
-    pub(crate) refuses: bool,
+    /// What it says first, one at each call.
+    refusals: Arc<Mutex<Vec<StoreError>>>,
 }
 
 impl Gate {
     pub(crate) fn new(permits: usize) -> Self {
-        Self { permits: Arc::new(Semaphore::new(permits)), stored: Arc::default(), refuses: false }
+        Self { permits: Arc::new(Semaphore::new(permits)), stored: Arc::default(), refusals: Arc::default() }
+    }
+
+    /// That refuses what it takes so many times.
+    pub(crate) fn refusing(self, times: usize, why: impl Fn() -> StoreError) -> Self {
+        self.refusals.lock().unwrap().extend((0..times).map(|_| why()));
+        self
     }
 
     pub(crate) fn stored(&self) -> Vec<f64> {
@@ -72,8 +78,8 @@ impl Gate {
 impl Store for Gate {
     async fn store(&mut self, batch: &Batch, _: &Arc<Work>) -> Result<(), StoreError> {
         self.permits.acquire().await.unwrap().forget();
-        if self.refuses {
-            return Err(StoreError::Failed("no".into()));
+        if let Some(refusal) = self.refusals.lock().unwrap().pop() {
+            return Err(refusal);
         }
         self.stored.lock().unwrap().push(batch.snapshot().timestamp);
         Ok(())

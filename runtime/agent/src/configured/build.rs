@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use wca_config::{
-    ConfigError, ConfigErrors, Configuration, GuestId, Interval, Storage, StorageId, Surroundings, load, render,
+    ConfigError, ConfigErrors, Configuration, GuestId, Interval, Role, Storage, StorageId, Surroundings, load, render,
 };
+use wca_model::DeliveryTerms;
 use wca_sandbox::Policy;
 use wca_storage::{Outlet, TextForm};
 
@@ -151,7 +152,11 @@ impl Building<'_> {
         let Some(available) = self.components.get(&guest.tag) else {
             return Err(format!("{}: `!{}` is not registered", guest.place, guest.tag));
         };
-        let identity = guests::identity(guest, available);
+        let mut identity = guests::identity(guest, available);
+        if guest.role == Role::Storage {
+            // What its worker was given stays with it.
+            identity.push_str(&format!("{:?}", self.terms_of(&guest.tag)));
+        }
         if let Some(name) = self.running.name_of(&identity)
             && !self.taken.contains(&name)
         {
@@ -177,11 +182,12 @@ impl Building<'_> {
         for (number, storage) in self.configuration.storages.iter().enumerate() {
             let outlet = match storage {
                 Storage::Log(log) => {
-                    ways.push(Way::Log(self.form(log), self.target(log)?));
+                    ways.push(Way::Log(self.form(log), self.target(log)?, log.delivery));
                     Outlet::to(ways.len() - 1)
                 }
                 Storage::Guest(guest) => {
-                    ways.push(Way::Guest(self.part(*guest).await?));
+                    let terms = self.terms(*guest);
+                    ways.push(Way::Guest(self.part(*guest).await?, terms));
                     Outlet::to(ways.len() - 1)
                 }
                 // Those inside of a filter stand before it.
@@ -194,6 +200,17 @@ impl Building<'_> {
             outlets.insert(StorageId(number), outlet);
         }
         Ok((ways, outlets))
+    }
+
+    /// How metrics are given to this storage.
+    fn terms(&self, guest: GuestId) -> DeliveryTerms {
+        let guest = self.configuration.guests.get(guest.0);
+        guest.map_or_else(DeliveryTerms::default, |guest| self.terms_of(&guest.tag))
+    }
+
+    fn terms_of(&self, tag: &str) -> DeliveryTerms {
+        let entry = self.configuration.components.iter().find(|entry| entry.tag == tag);
+        entry.and_then(|entry| entry.delivery).unwrap_or_default()
     }
 
     fn form(&self, log: &wca_config::LogStorage) -> TextForm {

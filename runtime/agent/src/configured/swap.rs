@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
 
-use wca_storage::{Delivery, TextForm, WhenFull};
+use wca_model::DeliveryTerms;
+use wca_storage::{Delivery, TextForm};
 
 use crate::client::{Client, ClientError};
 use crate::configured::build::{Built, Part};
@@ -14,9 +15,9 @@ use crate::storages::{self, GuestCounts, LogTarget, Storages};
 /// A way to a storage.
 pub(crate) enum Way {
     /// To a file or to standard error; always new, so that files are opened anew.
-    Log(TextForm, LogTarget),
+    Log(TextForm, LogTarget, DeliveryTerms),
     /// To a policy.
-    Guest(Part),
+    Guest(Part, DeliveryTerms),
 }
 
 /// What runs, by what makes it the same over readings of the file.
@@ -46,12 +47,14 @@ impl Running {
 
     /// Puts what was built into the place of what runs.
     pub(crate) async fn swap(&mut self, node: &mut Node, mut built: Built) -> Result<(), ClientError> {
-        let before = node.storages.lock().unwrap_or_else(PoisonError::into_inner).deliveries.clone();
+        let Storages { deliveries: before, guests, .. } =
+            node.storages.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let storages = self.storages(&node.client, &mut built, &before).await?;
         self.swap_members(&mut node.policies, built.members);
         let stay = |old: &Arc<Delivery>| storages.deliveries.iter().any(|new| Arc::ptr_eq(new, old));
         let gone = before.into_iter().filter(|old| !stay(old));
-        let (files, others): (Vec<_>, Vec<_>) = gone.partition(|old| old.when_full() == WhenFull::Wait);
+        let (files, others): (Vec<_>, Vec<_>) =
+            gone.partition(|old| guests.iter().all(|guest| *guest.name != *old.name()));
         *node.storages.lock().unwrap_or_else(PoisonError::into_inner) = storages;
         // A file may be written by a new storage now: what the old one was given comes before.
         storages::flush(&files).await;
@@ -91,14 +94,14 @@ impl Running {
         let mut guests = HashMap::new();
         for way in built.ways.drain(..) {
             match way {
-                Way::Log(form, target) => {
-                    let delivery = storages::log(form, &target, client, &storages.deliveries, before).await?;
+                Way::Log(form, target, terms) => {
+                    let delivery = storages::log((form, &target), terms, client, &storages.deliveries, before).await?;
                     storages.deliveries.push(Arc::new(delivery));
                 }
-                Way::Guest(part) => {
+                Way::Guest(part, terms) => {
                     let (identity, (delivery, counts)) = match part {
                         Part::New(identity, policy) => {
-                            let (delivery, counts) = storages::guest(*policy, built.interval);
+                            let (delivery, counts) = storages::guest(*policy, terms, built.interval);
                             (identity, (Arc::new(delivery), counts))
                         }
                         Part::Kept(identity) => match self.guests.get(&identity) {
@@ -158,7 +161,10 @@ mod tests {
             let mut now: Vec<Arc<Delivery>> = Vec::new();
             for _ in 0..2 {
                 let form = TextForm { timestamps: false, labels: Some(vec![]) };
-                let way = storages::log(form, &LogTarget::StandardError, &client, &now, &before).await.unwrap();
+                let way =
+                    storages::log((form, &LogTarget::StandardError), DeliveryTerms::default(), &client, &now, &before)
+                        .await
+                        .unwrap();
                 now.push(Arc::new(way));
             }
             assert_eq!(now.iter().map(|way| way.name()).collect::<Vec<_>>(), ["LogStorage", "LogStorage-2"]);

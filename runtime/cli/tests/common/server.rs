@@ -6,17 +6,22 @@ use std::sync::mpsc::{Receiver, channel};
 
 /// A server that takes posts and answers each with `answer`; none: it never answers.
 pub(crate) fn server(answer: Option<&'static str>) -> (String, Receiver<String>) {
+    answering(move |_| answer)
+}
+
+/// A server that takes posts and answers the first, the second and so on with what this says of 0, 1 and so on.
+pub(crate) fn answering(answer: impl Fn(usize) -> Option<&'static str> + Send + 'static) -> (String, Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let origin = format!("http://{}", listener.local_addr().unwrap());
     let (sender, posts) = channel();
     std::thread::spawn(move || {
         let mut silent = Vec::new();
-        for stream in listener.incoming() {
+        for (number, stream) in listener.incoming().enumerate() {
             let mut stream = stream.unwrap();
             if sender.send(read_post(&stream)).is_err() {
                 return;
             }
-            match answer {
+            match answer(number) {
                 Some(answer) => stream.write_all(answer.as_bytes()).unwrap(),
                 None => silent.push(stream),
             }
@@ -63,3 +68,6 @@ fn read_post(stream: &TcpStream) -> String {
 
 /// The answer of a server that takes everything.
 pub(crate) const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+
+/// The answer of a server that takes nothing for now.
+pub(crate) const NOT_NOW: &str = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";

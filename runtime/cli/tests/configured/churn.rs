@@ -41,7 +41,7 @@ fn with_tasks_that_come_and_go_every_tick_is_stored_or_counted_and_nothing_grows
          event_names: [context_switches, page_faults]\n    enable_derived_metrics: true\n    sched: true\n    \
          wss_reset_cycles: 5\n    node: !CgroupNode {{paths: [/{group}/*]}}\n    metrics_storage: !FilterStorage\n      \
          storages:\n      - !FilterStorage\n        filter: [wca_up, wca_tasks, wca_ticks_overrun, wca_duration_seconds]\n        \
-         storages: [!LogStorage {{output_filename: FOLDER/metrics.prom}}]\n      - !LogStorage {{output_filename: \
+         storages: [!LogStorage {{output_filename: FOLDER/metrics.prom, on_failure: block}}]\n      - !LogStorage {{output_filename: \
          FOLDER/last.prom, overwrite: true}}\n  detector: !BusyTask \n  anomalies_storage: !LogStorage {{output_filename: \
          FOLDER/anomalies.prom, overwrite: true}}\n"
     ));

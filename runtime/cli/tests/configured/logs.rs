@@ -78,7 +78,7 @@ fn how_much_is_said_of_what() {
     // What the agent says of tasks is its own; of a policy, the policy's.
     let runner = "runner: !DetectionRunner\n  measurement_runner: !MeasurementRunner\n    action_delay: 0.05\n    node: !StaticNode \
                   {tasks: [wca/no-such]}\n    metrics_storage: !LogStorage {output_filename: FOLDER/metrics.prom}\n  detector: \
-                  !NOPAnomalyDetector\n  anomalies_storage: !LogStorage {output_filename: /dev/full}\n";
+                  !NOPAnomalyDetector\n  anomalies_storage: !LogStorage {output_filename: /dev/full, retry_timeout_in_seconds: 0}\n";
     let (warns, fails) = (WARNING, "LogStorage(/dev/full): not stored");
     let cases: [(&str, &[&str], bool, bool); 9] = [
         ("", &[], true, true),
@@ -128,7 +128,7 @@ fn what_a_policy_says_has_a_level_of_its_own() {
 fn warnings_and_errors_are_counted_by_module() {
     let setup = Setup::with(&WARNS.replace(
         "!LogStorage {output_filename: FOLDER/metrics.prom}",
-        "!FilterStorage {storages: [!LogStorage {output_filename: /dev/full}, !LogStorage {output_filename: FOLDER/metrics.prom}]}",
+        "!FilterStorage {storages: [!LogStorage {output_filename: /dev/full, retry_timeout_in_seconds: 0}, !LogStorage {output_filename: FOLDER/metrics.prom}]}",
     ));
     setup.run(&["--iterations", "4"]).ends_with(0);
     let lines = setup.lines("metrics.prom");

@@ -19,7 +19,7 @@ fn good(generation: usize) -> String {
         "runner: !DetectionRunner\n  measurement_runner: !MeasurementRunner\n    action_delay: 0.02\n    vmstat: false\n    \
          zoneinfo: false\n    extra_labels: {{generation: '{generation}'}}\n    node: !CgroupNode {{paths: [/no-such]}}\n    \
          metrics_storage: !LogStorage {{output_filename: \
-         FOLDER/metrics.prom}}\n  detector: !BusyTask {{threshold: 0.5}}\n  anomalies_storage: !LogStorage {{output_filename: \
+         FOLDER/metrics.prom, on_failure: block}}\n  detector: !BusyTask {{threshold: 0.5}}\n  anomalies_storage: !LogStorage {{output_filename: \
          FOLDER/anomalies.prom, overwrite: true}}\n"
     )
 }

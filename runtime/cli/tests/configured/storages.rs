@@ -120,7 +120,8 @@ fn what_is_counted_of_storages_of_one_kind_is_told_apart() {
 #[test]
 fn a_storage_that_fails_costs_what_it_was_given_and_nothing_else() {
     let setup = measured(
-        "!FilterStorage {storages: [!LogStorage {output_filename: /dev/full}, !LogStorage {output_filename: FOLDER/metrics.prom}]}",
+        "!FilterStorage {storages: [!LogStorage {output_filename: /dev/full, retry_timeout_in_seconds: 0}, !LogStorage \
+         {output_filename: FOLDER/metrics.prom}]}",
     );
     let finished = setup.run(&["--iterations", "4"]);
     finished.ends_with(0);
@@ -131,4 +132,32 @@ fn a_storage_that_fails_costs_what_it_was_given_and_nothing_else() {
     assert!(last("wca_storage_errors") >= 2.0 && last("wca_storage_dropped_samples") > 40.0);
     let errors = lines.iter().rfind(|line| line.is("wca_error_count", "module", "wca.storage")).unwrap();
     assert!(errors.value >= 2.0, "{errors:?}");
+}
+
+#[test]
+fn a_storage_that_fails_can_end_the_agent() {
+    let setup = measured(
+        "!FilterStorage {storages: [!LogStorage {output_filename: FOLDER/metrics.prom}, !LogStorage {output_filename: \
+         /dev/full, on_failure: exit, retry_timeout_in_seconds: 0.25}]}",
+    );
+    let finished = setup.run(&["--iterations", "100000"]);
+    finished.ends_with(1).says("LogStorage(/dev/full): its metrics could not be stored, after which the agent ends");
+    assert!(count(&setup.lines("metrics.prom"), "wca_up") > 1);
+}
+
+#[test]
+fn a_storage_that_fails_can_hold_ticks_up_until_it_takes_them() {
+    let setup = measured(
+        "!FilterStorage {storages: [!LogStorage {output_filename: FOLDER/metrics.prom}, !LogStorage {output_filename: \
+         /dev/full, on_failure: block, queue_batches: 2, retry_timeout_in_seconds: 0}]}",
+    );
+    let mut started = setup.start(&[]);
+    // One that is tried, two that wait, and one for which there is no room.
+    started.until_ticks("metrics.prom", 4);
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    let lines = setup.lines("metrics.prom");
+    assert_eq!(count(&lines, "wca_up"), 4);
+    let last = |name: &str| lines.iter().rfind(|line| line.is(name, "storage", "LogStorage(/dev/full)")).unwrap().value;
+    assert!(last("wca_storage_queue_depth") >= 1.0 && last("wca_storage_dropped_samples") == 0.0, "{lines:#?}");
+    started.stop().ends_with(0).says("LogStorage(/dev/full): not everything was stored within 5s");
 }

@@ -1,6 +1,7 @@
 //! Every component that this program brings, in one table: what is checked, described and given to editors comes from here.
 
 mod control;
+mod delivery;
 mod guests;
 mod kind;
 mod nodes;
@@ -10,6 +11,7 @@ mod runners;
 mod storages;
 mod values;
 
+pub(crate) use delivery::{DELIVERY, delivery};
 pub(crate) use guests::{GUEST_RUNNER, guest_parameters};
 pub(crate) use kind::{Kind, LONGEST_TEXT, is_text};
 pub(crate) use parameter::{Parameter, joined};

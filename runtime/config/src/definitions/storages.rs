@@ -1,5 +1,6 @@
 //! Storages of this program.
 
+use super::delivery::{ON_FAILURE, QUEUE, RETRY, delivery};
 use super::{Definition, Kind, Parameter, Shape};
 use crate::model::{FilterStorage, KafkaStorage, LogStorage, Role, Storage};
 use crate::reading::{Arguments, Made, Pairs, Reader, Seconds};
@@ -31,6 +32,9 @@ pub(super) const STORAGES: &[Definition] = &[
                     "Whether each line ends with the time; null is whenever the file is not overwritten.",
                 ),
                 Parameter::optional("filter_labels", TEXTS, "The only labels that are written; null is all."),
+                ON_FAILURE,
+                QUEUE,
+                RETRY,
             ],
             log_storage,
         ),
@@ -111,7 +115,8 @@ fn log_storage(reader: &mut Reader<'_>, arguments: &mut Arguments) -> Option<Mad
     }
     let include_timestamp = arguments.take::<Option<bool>>("include_timestamp")?.unwrap_or(!overwrite);
     let filter_labels = arguments.take("filter_labels")?;
-    let storage = LogStorage { output_filename, overwrite, include_timestamp, filter_labels };
+    let delivery = delivery(arguments)?;
+    let storage = LogStorage { output_filename, overwrite, include_timestamp, filter_labels, delivery };
     Some(reader.store(Storage::Log(storage)))
 }
 

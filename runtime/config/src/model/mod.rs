@@ -17,6 +17,8 @@ pub use runner::{
 };
 pub use storage::{FilterStorage, KafkaStorage, LogStorage, ServerVerify, Ssl, Storage};
 
+use wca_model::DeliveryTerms;
+
 use crate::loggers::LoggerLevel;
 use crate::node::{Node, Place};
 
@@ -69,6 +71,8 @@ pub struct ComponentEntry {
     pub path: Option<(String, Place)>,
     /// Origins that it may send requests to.
     pub allow_http: Vec<(String, Place)>,
+    /// How metrics are given to it, where it is a storage and the file says so.
+    pub delivery: Option<DeliveryTerms>,
     /// Limits as `--limit NAME=VALUE` knows them: name, text as written, place of the text.
     pub limits: Vec<(String, String, Place)>,
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use wca_model::DeliveryTerms;
+
 use super::{GuestId, StorageId};
 
 /// Where metrics go.
@@ -28,6 +30,8 @@ pub struct LogStorage {
     pub include_timestamp: bool,
     /// The only labels that are written; `None`: all.
     pub filter_labels: Option<Vec<String>>,
+    /// How metrics are given to it.
+    pub delivery: DeliveryTerms,
 }
 
 /// Passes some metrics on.

@@ -1,11 +1,13 @@
 //! The key `components`: what is said of WebAssembly components as such.
 
+use super::arguments::Owner;
 use super::spot::Spot;
 use super::suggest::{did_you_mean, nearest};
 use super::{Reader, Value};
-use crate::definitions::{Kind, definition};
+use crate::definitions::{DELIVERY, Kind, definition, delivery};
 use crate::model::ComponentEntry;
 use crate::node::{Content, Entry, Place};
+use wca_model::DeliveryTerms;
 
 impl Reader<'_> {
     /// Reads the key `components`.
@@ -33,16 +35,26 @@ impl Reader<'_> {
             place: entry.place.clone(),
             path: None,
             allow_http: Vec::new(),
+            delivery: None,
             limits: Vec::new(),
         };
         let errors_before = self.errors.len();
         if let Content::Map(settings) = &entry.value.content {
-            for setting in settings {
+            let of_delivery = |setting: &&Entry| DELIVERY.iter().any(|known| known.name == setting.key.text);
+            let (of_delivery, others): (Vec<&Entry>, Vec<&Entry>) = settings.iter().partition(of_delivery);
+            for setting in others {
                 self.read_setting(&mut component, setting, &spot.member(&setting.key.text, &setting.place));
             }
+            component.delivery = self.read_delivery(tag, &entry.place, of_delivery);
         } else {
             let what = format!("{spot} must be a mapping, but this is {}", entry.value.describe());
-            self.error_with_help(&entry.value.place, what, "its keys: path, allow_http, and names of limits".into());
+            self.error_with_help(
+                &entry.value.place,
+                what,
+                "its keys: path, allow_http, names of limits, and of a storage on_failure, queue_batches and \
+                                                                  retry_timeout_in_seconds"
+                    .into(),
+            );
         }
         if self.errors.len() > errors_before {
             // It stays known, so that its use is not an error as well.
@@ -53,6 +65,15 @@ impl Reader<'_> {
             self.error_with_help(&entry.place, format!("no component is known by the tag `{tag}`"), help);
         }
         Some(component)
+    }
+
+    fn read_delivery(&mut self, tag: &str, place: &Place, settings: Vec<&Entry>) -> Option<DeliveryTerms> {
+        if settings.is_empty() {
+            return None;
+        }
+        let settings: Vec<Entry> = settings.into_iter().cloned().collect();
+        let owner = Owner { tag, place, parameters: DELIVERY, also: Vec::new() };
+        delivery(&mut self.arguments(&owner, &settings))
     }
 
     fn read_setting(&mut self, component: &mut ComponentEntry, setting: &Entry, spot: &Spot) -> Option<()> {

@@ -80,11 +80,27 @@ impl Reader<'_> {
         if role == Role::Runner {
             return self.guest_runner(node, tag, entries);
         }
+        self.check_delivery(tag, role)?;
         let guest = self.with_parameters(node, tag, role, &entries)?;
         Some(match role {
             Role::Storage => self.store(Storage::Guest(guest)),
             _ => Made::Guest(guest),
         })
+    }
+
+    /// How metrics are given to it is said of a storage alone.
+    fn check_delivery(&mut self, tag: &str, role: Role) -> Option<()> {
+        let entry = self.components.iter().find(|entry| entry.tag == tag && entry.delivery.is_some());
+        let Some(place) = entry.filter(|_| role != Role::Storage).map(|entry| entry.place.clone()) else {
+            return Some(());
+        };
+        let what = format!("`!{tag}` is used as {}, which is given no metrics to keep", role.phrase());
+        self.error_with_help(
+            &place,
+            what,
+            "on_failure, queue_batches and retry_timeout_in_seconds are of storages".into(),
+        );
+        None
     }
 
     fn guest_runner(&mut self, node: &Node, tag: &str, entries: Vec<Entry>) -> Option<Made> {
