@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 
 /// Name of each built-in component, what it is used as, and the file that it was built to.
-const COMPONENTS: [(&str, &str, &str); 3] = [
+const COMPONENTS: [(&str, &str, &str); 4] = [
     ("NOPAnomalyDetector", "Detector", "components/nop-detector/nop-detector.wasm"),
     ("NOPAllocator", "Allocator", "components/nop-allocator/nop-allocator.wasm"),
+    ("StaticAllocator", "Allocator", "components/static-allocator/static-allocator.wasm"),
     ("BusyTask", "Detector", "guest-examples/busy-task/busy-task.wasm"),
 ];
 

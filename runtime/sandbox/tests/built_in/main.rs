@@ -11,3 +11,4 @@
 
 mod harness;
 mod other_guests;
+mod static_allocator;
