@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 
 /// Name of each built-in component, what it is used as, and the file that it was built to.
-const COMPONENTS: [(&str, &str, &str); 6] = [
+const COMPONENTS: [(&str, &str, &str); 7] = [
     ("NOPAnomalyDetector", "Detector", "components/nop-detector/nop-detector.wasm"),
     ("NOPAllocator", "Allocator", "components/nop-allocator/nop-allocator.wasm"),
     ("NUMAAllocator", "Allocator", "components/numa-allocator/numa-allocator.wasm"),
     ("CPIDetector", "Detector", "components/cpi-detector/cpi-detector.wasm"),
     ("PressureAllocator", "Allocator", "components/pressure-allocator/pressure-allocator.wasm"),
+    ("StaticAllocator", "Allocator", "components/static-allocator/static-allocator.wasm"),
     ("BusyTask", "Detector", "guest-examples/busy-task/busy-task.wasm"),
 ];
 

@@ -95,23 +95,29 @@ fn note(into: &mut Map<String, Value>, path: &str, docs: &str) {
     if !help.is_empty() {
         entry.insert("help".to_owned(), help.into());
     }
-    if let Some((_, default)) = marks.into_iter().find(|(mark, _)| mark == "default") {
-        entry.insert("default".to_owned(), default.into());
+    if let Some((_, default)) = marks.iter().find(|(mark, _)| mark == "default") {
+        entry.insert("default".to_owned(), default.as_str().into());
+    }
+    if marks.iter().any(|(mark, _)| mark == "file") {
+        entry.insert("file".to_owned(), true.into());
     }
     if !entry.is_empty() {
         into.insert(path.to_owned(), entry.into());
     }
 }
 
-/// Takes `(default: 0.95)` and `(name: X)` out of a text.
+/// Takes `(default: 0.95)`, `(name: X)` and `(file)` out of a text.
 fn marks(text: &str) -> (String, Vec<(String, String)>) {
     let mut rest = text.to_owned();
     let mut marks = Vec::new();
-    for mark in ["default", "name"] {
-        let start = format!("({mark}: ");
-        let Some(from) = rest.find(&start) else { continue };
+    for (mark, start) in [("default", "(default: "), ("name", "(name: "), ("file", "(file")] {
+        let Some(from) = rest.find(start) else { continue };
         let Some(length) = rest[from..].find(')') else { continue };
-        marks.push((mark.to_owned(), rest[from + start.len()..from + length].trim().to_owned()));
+        let value = rest[from + start.len()..from + length].trim().to_owned();
+        if mark == "file" && !value.is_empty() {
+            continue;
+        }
+        marks.push((mark.to_owned(), value));
         let before = rest[..from].trim_end().to_owned();
         let after = rest[from + length + 1..].to_owned();
         rest = before + &after;
@@ -163,6 +169,7 @@ mod tests {
                /// - `http-endpoint`: where to post,
                ///   over http (default: http://127.0.0.1:8000)
                /// - `ticks`, in a row
+               /// - `plain`: a file of them (file)
                export configure: func(http-endpoint: option<string>, ticks: u32, limits: list<limits>, plain: bool);
              }",
         );
@@ -172,6 +179,7 @@ mod tests {
             "parameters": {
                 "http-endpoint": {"help": "where to post, over http", "default": "http://127.0.0.1:8000"},
                 "ticks": {"help": "in a row"},
+                "plain": {"help": "a file of them", "file": true},
                 "limits": {"help": "Where it is quiet.", "default": "loose"},
                 "limits.low": {"help": "Below is calm.", "default": "0.2"},
             }

@@ -15,12 +15,14 @@ impl<C, S> Policy<C, S> {
         Self(RefCell::new(None))
     }
 
-    /// Takes a configuration and begins with an empty state.
+    /// Takes a configuration. It begins with an empty state, and with another configuration goes on with the one it has.
     pub fn configure(&self, config: C)
     where
         S: Default,
     {
-        *self.0.borrow_mut() = Some((config, S::default()));
+        let mut policy = self.0.borrow_mut();
+        let state = policy.take().map_or_else(S::default, |(_, state)| state);
+        *policy = Some((config, state));
     }
 
     /// Calls the author's function. The error is a fault of the runtime's: it configures before it calls.

@@ -28,6 +28,7 @@ const COLUMNS: u32 = 4;
 
 fn settings() -> Settings {
     let run = Run {
+        inputs: Vec::new(),
         components: vec![ComponentSource::Embedded { name: "BusyTask".into() }],
         set: vec![("threshold".into(), "1e9".into())],
         limits: Limits::default(),

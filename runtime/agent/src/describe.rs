@@ -32,10 +32,13 @@ pub(crate) async fn components(agent: Agent, registered: Vec<Registered>) -> Exi
 fn described(tag: Option<String>, loaded: &Loaded) -> GuestDescription {
     let tag = tag.unwrap_or_else(|| loaded.name.clone());
     let docs = &loaded.component.description.docs;
+    let optional = loaded.component.optional_parameters();
     let parameters = docs.parameters.iter().map(|(name, parameter)| ParameterDescription {
         name: name.replace('-', "_"),
         help: parameter.help.clone(),
         default: parameter.default.clone().unwrap_or_default(),
+        optional: optional.contains(name),
+        file: parameter.file,
     });
     GuestDescription {
         constructor: loaded.component.signature(&tag),

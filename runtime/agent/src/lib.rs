@@ -9,6 +9,7 @@ mod describe;
 mod durations;
 mod embedded;
 mod entry;
+mod file_arguments;
 mod inspect;
 mod kubelet;
 mod labels;

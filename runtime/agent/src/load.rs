@@ -11,6 +11,7 @@ use wca_sandbox::{Component, MakeError, Policy, PolicyName, Surroundings};
 use crate::client::ClientError;
 use crate::embedded;
 use crate::entry::Agent;
+use crate::file_arguments::Unusable;
 use crate::log::PolicyLines;
 use crate::settings::{ComponentSource, Rights};
 
@@ -38,6 +39,9 @@ pub(crate) enum ComponentError {
     /// Its parameters do not fit.
     #[error(transparent)]
     Make(#[from] MakeError),
+    /// A file that one of them names cannot be used.
+    #[error(transparent)]
+    File(#[from] Unusable),
     /// A key of the command line belongs to no component.
     #[error("--set {key}: {why}")]
     Set { key: String, why: String },

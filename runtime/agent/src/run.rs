@@ -7,13 +7,14 @@ use tokio::task::JoinSet;
 use wca_sandbox::{Failure, Policy, World};
 
 use crate::entry::Agent;
+use crate::file_arguments::FileArguments;
 use crate::load::{ComponentError, Loaded, parameters};
 use crate::log;
 use crate::node::Node;
 use crate::pace::Pace;
 use crate::policies::{Member, Policies};
 use crate::roster::{Known, View};
-use crate::settings::{Rights, Run};
+use crate::settings::{NamedInput, Rights, Run};
 use crate::storages::Storages;
 
 /// Runs the components to their end.
@@ -55,10 +56,15 @@ pub(crate) async fn make_policies(agent: &Agent, run: &Run) -> (Vec<(u32, Policy
     };
     let seed = run.seed.unwrap_or_else(|| getrandom::u64().unwrap_or_default());
     let rights = Rights { limits: run.limits.clone(), grants: run.grants.clone() };
+    let inputs: Arc<[NamedInput]> = run.inputs.as_slice().into();
     let mut starting = JoinSet::new();
     for ((number, loaded), parameters) in loaded.into_iter().zip(&parameters) {
-        let made = agent.policy(loaded, parameters, &rights, seed ^ (u64::from(number) << 32));
-        starting.spawn(async move { (number, started(made).await) });
+        let (agent, parameters, rights) = (agent.clone(), Arc::clone(parameters), rights.clone());
+        let (seed, inputs) = (seed ^ (u64::from(number) << 32), Arc::clone(&inputs));
+        starting.spawn(async move {
+            let made = make(&agent, loaded, &parameters, &rights, seed, &inputs).await;
+            (number, started(made).await)
+        });
     }
     let (policies, not_started) = sorted(starting.join_all().await);
     refused.extend(not_started);
@@ -109,15 +115,34 @@ pub(crate) fn free_name(name: &str, taken: &[&str]) -> Option<String> {
     (2..).map(|number| format!("{name}-{number}")).find(|name| !taken.contains(&name.as_str()))
 }
 
+/// Makes a policy, with the files that its arguments name.
+async fn make(
+    agent: &Agent,
+    loaded: Loaded,
+    parameters: &Arc<wca_config::Node>,
+    rights: &Rights,
+    seed: u64,
+    inputs: &[NamedInput],
+) -> Result<Policy, ComponentError> {
+    let files = FileArguments::read(&agent.client, &loaded.name, &loaded.component, parameters, inputs).await?;
+    let arguments = files.as_ref().map_or_else(|| Arc::clone(parameters), FileArguments::arguments);
+    let mut policy = agent.policy(loaded, &arguments, rights, seed)?;
+    if let Some(files) = files {
+        policy.follow(Box::new(files));
+    }
+    Ok(policy)
+}
+
 /// Starts a policy, so that what its `configure` refuses is said before the first tick.
 async fn started(made: Result<Policy, ComponentError>) -> Result<Policy, ComponentError> {
     let mut policy = made?;
     match start(&mut policy).await {
         Ok(()) => Ok(policy),
-        Err(why) => Err(ComponentError::Refused {
-            path: policy.name().to_string(),
-            why: format!("its configuration is refused: {why}"),
-        }),
+        Err(why) => {
+            let place = policy.place_of(&why).map(|place| format!("{place}: ")).unwrap_or_default();
+            let why = format!("its configuration is refused: {place}{why}");
+            Err(ComponentError::Refused { path: policy.name().to_string(), why })
+        }
     }
 }
 

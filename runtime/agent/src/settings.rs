@@ -55,6 +55,8 @@ pub struct Run {
     pub components: Vec<ComponentSource>,
     /// Their parameters as they stand on the command line: key and value.
     pub set: Vec<(String, String)>,
+    /// Files that these may name, with their numbers among the warden's inputs.
+    pub inputs: Vec<NamedInput>,
     /// What each may use.
     pub limits: Limits,
     /// What each is granted.
@@ -85,6 +87,8 @@ pub struct Configured {
     pub embedded: Vec<(String, Rights)>,
     /// What any other component may use and is granted.
     pub rights: Rights,
+    /// Files that arguments of components may name, with their numbers among the warden's inputs.
+    pub inputs: Vec<NamedInput>,
     /// Files that log storages write, with their numbers among the warden's outputs.
     pub outputs: Vec<NamedOutput>,
     /// Number of ticks; none: until the agent is ended.
@@ -113,6 +117,15 @@ pub struct Rights {
     pub limits: Limits,
     /// What it is granted.
     pub grants: Grants,
+}
+
+/// A file that an argument of a component may name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedInput {
+    /// Its path, as the operator wrote it.
+    pub path: String,
+    /// Its number among the warden's inputs.
+    pub number: u32,
 }
 
 /// A file that a log storage writes.

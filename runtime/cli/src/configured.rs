@@ -11,7 +11,7 @@ use wca_agent::settings::{ComponentSource, Configured, Job, NamedOutput, Registe
 use wca_agent::{embedded_digest, with_embedded};
 use wca_config::{
     ComponentEntry, ConfigError, ConfigErrors, Configuration, KnownGuest, LoggerLevel, Storage, Surroundings, load,
-    render,
+    possible_files, render,
 };
 use wca_control::Policy;
 use wca_log::{Form, Levels};
@@ -84,6 +84,7 @@ struct ConfigurationFile {
 struct Reading {
     settings: Settings,
     files: Vec<(String, File)>,
+    inputs: Vec<PathBuf>,
     outputs: Vec<OutputFile>,
     policies: Vec<Policy>,
     control: wca_control::Settings,
@@ -117,7 +118,7 @@ impl ConfigurationFile {
 
     fn start(self, process: &ProcessArguments) -> Result<u8> {
         let (_, compile) = limits::limits(&self.limits)?;
-        let reading = match self.read(FirstNumbers { file: 0, output: 0 })? {
+        let reading = match self.read(FirstNumbers { file: 0, output: 0, input: 0 })? {
             Ok(reading) => reading,
             Err(wrong) => {
                 report::lines(&wrong);
@@ -126,6 +127,7 @@ impl ConfigurationFile {
         };
         let config = start::config(process, reading.settings, reading.files)?;
         let config = WardenConfig {
+            inputs: reading.inputs,
             outputs: reading.outputs,
             policies: reading.policies,
             control: reading.control,
@@ -147,6 +149,7 @@ impl ConfigurationFile {
             Ok(Ok(reading)) => Ok(Renewed {
                 settings: reading.settings.encode().map_err(|error| error.to_string())?,
                 files: reading.files,
+                inputs: reading.inputs,
                 outputs: reading.outputs,
                 policies: reading.policies,
                 control: reading.control,
@@ -200,6 +203,8 @@ impl ConfigurationFile {
             Err(errors) => return Ok(Err(render(&errors, &text))),
         };
         let (outputs, named_outputs) = outputs(&configuration, first)?;
+        let arguments = configuration.guests.iter().flat_map(|guest| possible_files(&guest.parameters));
+        let (inputs, named_inputs) = start::inputs(arguments, first.input)?;
         let (registered, embedded) = registered;
         let policies = policies(&configuration, &registered, first, &files)?;
         let configured = Configured {
@@ -209,6 +214,7 @@ impl ConfigurationFile {
             registered,
             embedded,
             rights: self.rights(None).map_err(|error| anyhow!("{error}"))?,
+            inputs: named_inputs,
             outputs: named_outputs,
             iterations: self.iterations,
             seed: self.seed,
@@ -226,7 +232,7 @@ impl ConfigurationFile {
         let runner = &configuration.runner;
         let (control, kubelet) = (control_settings(runner), kubelet_folder(runner));
         let (wanted, interval) = (wanted(measurement)?, measurement.interval.duration());
-        Ok(Ok(Reading { settings, files, outputs, policies, control, wanted, kubelet, interval }))
+        Ok(Ok(Reading { settings, files, inputs, outputs, policies, control, wanted, kubelet, interval }))
     }
 
     fn known_guests(&self) -> Vec<KnownGuest> {

@@ -22,6 +22,7 @@ const IDLE: &str = "read -r nothing";
 pub(crate) fn demo(arguments: &DemoArguments) -> Result<u8> {
     let _tasks = Tasks::start();
     let job = Job::Run(Run {
+        inputs: Vec::new(),
         components: vec![ComponentSource::Embedded { name: "BusyTask".into() }],
         set: vec![("threshold".into(), "0.2".into()), ("ticks".into(), "2".into())],
         limits: Limits::default(),

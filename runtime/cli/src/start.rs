@@ -1,10 +1,13 @@
 //! Starting the warden with what the command line asks for.
 
+use std::collections::BTreeSet;
 use std::fs::File;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
-use wca_agent::settings::{ComponentSource, Job, Run, Settings};
+use anyhow::{Context, Result, bail};
+use wca_agent::settings::{ComponentSource, Job, NamedInput, Run, Settings};
+use wca_config::{Content, check_file_path, parse_value};
 use wca_control::{Mode, Policy};
 use wca_log::Levels;
 use wca_sandbox::Grants;
@@ -40,9 +43,16 @@ pub(crate) fn run(arguments: RunArguments) -> Result<u8> {
     let components = arguments.components.iter().map(|name| open(name, &mut files)).collect::<Result<Vec<_>>>()?;
     let policies = policies(&arguments.components, &components, &arguments.set, &files)?;
     let interval = arguments.pace.interval.unwrap_or(INTERVAL);
+    let values: Vec<_> = arguments.set.iter().map(|(key, value)| parse_value(value, &format!("--set {key}"))).collect();
+    let texts = values.iter().filter_map(|value| match &value.content {
+        Content::Scalar(value) if check_file_path(value).is_ok() => Some(value.text.as_str()),
+        _ => None,
+    });
+    let (inputs, named_inputs) = inputs(texts, 0)?;
     let job = Job::Run(Run {
         components,
         set: arguments.set,
+        inputs: named_inputs,
         limits,
         grants: Grants { http: arguments.allow_http },
         interval,
@@ -54,7 +64,25 @@ pub(crate) fn run(arguments: RunArguments) -> Result<u8> {
     let mode = if arguments.apply { Mode::Apply } else { Mode::Shadow };
     let control = wca_control::Settings { mode, ..wca_control::Settings::default() };
     let kubelet = Some(wca_config::Control::default().kubelet_root.into());
-    Ok(wca_warden::run(WardenConfig { policies, control, kubelet, compile, ticks: ticks(interval), ..config })?)
+    Ok(wca_warden::run(WardenConfig { policies, control, kubelet, compile, inputs, ticks: ticks(interval), ..config })?)
+}
+
+/// The files that arguments of components may name, each once, with their numbers from `first`. None of them is opened before
+/// a component turns out to take the file for which the operator wrote it.
+///
+/// # Errors
+/// More than there are numbers.
+pub(crate) fn inputs<'text>(
+    paths: impl Iterator<Item = &'text str>,
+    first: u32,
+) -> Result<(Vec<PathBuf>, Vec<NamedInput>)> {
+    let paths: BTreeSet<&str> = paths.collect();
+    let mut named = Vec::new();
+    for (at, path) in paths.iter().enumerate() {
+        let number = first + u32::try_from(at).context("too many arguments of components")?;
+        named.push(NamedInput { path: (*path).to_owned(), number });
+    }
+    Ok((paths.iter().map(PathBuf::from).collect(), named))
 }
 
 /// The policies of the command line. Which of them a parameter is meant for is known when they are loaded, so that each has all.

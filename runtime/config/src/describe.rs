@@ -22,8 +22,12 @@ pub struct ParameterDescription {
     pub name: String,
     /// What it is for; can be empty.
     pub help: String,
-    /// What stands for it where it is not given; empty: it must be given.
+    /// What stands for it where it is not given; empty: nothing does.
     pub default: String,
+    /// Whether it may be left out.
+    pub optional: bool,
+    /// Whether it is the path of a file in which the value stands.
+    pub file: bool,
 }
 
 /// Every component of this program, and then these guests: constructor, what it does, and each argument with its type, default
@@ -75,9 +79,14 @@ fn describe_guest(guest: &GuestDescription) -> String {
     if !guest.help.is_empty() {
         text.push_str(&format!("    {}\n", guest.help));
     }
-    for ParameterDescription { name, help, default } in &guest.parameters {
-        let default = if default.is_empty() { "must be given".into() } else { format!("default {default}") };
-        text.push_str(&described_argument(name, &default, help));
+    for ParameterDescription { name, help, default, optional, file } in &guest.parameters {
+        let default = match (default.as_str(), optional) {
+            ("", false) => "must be given".into(),
+            ("", true) => "may be left out".into(),
+            (default, _) => format!("default {default}"),
+        };
+        let kind = if *file { format!("path of a file, whose content it is; {default}") } else { default };
+        text.push_str(&described_argument(name, &kind, help));
     }
     text
 }
@@ -97,11 +106,22 @@ mod tests {
             tag: "HTTPStorage".into(),
             constructor: "HTTPStorage(http_endpoint=http://127.0.0.1:8000)".into(),
             help: "Posts metrics.".into(),
-            parameters: vec![ParameterDescription {
-                name: "http_endpoint".into(),
-                help: "Where to.".into(),
-                default: "http://127.0.0.1:8000".into(),
-            }],
+            parameters: vec![
+                ParameterDescription {
+                    name: "http_endpoint".into(),
+                    help: "Where to.".into(),
+                    default: "http://127.0.0.1:8000".into(),
+                    optional: true,
+                    file: false,
+                },
+                ParameterDescription {
+                    name: "filters".into(),
+                    help: String::new(),
+                    default: String::new(),
+                    optional: true,
+                    file: true,
+                },
+            ],
         };
         let text = describe_components(&[guest]);
         for expected in [
@@ -113,6 +133,7 @@ mod tests {
             "    This version of WCA does not have it yet.\n",
             "CgroupDriverType: cgroupfs, systemd\n",
             "\nHTTPStorage(http_endpoint=http://127.0.0.1:8000)\n    Posts metrics.\n        http_endpoint: default http",
+            "        filters: path of a file, whose content it is; may be left out\n",
         ] {
             assert!(text.contains(expected), "{expected:?} is not in:\n{text}");
         }

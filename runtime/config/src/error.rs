@@ -40,12 +40,17 @@ impl From<ParseError> for ConfigErrors {
 /// Shows each error with its line of the file, and a mark under the mistake. `text` is the content of that file.
 #[must_use]
 pub fn render(errors: &ConfigErrors, text: &str) -> String {
-    let lines = crate::lines::lines(text);
+    render_in(errors, |_| Some(text))
+}
+
+/// The same of errors in several files: `text` is the content of the one with this path, where it is known.
+pub fn render_in<'text>(errors: &ConfigErrors, text: impl Fn(&str) -> Option<&'text str>) -> String {
     let mut shown = String::new();
     for error in &errors.errors {
         if !shown.is_empty() {
             shown.push('\n');
         }
+        let lines = text(&error.place.source).map(crate::lines::lines).unwrap_or_default();
         shown.push_str(&render_one(error, &lines));
         shown.push('\n');
     }

@@ -11,6 +11,7 @@ mod definitions;
 mod describe;
 mod error;
 mod events;
+mod files;
 mod lines;
 mod loggers;
 mod model;
@@ -23,7 +24,8 @@ mod schema;
 mod surroundings;
 
 pub use describe::{GuestDescription, ParameterDescription, describe_components};
-pub use error::{ConfigError, ConfigErrors, render};
+pub use error::{ConfigError, ConfigErrors, render, render_in};
+pub use files::{check_file_path, possible_files};
 pub use loggers::{LogLevel, LoggerLevel, parse_logger};
 pub use model::{
     Allocation, AllocationConfiguration, CgroupDriver, CgroupNode, ComponentEntry, Configuration, Control,

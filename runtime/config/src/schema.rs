@@ -26,7 +26,11 @@ pub fn json_schema() -> String {
         let natives = written.iter().filter(|definition| definition.role == role);
         let mut choices: Vec<Value> = natives.map(|definition| reference(definition.tag)).collect();
         if role != Role::Node {
-            choices.push(json!({ "title": "a WebAssembly component", "type": ["object", "null", "string"] }));
+            choices.push(json!({
+                "title": "a WebAssembly component",
+                "description": "Its arguments are its own: `wca components` prints them. One that is a file takes its path.",
+                "type": ["object", "null", "string"],
+            }));
         }
         schemas.insert(role_name(role).into(), json!({ "title": role.phrase(), "anyOf": choices }));
     }

@@ -94,6 +94,13 @@ pub enum Request {
         /// Its number, in the order of the command line.
         file: u32,
     },
+    /// What stands in a file that the operator named as an argument of a component. Answer: [`Reply::Input`].
+    ReadInput {
+        /// Its number among the inputs.
+        input: u32,
+        /// The version of its content that the agent has; none: it has none.
+        known: Option<u64>,
+    },
     /// A file that the operator named for what the agent writes. Answer: [`Reply::OutputOpened`], with the file as descriptor.
     OpenOutput {
         /// Its number among the outputs.
@@ -231,6 +238,8 @@ pub enum Reply {
         /// Its size in bytes.
         size: u64,
     },
+    /// To `ReadInput`.
+    Input(InputContent),
     /// To `OpenOutput`; the file is the descriptor beside it.
     OutputOpened,
     /// To `Publish`.
@@ -248,6 +257,22 @@ pub enum Reply {
     Compiled(Result<Compiled, String>),
     /// The request was not served.
     Refused(Refused),
+}
+
+/// What stands in a file that the operator named as an argument of a component.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum InputContent {
+    /// What the agent has.
+    Unchanged,
+    /// There is no such file now.
+    Missing,
+    /// This. The warden has not looked at it.
+    Content {
+        /// Another number where it may have changed.
+        version: u64,
+        /// Its bytes.
+        bytes: Vec<u8>,
+    },
 }
 
 /// What a sample has cost.

@@ -15,7 +15,7 @@ pub(crate) const MAGIC: [u8; 8] = *b"wca-code";
 
 /// Number of the form in which a description and its code are written. It is part of what names code in a cache, so that a
 /// program of another form does not find it.
-pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 2;
 
 /// Why a component was not compiled.
 #[derive(Debug, thiserror::Error)]

@@ -105,6 +105,23 @@ impl Component {
         signature::constructor(name, self.constructor.as_ref(), &self.description.docs)
     }
 
+    /// What may be left out of its configuration: parameters and keys below them, such as `limits.low`, by their names in the
+    /// contract.
+    #[must_use]
+    pub fn optional_parameters(&self) -> Vec<String> {
+        self.constructor.as_ref().map(signature::optional).unwrap_or_default()
+    }
+
+    /// The parameters for which the operator writes the path of a file, by their names in YAML: what stands in the file is
+    /// the value.
+    #[must_use]
+    pub fn file_parameters(&self) -> Vec<String> {
+        let Some(constructor) = &self.constructor else { return Vec::new() };
+        let docs = &self.description.docs.parameters;
+        let is_file = |name: &str| docs.get(name).is_some_and(|parameter| parameter.file);
+        constructor.params().filter(|(name, _)| is_file(name)).map(|(name, _)| signature::yaml_name(name)).collect()
+    }
+
     /// The grants that it would need, as the command line writes them.
     #[must_use]
     pub fn grants_needed(&self) -> Vec<&'static str> {

@@ -20,20 +20,42 @@ pub struct ConfigureError {
     pub what: String,
 }
 
+/// What a component is configured with.
+pub(crate) struct Arguments {
+    /// As the operator wrote it.
+    pub(crate) settings: Arc<Node>,
+    /// In the order of the parameters of `configure`; none where it has none.
+    pub(crate) values: Option<Vec<Val>>,
+}
+
+impl Arguments {
+    /// Fits what the operator wrote onto a component's constructor.
+    ///
+    /// # Errors
+    /// [`ConfigureError`] for the first key that is missing, unknown or of the wrong type.
+    pub(crate) fn fit(name: &str, constructor: Option<&ComponentFunc>, settings: &Arc<Node>) -> Converted<Self> {
+        let values = match constructor {
+            Some(constructor) => Some(arguments(name, constructor, settings)?),
+            None => {
+                no_arguments(name, settings)?;
+                None
+            }
+        };
+        Ok(Self { settings: Arc::clone(settings), values })
+    }
+}
+
 type Converted<T> = Result<T, ConfigureError>;
 
 /// The arguments of `configure`, in the order of its parameters.
-///
-/// # Errors
-/// [`ConfigureError`] for the first key that is missing, unknown or of the wrong type.
-pub(crate) fn arguments(name: &str, function: &ComponentFunc, node: &Arc<Node>) -> Converted<Vec<Val>> {
+fn arguments(name: &str, function: &ComponentFunc, node: &Arc<Node>) -> Converted<Vec<Val>> {
     let entries = entries_of(node, name, "its parameters")?;
     let parameters: Vec<(String, Type)> = function.params().map(|(name, ty)| (name.to_owned(), ty)).collect();
     fields(name, &parameters, entries, node).map(|values| values.into_iter().map(|(_, value)| value).collect())
 }
 
 /// Refuses every key of a component that has no `configure`.
-pub(crate) fn no_arguments(name: &str, node: &Arc<Node>) -> Converted<()> {
+fn no_arguments(name: &str, node: &Arc<Node>) -> Converted<()> {
     match entries_of(node, name, "its parameters")?.first() {
         None => Ok(()),
         Some(entry) => Err(ConfigureError {

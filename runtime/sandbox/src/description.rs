@@ -21,7 +21,8 @@ pub struct Description {
     pub docs: Docs,
 }
 
-/// What the author says of a component. Written by whoever built it: text to show, and nothing to rely on.
+/// What the author says of a component. Written by whoever built it: text to show, and nothing to rely on. That an argument
+/// is a file gives no right: which files there are, the operator says.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Docs {
@@ -41,6 +42,9 @@ pub struct ParameterDocs {
     pub help: String,
     /// The value that is taken where none is given, as text.
     pub default: Option<String>,
+    /// Whether the operator writes the path of a file, and what stands in that is the value.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub file: bool,
 }
 
 impl Description {
@@ -66,13 +70,13 @@ mod tests {
     /// Where this text has to change, `FORMAT` has to change with it, and here too.
     #[test]
     fn the_form_belongs_to_its_number() {
-        let parameter = ParameterDocs { help: "h".into(), default: Some("1".into()) };
+        let parameter = ParameterDocs { help: "h".into(), default: Some("1".into()), file: true };
         let docs = Docs { name: Some("N".into()), help: "H".into(), parameters: [("p".into(), parameter)].into() };
         let description = Description { digest: [7; 32], size: 3, docs };
         let digest = ["7"; 32].join(",");
         let expected = format!(
-            r#"{{"digest":[{digest}],"size":3,"docs":{{"name":"N","help":"H","parameters":{{"p":{{"help":"h","default":"1"}}}}}}}}"#
+            r#"{{"digest":[{digest}],"size":3,"docs":{{"name":"N","help":"H","parameters":{{"p":{{"help":"h","default":"1","file":true}}}}}}}}"#
         );
-        assert_eq!((FORMAT, serde_json::to_string(&description).unwrap()), (1, expected));
+        assert_eq!((FORMAT, serde_json::to_string(&description).unwrap()), (2, expected));
     }
 }

@@ -10,8 +10,9 @@ use wasmtime::{AsContextMut, Store};
 use wasmtime_wasi_http::WasiHttpCtx;
 
 use crate::component::{Component, Linked};
+use crate::configure::Arguments;
 use crate::contract::World;
-use crate::deadline::{self, Allowed};
+use crate::deadline::{self, Allowed, DeadlineExceeded};
 use crate::failure::Failure;
 use crate::grants::GrantedHttp;
 use crate::limiter::Limiter;
@@ -56,35 +57,46 @@ impl Instance {
         component: &Component,
         linked: &Linked,
         around: &Surroundings,
-        arguments: Option<&[Val]>,
+        arguments: &Arguments,
     ) -> Result<Self, Failure> {
-        let mut store = new_store(component, linked, around);
+        let mut store = new_store(component, linked, around, arguments);
         set_fuel(&mut store, around.limits.start_fuel);
         let _ticking = around.sandbox.clock.tick();
         let meter = Arc::clone(&store.data().meter);
         let work = async {
             let exports = linked.pre.instantiate_async(&mut store).await?;
             let export = find_export(component.world, &exports, &mut store)?;
-            if let (Some(arguments), Some(configure)) = (arguments, exports.get_func(&mut store, "configure")) {
-                configure_with(&configure, arguments, &mut store).await?;
-            }
+            hand_in(arguments, &exports, &mut store).await?;
             wasmtime::Result::Ok((exports, export))
         };
         let outcome: Result<wasmtime::Result<(Exports, Export)>, _> =
             metered(&meter, &around.sandbox.turns, work).await;
         locked(&store.data().lines).end();
         let state = store.data();
-        let started = match outcome {
-            Ok(Ok(started)) => Ok(started),
-            Ok(Err(error)) => Err(match error.downcast_ref::<RefusedConfiguration>() {
-                Some(refused) => Failure::Said(refused.0.clone()),
-                None => Failure::of(&error, &state.limits, &state.limiter, true),
-            }),
-            Err(exceeded) => Err(Failure::deadline(&exceeded)),
-        };
+        let started = configured(outcome, state);
         let (exports, export) = started.map_err(|failure| failure.printable(&state.limits))?;
         let start_left = meter.left();
         Ok(Self { store, exports, export, started: false, start_left })
+    }
+
+    /// Configures it anew, within the limits of the start. What it keeps stays.
+    ///
+    /// # Errors
+    /// [`Failure`], with what `configure` itself refused as [`Failure::Said`]; after any other it cannot be called again.
+    pub(crate) async fn configure(&mut self, arguments: &Arguments) -> Result<(), Failure> {
+        let limits = &self.store.data().limits;
+        let (allowed, fuel) = (Allowed::start(limits.start_deadline, limits.start_deadline), limits.start_fuel);
+        self.begin(Given::default(), allowed, false);
+        set_fuel(&mut self.store, fuel);
+        self.store.data_mut().settings = Arc::clone(&arguments.settings);
+        let (meter, turns) = (Arc::clone(&self.store.data().meter), self.store.data().turns.clone());
+        let outcome = {
+            let _ticking = self.store.data().ticking();
+            metered(&meter, &turns, hand_in(arguments, &self.exports, &mut self.store)).await
+        };
+        let state = self.store.data();
+        locked(&state.lines).end();
+        configured(outcome, state).map_err(|failure| failure.printable(&state.limits))
     }
 
     /// Calls the world's export with what it may read, within `allowed`.
@@ -205,6 +217,26 @@ fn find_export(world: World, exports: &Exports, store: &mut Store<State>) -> was
 #[error("{0}")]
 struct RefusedConfiguration(String);
 
+/// What came of a call in which it was configured.
+fn configured<T>(outcome: Result<wasmtime::Result<T>, DeadlineExceeded>, state: &State) -> Result<T, Failure> {
+    match outcome {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(error)) => Err(match error.downcast_ref::<RefusedConfiguration>() {
+            Some(refused) => Failure::Said(refused.0.clone()),
+            None => Failure::of(&error, &state.limits, &state.limiter, true),
+        }),
+        Err(exceeded) => Err(Failure::deadline(&exceeded)),
+    }
+}
+
+/// Calls its `configure`, where it has one.
+async fn hand_in(arguments: &Arguments, exports: &Exports, store: &mut Store<State>) -> wasmtime::Result<()> {
+    if let (Some(values), Some(configure)) = (&arguments.values, exports.get_func(&mut *store, "configure")) {
+        configure_with(&configure, values, store).await?;
+    }
+    Ok(())
+}
+
 async fn configure_with(configure: &Func, arguments: &[Val], store: &mut Store<State>) -> wasmtime::Result<()> {
     let mut results = vec![Val::Bool(false); configure.ty(&*store).results().len()];
     configure.call_async(store.as_context_mut(), arguments, &mut results).await?;
@@ -223,7 +255,7 @@ fn set_fuel(store: &mut Store<State>, fuel: u64) {
     let _ = store.set_fuel(fuel);
 }
 
-fn new_store(component: &Component, linked: &Linked, around: &Surroundings) -> Store<State> {
+fn new_store(component: &Component, linked: &Linked, around: &Surroundings, arguments: &Arguments) -> Store<State> {
     let limits = around.limits.clone();
     let lines = Arc::new(Mutex::new(Lines::new(around.name.clone(), Arc::clone(&around.log), &limits)));
     let time = GuestTime::default();
@@ -235,6 +267,7 @@ fn new_store(component: &Component, linked: &Linked, around: &Surroundings) -> S
         turns: around.sandbox.turns.clone(),
         clock: Arc::clone(&around.sandbox.clock),
         platform: Arc::clone(&around.platform),
+        settings: Arc::clone(&arguments.settings),
         given: Given::default(),
         said: Said::default(),
         said_not_measured: std::collections::BTreeSet::new(),

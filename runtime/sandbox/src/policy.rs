@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use wasmtime::component::Val;
-use wca_config::Node;
+use async_trait::async_trait;
+use wca_config::{Node, Place};
 use wca_model::{Batch, Outcome, Platform, Roster, Snapshot};
 
 use crate::component::{Component, Linked, LoadError};
-use crate::configure::{self, ConfigureError};
+use crate::configure::{Arguments, ConfigureError};
 use crate::contract::World;
 use crate::engine::Sandbox;
 use crate::failure::Failure;
@@ -16,7 +16,9 @@ use crate::grants::Grants;
 use crate::host::node::NodeAccess;
 use crate::instance::Instance;
 use crate::limits::Limits;
-use crate::state::{Given, LogSink, Said};
+use crate::located;
+use crate::state::{Given, LogLevel, LogLine, LogSink, Said};
+use crate::text::printable;
 
 /// Name of a policy in logs, metrics and YAML.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -63,6 +65,13 @@ pub struct Surroundings {
     pub now: f64,
 }
 
+/// Where arguments come from that change while a policy runs.
+#[async_trait]
+pub trait ArgumentSource: Send {
+    /// All arguments of the policy, where any has changed since this was asked last.
+    async fn renewed(&mut self) -> Option<Arc<Node>>;
+}
+
 /// Why a policy could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum MakeError {
@@ -98,7 +107,8 @@ pub struct Policy {
     component: Component,
     linked: Linked,
     around: Surroundings,
-    arguments: Option<Vec<Val>>,
+    arguments: Arguments,
+    source: Option<Box<dyn ArgumentSource>>,
     instance: Option<Instance>,
     seen: Option<Arc<Roster>>,
     failures: u64,
@@ -120,14 +130,21 @@ impl Policy {
         let linked = component
             .link(&around.sandbox, &around.grants)
             .map_err(|source| MakeError::Load { name: around.name.clone(), source })?;
-        let arguments = match &component.constructor {
-            Some(constructor) => Some(configure::arguments(&around.name, constructor, settings)?),
-            None => {
-                configure::no_arguments(&around.name, settings)?;
-                None
-            }
-        };
-        Ok(Self { component, linked, around, arguments, instance: None, seen: None, failures: 0, not_before: None })
+        let arguments = Arguments::fit(&around.name, component.constructor.as_ref(), settings)?;
+        let (source, instance, seen) = (None, None, None);
+        Ok(Self { component, linked, around, arguments, source, instance, seen, failures: 0, not_before: None })
+    }
+
+    /// Hands in what comes from there, before each call of a detector, an allocator or a storage. Where it does not fit, or the
+    /// policy refuses it, that is said in its log, and what it had stays.
+    pub fn follow(&mut self, source: Box<dyn ArgumentSource>) {
+        self.source = Some(source);
+    }
+
+    /// Where the argument was written whose path a message of the policy begins with, such as `rules[2].name: …`.
+    #[must_use]
+    pub fn place_of(&self, message: &str) -> Option<Place> {
+        located::place_of(&self.arguments.settings, message).cloned()
     }
 
     /// Its name.
@@ -176,8 +193,7 @@ impl Policy {
     /// [`Failure`].
     pub async fn start(&mut self) -> Result<(), Failure> {
         if self.instance.is_none() {
-            let started =
-                Instance::start(&self.component, &self.linked, &self.around, self.arguments.as_deref()).await?;
+            let started = Instance::start(&self.component, &self.linked, &self.around, &self.arguments).await?;
             self.instance = Some(started);
             self.seen = None;
         }
@@ -216,6 +232,7 @@ impl Policy {
     async fn call(&mut self, mut given: Given, allowed: Duration) -> Called {
         let begun = Instant::now();
         let roster = given.snapshot.as_ref().map(|snapshot| Arc::clone(&snapshot.roster));
+        self.renew().await;
         let (result, said) = match self.start().await {
             Err(failure) => (Err(failure), Said::default()),
             Ok(()) => {
@@ -226,6 +243,46 @@ impl Policy {
         self.seen = roster;
         let quarantined = self.count(&result);
         Called { result, said, took: begun.elapsed(), quarantined }
+    }
+
+    /// Takes what has changed of its arguments.
+    async fn renew(&mut self) {
+        let Some(source) = &mut self.source else { return };
+        let Some(settings) = source.renewed().await else { return };
+        if let Err(why) = self.hand_in(&settings).await {
+            let text = format!("new arguments are not taken, and the old ones stay: {why}");
+            let text = printable(&text, usize::try_from(self.around.limits.log_line).unwrap_or(usize::MAX));
+            self.around.log.write(LogLine { policy: self.around.name.clone(), level: LogLevel::Error, text });
+        }
+    }
+
+    /// Configures it with other arguments; the error is why they are not taken.
+    async fn hand_in(&mut self, settings: &Arc<Node>) -> Result<(), String> {
+        let fitted = Arguments::fit(&self.around.name, self.component.constructor.as_ref(), settings);
+        let arguments = fitted.map_err(|error| error.to_string())?;
+        let told = |failure: Failure| match failure {
+            Failure::Said(why) => located::located(settings, &why),
+            other => other.to_string(),
+        };
+        let instance = match self.instance.take() {
+            None => {
+                self.seen = None;
+                Instance::start(&self.component, &self.linked, &self.around, &arguments).await.map_err(told)?
+            }
+            Some(mut instance) => {
+                if let Err(failure) = instance.configure(&arguments).await {
+                    // One that has refused may have kept half of it.
+                    if failure.spares_instance() && instance.configure(&self.arguments).await.is_ok() {
+                        self.instance = Some(instance);
+                    }
+                    return Err(told(failure));
+                }
+                instance
+            }
+        };
+        self.instance = Some(instance);
+        self.arguments = arguments;
+        Ok(())
     }
 
     async fn call_instance(&mut self, given: Given, allowed: Duration) -> (Result<(), Failure>, Said) {

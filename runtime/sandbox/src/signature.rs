@@ -19,12 +19,13 @@ pub(crate) fn constructor(name: &str, function: Option<&ComponentFunc>, docs: &D
 }
 
 fn parameter(name: &str, ty: &Type, docs: &Docs) -> String {
-    let default = docs.parameters.get(name).and_then(|parameter| parameter.default.as_deref());
-    match (default, ty) {
+    let docs = docs.parameters.get(name);
+    let from = if docs.is_some_and(|parameter| parameter.file) { "file of " } else { "" };
+    match (docs.and_then(|parameter| parameter.default.as_deref()), ty) {
         (Some(default), Type::Option(option)) => {
-            format!("{}: {} = {}", yaml_name(name), type_name(&option.ty()), default.escape_debug())
+            format!("{}: {from}{} = {}", yaml_name(name), type_name(&option.ty()), default.escape_debug())
         }
-        _ => format!("{}: {}", yaml_name(name), type_name(ty)),
+        _ => format!("{}: {from}{}", yaml_name(name), type_name(ty)),
     }
 }
 
@@ -90,6 +91,27 @@ pub(crate) fn mapping_value(item: &Type) -> Option<Type> {
     match types.as_slice() {
         [Type::String, value] => Some(value.clone()),
         _ => None,
+    }
+}
+
+/// What may be left out: parameters and keys below them, such as `limits.low`, by their names in the contract.
+pub(crate) fn optional(function: &ComponentFunc) -> Vec<String> {
+    let mut paths = Vec::new();
+    function.params().for_each(|(name, ty)| collect_optional(name, &ty, &mut paths));
+    paths
+}
+
+fn collect_optional(path: &str, ty: &Type, into: &mut Vec<String>) {
+    match ty {
+        Type::Option(option) => {
+            into.push(path.to_owned());
+            collect_optional(path, &option.ty(), into);
+        }
+        Type::List(list) => collect_optional(path, &mapping_value(&list.ty()).unwrap_or_else(|| list.ty()), into),
+        Type::Record(record) => {
+            record.fields().for_each(|field| collect_optional(&format!("{path}.{}", field.name), &field.ty, into));
+        }
+        _ => {}
     }
 }
 

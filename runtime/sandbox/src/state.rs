@@ -6,6 +6,7 @@ use rand_pcg::Pcg64Mcg;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+use wca_config::Node;
 use wca_model::{Batch, Contention, Outcome, Platform, Request, Roster, Sample, Snapshot};
 
 use crate::deadline::{EpochClock, Ticking};
@@ -144,6 +145,8 @@ pub(crate) struct State {
     /// The turns that it waits for where its calls are long.
     pub(crate) turns: Turns,
     pub(crate) platform: Arc<Platform>,
+    /// What the operator wrote, with its places.
+    pub(crate) settings: Arc<Node>,
     pub(crate) given: Given,
     pub(crate) said: Said,
     pub(crate) lines: Arc<Mutex<Lines>>,

@@ -24,6 +24,8 @@ pub struct WardenConfig {
     pub settings: Vec<u8>,
     /// The files that the operator named, each with the name as written.
     pub files: Vec<(String, File)>,
+    /// The files that arguments of components may name, read when the agent asks.
+    pub inputs: Vec<PathBuf>,
     /// The files that the agent may write.
     pub outputs: Vec<OutputFile>,
     /// The policies that the operator named, those that come first first; a request in the name of any other is refused.
@@ -64,6 +66,7 @@ impl Default for WardenConfig {
             compiler: vec!["compile".into()],
             settings: Vec::new(),
             files: Vec::new(),
+            inputs: Vec::new(),
             outputs: Vec::new(),
             policies: vec![Policy::default()],
             control: wca_control::Settings::default(),

@@ -1,15 +1,10 @@
 //! Fetching what the kubelet has written down of its managers. Nothing of it is read here: somebody else has written it.
 
-use std::fs::{self, File};
-use std::io::{self, Read as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
 use wca_messages::{KubeletFile, KubeletFiles};
 
-/// Largest file that is handed on: a container takes less than 300 bytes of one.
-const LARGEST: u64 = 4 << 20;
+use crate::content::{Links, Stamp, content, is_missing, stamp};
 
 /// The files, as they were when they were looked at last.
 #[derive(Debug, Default)]
@@ -27,18 +22,11 @@ struct Seen {
     stamps: [Stamp; 2],
 }
 
-#[derive(Debug, PartialEq, Eq)]
-enum Stamp {
-    Missing,
-    /// Device, inode, size, and when it was written and changed.
-    There([u64; 3], [i64; 4]),
-}
-
 impl Kubelet {
     /// What is in the files of this folder now, and a number that is another one where that has changed.
     pub(crate) fn look(&mut self, folder: &Path) -> (u64, &KubeletFiles) {
         let paths = ["cpu_manager_state", "memory_manager_state"].map(|name| folder.join(name));
-        let seen = match (stamp(&paths[0]), stamp(&paths[1])) {
+        let seen = match (stamp(&paths[0], Links::Refused), stamp(&paths[1], Links::Refused)) {
             (Some(cpu), Some(memory)) => Some(Seen { folder: folder.to_owned(), stamps: [cpu, memory] }),
             _ => None,
         };
@@ -55,48 +43,20 @@ impl Kubelet {
     }
 }
 
-/// None where it cannot be told.
-fn stamp(path: &Path) -> Option<Stamp> {
-    match fs::symlink_metadata(path) {
-        Ok(found) => Some(Stamp::There(
-            [found.dev(), found.ino(), found.size()],
-            [found.mtime(), found.mtime_nsec(), found.ctime(), found.ctime_nsec()],
-        )),
-        Err(error) if is_missing(&error) => Some(Stamp::Missing),
-        Err(_) => None,
-    }
-}
-
 fn read(path: &Path) -> Option<KubeletFile> {
-    let content = match content(path) {
+    let content = match content(path, Links::Refused, |_| Ok(())) {
         Err(error) if is_missing(&error) => return None,
         content => content.map_err(|error| error.to_string()),
     };
     Some(KubeletFile { path: path.display().to_string(), content })
 }
 
-fn content(path: &Path) -> io::Result<Vec<u8>> {
-    // What is no file must neither be waited for nor lead elsewhere.
-    let flags = OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::NOCTTY;
-    let file = File::options().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("it is no regular file"));
-    }
-    let mut bytes = Vec::new();
-    file.take(LARGEST + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > LARGEST {
-        return Err(io::Error::other(format!("it has more than {LARGEST} bytes")));
-    }
-    Ok(bytes)
-}
-
-fn is_missing(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs::{self, File};
+
     use super::*;
+    use crate::content::LARGEST;
 
     const CPU: &str = "cpu_manager_state";
 

@@ -35,15 +35,23 @@ impl<T> Numbered<T> {
     }
 
     pub(crate) fn get(&self, number: u32) -> Result<&T, Refused> {
-        let what = self.what;
-        let found = usize::try_from(number).ok().and_then(|at| self.entries.get(at));
-        let text = match found {
-            Some(Some(entry)) => return Ok(entry),
-            Some(None) => format!("{what} {number} is not in the configuration any more"),
-            None => format!("{what} {number}: the operator named {}, counted from 0", self.entries.len()),
-        };
-        Err(Refused::Invalid(text))
+        let found = self.entries.get(number as usize).and_then(Option::as_ref);
+        found.ok_or_else(|| absent(self.what, number, self.entries.len()))
     }
+
+    pub(crate) fn get_mut(&mut self, number: u32) -> Result<&mut T, Refused> {
+        let (what, count) = (self.what, self.entries.len());
+        let found = self.entries.get_mut(number as usize).and_then(Option::as_mut);
+        found.ok_or_else(|| absent(what, number, count))
+    }
+}
+
+fn absent(what: &str, number: u32, count: usize) -> Refused {
+    Refused::Invalid(if (number as usize) < count {
+        format!("{what} {number} is not in the configuration any more")
+    } else {
+        format!("{what} {number}: the operator named {count}, counted from 0")
+    })
 }
 
 #[cfg(test)]

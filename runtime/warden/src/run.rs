@@ -22,6 +22,7 @@ use crate::compile::Compilations;
 use crate::config::{Restart, WardenConfig};
 use crate::ended::{Ended, reap};
 use crate::error::{WardenError, system};
+use crate::inputs::Input;
 use crate::launch::Launcher;
 use crate::measure::Measure;
 use crate::notify::notify;
@@ -30,7 +31,7 @@ use crate::operator::{Asked, Operator};
 use crate::outputs::Output;
 use crate::reload::Terms;
 use crate::rundir::{RunDir, RunDirError};
-use crate::serve::{Answer, Service};
+use crate::serve::{Answer, Named, Service};
 use crate::signals::Signals;
 use crate::user::agent_user;
 
@@ -102,8 +103,11 @@ impl Warden {
                 wanted: config.wanted.clone(),
                 ticks: config.ticks,
             },
-            Numbered::new("file", config.files),
-            Numbered::new("output", outputs),
+            Named {
+                files: Numbered::new("file", config.files),
+                outputs: Numbered::new("output", outputs),
+                inputs: Numbered::new("input", config.inputs.into_iter().map(Input::new).collect()),
+            },
             measure,
             Compilations::new(compiler, Store::new(config.cache, config.compile.cache)),
             changes,

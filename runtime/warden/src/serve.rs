@@ -9,6 +9,7 @@ use wca_model::{Catalog, Platform, Request as Change, TaskKey};
 use crate::changes::Changes;
 use crate::compile::{Compilations, Wanted};
 use crate::files::{Files, Opened};
+use crate::inputs::Input;
 use crate::keys::Keys;
 use crate::kubelet::Kubelet;
 use crate::measure::Measure;
@@ -22,6 +23,7 @@ pub(crate) struct Service {
     pub(crate) terms: Terms,
     pub(crate) files: Files,
     pub(crate) outputs: Numbered<Output>,
+    pub(crate) inputs: Numbered<Input>,
     pub(crate) measure: Measure,
     pub(crate) compilations: Compilations,
     pub(crate) changes: Changes,
@@ -37,6 +39,13 @@ pub(crate) struct Service {
     keys: Keys,
     roster: u64,
     samples: u64,
+}
+
+/// What the operator named, by numbers.
+pub(crate) struct Named {
+    pub(crate) files: Files,
+    pub(crate) outputs: Numbered<Output>,
+    pub(crate) inputs: Numbered<Input>,
 }
 
 /// How far one agent is. A new agent begins anew.
@@ -74,8 +83,7 @@ impl From<Reply> for Answer {
 impl Service {
     pub(crate) fn new(
         terms: Terms,
-        files: Files,
-        outputs: Numbered<Output>,
+        Named { files, outputs, inputs }: Named,
         measure: Measure,
         compilations: Compilations,
         changes: Changes,
@@ -85,6 +93,7 @@ impl Service {
             terms,
             files,
             outputs,
+            inputs,
             measure,
             compilations,
             changes,
@@ -133,6 +142,7 @@ impl Service {
             Request::Explain { task } => self.explain(task)?.into(),
             Request::Gaps { task } => self.gaps(task)?.into(),
             Request::Open { file } => self.open(file)?,
+            Request::ReadInput { input, known } => Reply::Input(self.inputs.get_mut(input)?.read(known)?).into(),
             Request::OpenOutput { output } => {
                 let descriptor = self.outputs.get(output)?.hand_over()?;
                 Answer { reply: Reply::OutputOpened, descriptor: Some(descriptor) }

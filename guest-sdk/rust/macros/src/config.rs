@@ -17,6 +17,8 @@ pub(crate) struct Field {
     pub(crate) shape: Shape,
     /// Its value where the key is absent; it then crosses as an option.
     pub(crate) default: Option<Default>,
+    /// Whether the operator writes the path of a file, and what stands in that is the value.
+    pub(crate) file: bool,
     /// The author's comment.
     pub(crate) help: String,
 }
@@ -73,7 +75,12 @@ impl Own {
 
     /// Reads a struct and takes our attributes off its fields.
     pub(crate) fn from_struct(item: &mut ItemStruct, own: &[Ident]) -> syn::Result<Self> {
-        let body = Body::Struct(fields(item, own)?);
+        let fields = fields(item, own)?;
+        if let Some(file) = fields.iter().find(|field| field.file) {
+            let text = "`#[file]` stands before a field of `Config`: the runtime reads files for whole arguments";
+            return Err(syn::Error::new(file.name.span(), text));
+        }
+        let body = Body::Struct(fields);
         Ok(Self { wit: names::wit_type(&item.ident)?, name: item.ident.clone(), body })
     }
 
@@ -99,7 +106,7 @@ impl Own {
     }
 }
 
-/// The fields of a struct; takes `#[default]` off them.
+/// The fields of a struct; takes `#[default]` and `#[file]` off them.
 pub(crate) fn fields(item: &mut ItemStruct, own: &[Ident]) -> syn::Result<Vec<Field>> {
     plain(&item.generics)?;
     let named = match &mut item.fields {
@@ -117,7 +124,8 @@ pub(crate) fn fields(item: &mut ItemStruct, own: &[Ident]) -> syn::Result<Vec<Fi
             Some(attribute) => Some(Default::read(&expression(&attribute)?, &shape)?),
             None => None,
         };
-        read.push(Field { wit: names::wit(&name)?, name, shape, default, help: help(&field.attrs) });
+        let file = take(&mut field.attrs, "file").is_some();
+        read.push(Field { wit: names::wit(&name)?, name, shape, default, file, help: help(&field.attrs) });
     }
     Ok(read)
 }

@@ -33,6 +33,9 @@ fn collect(prefix: &str, fields: &[Field], types: &[Own], into: &mut Vec<String>
         if let Some(default) = &field.default {
             members.push(format!("\"default\":{}", quoted(&default.yaml)));
         }
+        if field.file {
+            members.push("\"file\":true".to_owned());
+        }
         if !members.is_empty() {
             into.push(format!("{}:{{{}}}", quoted(&path), members.join(",")));
         }

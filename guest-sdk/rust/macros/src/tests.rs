@@ -95,6 +95,9 @@ fn comments_and_defaults_are_the_help() {
                 #[default(0.95)]
                 share: Option<f64>,
                 limits: Option<Limits>,
+                /// More weights.
+                #[file]
+                more: Option<Vec<(String, f64)>>,
                 bare: u32,
             }
             fn detect() {}
@@ -105,7 +108,7 @@ fn comments_and_defaults_are_the_help() {
     .unwrap();
     assert_eq!(
         docs::json(&policy),
-        r#"{"name":"HTTPThing","help":"Finds \"things\".","parameters":{"mode":{"help":"One line and another.","default":"very_loud"},"weights":{"default":"{a: 3}"},"share":{"default":"0.95"},"limits.low":{"default":"-0.5"}}}"#
+        r#"{"name":"HTTPThing","help":"Finds \"things\".","parameters":{"mode":{"help":"One line and another.","default":"very_loud"},"weights":{"default":"{a: 3}"},"share":{"default":"0.95"},"limits.low":{"default":"-0.5"},"more":{"help":"More weights.","file":true}}}"#
     );
 }
 
@@ -126,6 +129,7 @@ fn what_is_wrong_with_a_module_is_said_where_it_is() {
         ("mod x { fn detect(s: &mut State) {} }", "this module has no type `State`", (1, 19)),
         ("mod x { fn detect() {} fn validate() -> Result<(), String> { Ok(()) } }", "nothing to validate", (1, 27)),
         ("mod x { enum Config {} fn detect() {} }", "`Config` is a struct", (1, 14)),
+        ("mod x { #[config] struct A { #[file] b: u32 } fn detect() {} }", "before a field of `Config`", (1, 38)),
     ];
     for (module, text, place) in cases {
         let (said, at) = complaint(module);

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use wca_config::{
     ConfigError, ConfigErrors, Configuration, GuestId, Interval, Role, Storage, StorageId, Surroundings, load, render,
+    render_in,
 };
 use wca_model::DeliveryTerms;
 use wca_sandbox::Policy;
 use wca_storage::{Outlet, TextForm};
 
-use crate::configured::guests::{self, Components};
+use crate::configured::guests::{self, Components, Files};
 use crate::configured::rdt::{check_rdt, check_required};
 use crate::configured::swap::{Running, Way};
 use crate::configured::view::view;
@@ -63,9 +64,9 @@ pub(crate) async fn build(agent: &Agent, settings: &Configured, running: &Runnin
     let shown = |errors: ConfigErrors| render(&errors, &settings.text);
     let configuration = read(settings, &components).map_err(shown)?;
     guests::load_used(agent, settings, &configuration, &mut components).await.map_err(shown)?;
-    Building { agent, settings, running, configuration: &configuration, components: &components, taken: Vec::new() }
-        .build()
-        .await
+    let files = Files { inputs: &settings.inputs, texts: Vec::new() };
+    let (configuration, components) = (&configuration, &components);
+    Building { agent, settings, running, configuration, components, taken: Vec::new(), files }.build().await
 }
 
 /// Reads the text again that the operator's process has read and opened files for.
@@ -95,6 +96,7 @@ struct Building<'a> {
     components: &'a Components,
     /// Names that policies have.
     taken: Vec<String>,
+    files: Files<'a>,
 }
 
 impl Building<'_> {
@@ -136,7 +138,10 @@ impl Building<'_> {
 
     /// What is wrong, in its line of the file.
     fn shown(&self, error: ConfigError) -> String {
-        render(&error.into(), &self.settings.text)
+        render_in(&error.into(), |path| {
+            let file = self.files.texts.iter().find(|(known, _)| known == path);
+            file.map(|(_, text)| text.as_str()).or((path == self.settings.source).then_some(&self.settings.text))
+        })
     }
 
     /// The runner. One that runs already stays; another one cannot take its place while it runs.
@@ -164,7 +169,8 @@ impl Building<'_> {
             return Ok(Part::Kept(identity));
         }
         let taken: Vec<&str> = self.taken.iter().map(String::as_str).collect();
-        let made = guests::make(self.agent, guest, available, self.seed(), &taken).await;
+        let seed = self.seed();
+        let made = guests::make(self.agent, guest, available, seed, &taken, &mut self.files).await;
         let policy = made.map_err(|error| self.shown(error))?;
         self.taken.push(policy.name().to_string());
         Ok(Part::New(identity, Box::new(policy)))

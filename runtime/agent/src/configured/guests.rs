@@ -1,6 +1,7 @@
 //! The components that a file names: loaded, fitted to their roles, made policies.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use tokio::task::JoinSet;
 use wca_config::{ConfigError, ConfigErrors, Configuration, Guest, KnownGuest, Role};
@@ -8,9 +9,10 @@ use wca_sandbox::{MakeError, Policy, World};
 
 use crate::embedded::{embedded_components, with_embedded};
 use crate::entry::Agent;
+use crate::file_arguments::{FileArguments, Unusable};
 use crate::load::{ComponentError, Loaded};
 use crate::run::{free_name, start};
-use crate::settings::{ComponentSource, Configured, Registered, Rights};
+use crate::settings::{ComponentSource, Configured, NamedInput, Registered, Rights};
 
 /// A component that a file can name, by its tag.
 #[derive(Clone)]
@@ -103,6 +105,35 @@ fn role_of(available: &Available) -> Option<Role> {
     })
 }
 
+/// The files that arguments of components name.
+pub(crate) struct Files<'a> {
+    /// Those that the operator has named.
+    pub(crate) inputs: &'a [NamedInput],
+    /// What was read, by path.
+    pub(crate) texts: Vec<(String, String)>,
+}
+
+impl Files<'_> {
+    async fn read(
+        &mut self,
+        agent: &Agent,
+        loaded: &Loaded,
+        guest: &Guest,
+    ) -> Result<Option<FileArguments>, ConfigError> {
+        let (client, component) = (&agent.client, &loaded.component);
+        match FileArguments::read(client, &loaded.name, component, &guest.parameters, self.inputs).await {
+            Ok(read) => {
+                self.texts.extend(read.iter().flat_map(FileArguments::texts));
+                Ok(read)
+            }
+            Err(Unusable { error, text }) => {
+                self.texts.extend(text.map(|text| (error.place.source.to_string(), text)));
+                Err(error)
+            }
+        }
+    }
+}
+
 /// By what a policy is the same over readings of the file: its component, its arguments, its rights, and its role.
 pub(crate) fn identity(guest: &Guest, available: &Available) -> String {
     let digest = available.loaded.component.description.digest_text();
@@ -118,16 +149,25 @@ pub(crate) async fn make(
     available: &Available,
     seed: u64,
     taken: &[&str],
+    files: &mut Files<'_>,
 ) -> Result<Policy, ConfigError> {
     check_role(guest, available)?;
     let mut loaded = available.loaded.clone();
     if let Some(name) = free_name(&loaded.name, taken) {
         loaded.name = name;
     }
-    let made = agent.policy(loaded, &guest.parameters, &available.rights, seed);
+    let read = files.read(agent, &loaded, guest).await?;
+    let arguments = read.as_ref().map_or_else(|| Arc::clone(&guest.parameters), FileArguments::arguments);
+    let made = agent.policy(loaded, &arguments, &available.rights, seed);
     let mut policy = made.map_err(|error| made_error(guest, available, error))?;
-    let refused = |why: String| at(guest, format!("`!{}` refuses its arguments: {why}", guest.tag), None);
-    start(&mut policy).await.map_err(refused)?;
+    if let Err(why) = start(&mut policy).await {
+        let place = policy.place_of(&why).unwrap_or_else(|| guest.place.clone());
+        let what = format!("`!{}` refuses its arguments: {why}", guest.tag);
+        return Err(ConfigError { place: Box::new(place), what, help: None });
+    }
+    if let Some(read) = read {
+        policy.follow(Box::new(read));
+    }
     Ok(policy)
 }
 

@@ -3,6 +3,7 @@
 mod killed;
 mod kubelet;
 mod rails;
+mod rules;
 mod told;
 
 use std::collections::BTreeMap;

@@ -32,11 +32,3 @@ pub(crate) const GUEST_RUNNER: &[Parameter] = &[
         "How the changes are made that the allocator asks for.",
     ),
 ];
-
-/// Arguments of guests that are checked here, because only this program sees the machine's files.
-const PATHS: &[(&str, &str, Kind)] = &[("StaticAllocator", "config", Kind::Path { absolute: false, readable: true })];
-
-/// What is known of a guest's own arguments.
-pub(crate) fn guest_parameters(tag: &str) -> impl Iterator<Item = (&'static str, &'static Kind)> {
-    PATHS.iter().filter(move |(guest, ..)| *guest == tag).map(|(_, name, kind)| (*name, kind))
-}

@@ -12,7 +12,7 @@ mod storages;
 mod values;
 
 pub(crate) use delivery::{DELIVERY, delivery};
-pub(crate) use guests::{GUEST_RUNNER, guest_parameters};
+pub(crate) use guests::GUEST_RUNNER;
 pub(crate) use kind::{Kind, LONGEST_TEXT, is_text};
 pub(crate) use parameter::{Parameter, joined};
 

@@ -2,6 +2,9 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use crate::definitions::{LONGEST_TEXT, is_text};
+use crate::scalar::Scalar;
+
 /// A URL of HTTP with a host.
 pub(crate) fn check_url(text: &str) -> Result<(), String> {
     let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
@@ -51,6 +54,18 @@ pub(crate) fn check_path(text: &str, absolute: bool) -> Result<(), String> {
         return Err("must be an absolute path, which begins with `/`".into());
     }
     Ok(())
+}
+
+/// What stands for a file among the arguments of a component: a text that is a path.
+pub(crate) fn check_file(scalar: &Scalar) -> Result<(), String> {
+    if !is_text(scalar) {
+        return Err(format!("must be a path, but this is {}", scalar.describe()));
+    }
+    let length = scalar.text.chars().count();
+    if length > LONGEST_TEXT {
+        return Err(format!("must be a path of at most {LONGEST_TEXT} characters, but this one has {length}"));
+    }
+    check_path(&scalar.text, false)
 }
 
 fn check_ipv6(host: &str) -> Result<(), String> {

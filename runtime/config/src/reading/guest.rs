@@ -7,7 +7,7 @@ use super::component::Wanted;
 use super::environment::ENV;
 use super::spot::Spot;
 use super::{Made, Reader};
-use crate::definitions::{GUEST_RUNNER, Shape, definition, guest_parameters};
+use crate::definitions::{GUEST_RUNNER, Shape, definition};
 use crate::model::{Guest, GuestId, GuestRunner, Measurement, Role, Runner, Storage};
 use crate::node::{Content, Entry, Node};
 
@@ -126,12 +126,6 @@ impl Reader<'_> {
     }
 
     fn with_parameters(&mut self, node: &Node, tag: &str, role: Role, entries: &[Entry]) -> Option<GuestId> {
-        for (name, kind) in guest_parameters(tag) {
-            let entry = entries.iter().find(|entry| entry.key.text == name && !is_null(&entry.value));
-            if let Some(entry) = entry {
-                self.check(&entry.value, kind, &Spot::new(name, Some(tag), Some(&entry.place)))?;
-            }
-        }
         let own_spot = |entry: &Entry| Spot::new(&entry.key.text, Some(tag), Some(&entry.place));
         let content = self.plain_entries(entries, own_spot).map(Content::Map)?;
         let parameters = Arc::new(Node { content, tag: None, place: node.place.clone() });
@@ -174,8 +168,4 @@ impl Reader<'_> {
         let native = definition(tag).is_some_and(|definition| matches!(definition.shape, Shape::OneOf(_)));
         tag == ENV || native || guests.iter().any(|guest| guest.tag == tag && guest.role == Some(Role::Value))
     }
-}
-
-fn is_null(node: &Node) -> bool {
-    matches!(&node.content, Content::Scalar(scalar) if scalar.is_null() && node.tag.is_none())
 }

@@ -18,6 +18,7 @@ mod value;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+pub(crate) use address::check_file;
 pub(crate) use arguments::Arguments;
 pub(crate) use convert::{Bound, Group, Pairs, Seconds, SwitchOrNumbers};
 pub use file::load;

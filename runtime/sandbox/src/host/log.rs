@@ -1,6 +1,7 @@
 //! `wca:policy/log`.
 
 use crate::bindings::log::{Host, Level};
+use crate::located::located;
 use crate::state::{LogLevel, State};
 
 impl Host for State {
@@ -11,6 +12,7 @@ impl Host for State {
             Level::Warn => LogLevel::Warn,
             Level::Error => LogLevel::Error,
         };
+        let message = if level >= LogLevel::Warn { located(&self.settings, &message) } else { message };
         self.log(level, &message);
         Ok(())
     }

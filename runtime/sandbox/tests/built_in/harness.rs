@@ -17,10 +17,13 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use tokio::runtime::Runtime;
-use wca_config::parse;
+use wca_config::{Node, parse};
 use wca_model::{Contention, Fate, Kind, Outcome, Platform, Request, Sample, Snapshot, TaskKey};
-use wca_sandbox::{Component, Grants, Limits, LogLevel, LogLine, LogSink, Policy, Sandbox, Surroundings, compile};
+use wca_sandbox::{
+    ArgumentSource, Component, Grants, Limits, LogLevel, LogLine, LogSink, Policy, Sandbox, Surroundings, compile,
+};
 
 pub(crate) use scene::{Scene, machine};
 
@@ -34,6 +37,18 @@ pub(crate) struct BuiltIn {
     platform: Arc<Platform>,
     roster: scene::Keys,
     before: Option<Arc<Snapshot>>,
+    renewed: Renewed,
+}
+
+/// Other arguments, on their way to the policy.
+#[derive(Clone, Default)]
+struct Renewed(Arc<Mutex<Option<Arc<Node>>>>);
+
+#[async_trait]
+impl ArgumentSource for Renewed {
+    async fn renewed(&mut self) -> Option<Arc<Node>> {
+        self.0.lock().unwrap().take()
+    }
 }
 
 /// What came of one tick.
@@ -78,7 +93,14 @@ impl BuiltIn {
         let settings = parse(yaml, "p.yaml").map_err(|error| error.to_string())?;
         let mut policy = Policy::new(component(folder), around, &settings).map_err(|error| error.to_string())?;
         runtime().block_on(policy.start()).map_err(|failure| failure.to_string())?;
-        Ok(Self { policy, log, platform, roster: scene::Keys::default(), before: None })
+        let renewed = Renewed::default();
+        policy.follow(Box::new(renewed.clone()));
+        Ok(Self { policy, log, platform, roster: scene::Keys::default(), before: None, renewed })
+    }
+
+    /// Hands in this YAML before the next call, as the agent does where a file has changed.
+    pub(crate) fn renew(&self, yaml: &str) {
+        *self.renewed.0.lock().unwrap() = Some(parse(yaml, "p.yaml").unwrap());
     }
 
     /// Calls it once, with no outcomes.

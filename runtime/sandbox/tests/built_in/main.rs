@@ -14,3 +14,4 @@ mod harness;
 mod numa_allocator;
 mod other_guests;
 mod pressure_allocator;
+mod static_allocator;

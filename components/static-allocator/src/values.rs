@@ -1,0 +1,182 @@
+//! Values as people write them: lists of numbers, bytes, lines of `schemata`.
+
+use crate::static_allocator::{Bytes, Ids};
+
+/// Units of bytes, as in Kubernetes.
+const UNITS: [(&str, u64); 8] = [
+    ("Ki", 1 << 10),
+    ("Mi", 1 << 20),
+    ("Gi", 1 << 30),
+    ("Ti", 1 << 40),
+    ("K", 1_000),
+    ("M", 1_000_000),
+    ("G", 1_000_000_000),
+    ("T", 1_000_000_000_000),
+];
+
+/// Most numbers that a range may stand for: more than the kernel has processors.
+const MOST: u32 = 65_536;
+
+/// Numbers out of `0-3,6`, ascending, each once; `List format` of cpuset(7).
+pub(crate) fn ids(written: &Ids) -> Result<Vec<u32>, String> {
+    let text = match written {
+        Ids::Several(ids) => return Ok(ids.clone()),
+        Ids::One(id) => return Ok(vec![*id]),
+        Ids::Text(text) if text.trim().is_empty() => return Ok(Vec::new()),
+        Ids::Text(text) => text,
+    };
+    let wrong = |part: &str| format!("`{}` is no number and no range; a list such as 0-3,6 is taken", part.trim());
+    let number = |part: &str| part.trim().parse::<u32>().map_err(|_| wrong(part));
+    let mut ids = Vec::new();
+    for part in text.split(',') {
+        match part.split_once('-') {
+            None => ids.push(number(part)?),
+            Some((first, last)) => {
+                let (first, last) = (number(first)?, number(last)?);
+                if last < first || last - first >= MOST {
+                    return Err(wrong(part));
+                }
+                ids.extend(first..=last);
+            }
+        }
+    }
+    ids.sort_unstable();
+    ids.dedup();
+    Ok(ids)
+}
+
+/// The text of numbers, for messages.
+pub(crate) fn ids_text(written: &Ids) -> String {
+    match written {
+        Ids::Text(text) => text.clone(),
+        Ids::One(id) => id.to_string(),
+        Ids::Several(ids) => ids.iter().map(u32::to_string).collect::<Vec<_>>().join(","),
+    }
+}
+
+/// Bytes out of `512Mi`; none out of `max`.
+pub(crate) fn bytes(written: &Bytes) -> Result<Option<u64>, String> {
+    let text = match written {
+        Bytes::Number(bytes) => return Ok(Some(*bytes)),
+        Bytes::Text(text) if text == "max" => return Ok(None),
+        Bytes::Text(text) => text,
+    };
+    let unit = UNITS.iter().find_map(|(name, unit)| Some((text.strip_suffix(name)?, *unit)));
+    let (digits, unit) = unit.unwrap_or((text, 1));
+    let bytes = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
+    bytes.map(Some).ok_or_else(|| "this is no number of bytes; 512Mi, 1G, 4096 or max is taken".into())
+}
+
+/// The text of bytes, for messages.
+pub(crate) fn bytes_text(written: &Bytes) -> String {
+    match written {
+        Bytes::Number(bytes) => bytes.to_string(),
+        Bytes::Text(text) => text.clone(),
+    }
+}
+
+/// What the domains and values of a line such as `L3:0=f;1=f` become, in their order.
+pub(crate) fn row<T>(text: &str, resource: &str, of_domain: impl Fn(u32, &str) -> Option<T>) -> Result<Vec<T>, String> {
+    let wrong = |what: &str| Err(format!("{what}; a line such as `{resource}:0=…;1=…` is taken"));
+    let list = text.trim().strip_prefix(resource).and_then(|rest| rest.trim_start().strip_prefix(':'));
+    let Some(list) = list else { return wrong(&format!("it does not begin with `{resource}:`")) };
+    let (mut row, mut seen) = (Vec::new(), Vec::new());
+    if list.trim().is_empty() {
+        return Ok(row);
+    }
+    for domain in list.split(';') {
+        if domain.trim().is_empty() {
+            return wrong("a domain cannot be empty");
+        }
+        let Some((id, value)) = domain.split_once('=') else {
+            return wrong("the separator `=` of a value is missing");
+        };
+        let (id, value) = (id.trim(), value.trim());
+        if id.is_empty() {
+            return wrong("the id of a domain cannot be empty");
+        }
+        if value.is_empty() {
+            return wrong("a value cannot be empty");
+        }
+        let Ok(id) = id.parse::<u32>() else { return wrong(&format!("`{id}` is no id of a domain")) };
+        if seen.contains(&id) {
+            return wrong(&format!("the domain {id} stands there twice"));
+        }
+        seen.push(id);
+        match of_domain(id, value) {
+            Some(made) => row.push(made),
+            None => return wrong(&format!("`{value}` is no value")),
+        }
+    }
+    Ok(row)
+}
+
+/// A mask of cache ways, in hexadecimal.
+pub(crate) fn mask(text: &str) -> Option<u64> {
+    u64::from_str_radix(text.strip_prefix("0x").unwrap_or(text), 16).ok()
+}
+
+/// A limit of bandwidth.
+pub(crate) fn limit(text: &str) -> Option<u32> {
+    text.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(text: &str) -> Result<Vec<u32>, String> {
+        ids(&Ids::Text(text.into()))
+    }
+
+    #[test]
+    fn lists_are_those_of_the_kernel() {
+        assert_eq!(of("1,2,3-4,10-11"), Ok(vec![1, 2, 3, 4, 10, 11]));
+        assert_eq!(of("5,1- 2"), Ok(vec![1, 2, 5]));
+        assert_eq!(of("1,  2"), Ok(vec![1, 2]));
+        assert_eq!(of("2,1,1-2"), Ok(vec![1, 2]));
+        assert_eq!(of(" "), Ok(vec![]));
+        assert_eq!(ids(&Ids::One(3)), Ok(vec![3]));
+        assert_eq!(ids(&Ids::Several(vec![2, 1])), Ok(vec![2, 1]));
+        for wrong in ["a", "1,", "3-1", "0-4294967295", "1--2", "-1"] {
+            let told = of(wrong).unwrap_err();
+            assert!(told.ends_with("a list such as 0-3,6 is taken"), "{told}");
+        }
+    }
+
+    #[test]
+    fn bytes_have_units() {
+        let of = |text: &str| bytes(&Bytes::Text(text.into()));
+        assert_eq!(of("512Mi"), Ok(Some(512 << 20)));
+        assert_eq!(of("1G"), Ok(Some(1_000_000_000)));
+        assert_eq!(of("4096"), Ok(Some(4096)));
+        assert_eq!(of("max"), Ok(None));
+        assert_eq!(bytes(&Bytes::Number(1)), Ok(Some(1)));
+        for wrong in ["", "Mi", "1.5G", "-1", "99999999999Ti"] {
+            assert!(of(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    /// Test vector 40 of the Python agent.
+    #[test]
+    fn lines_of_schemata_are_read_as_a_whole() {
+        let of = |text: &str| row(text, "L3", |id, value| Some((id, mask(value)?)));
+        assert_eq!(of("L3:0=f;1=0ff"), Ok(vec![(0, 0xf), (1, 0xff)]));
+        assert_eq!(of(" L3: 0 = F "), Ok(vec![(0, 0xf)]));
+        assert_eq!(of("L3:"), Ok(vec![]));
+        let cases = [
+            ("L3:0=", "a value cannot be empty"),
+            ("L3:0=2;0=3", "the domain 0 stands there twice"),
+            ("L3:=2", "the id of a domain cannot be empty"),
+            ("L3:2", "the separator `=` of a value is missing"),
+            ("L3:;", "a domain cannot be empty"),
+            ("L3:x=2", "`x` is no id of a domain"),
+            ("L3:0=zz", "`zz` is no value"),
+            ("MB:0=1", "it does not begin with `L3:`"),
+        ];
+        for (text, what) in cases {
+            assert_eq!(of(text).unwrap_err(), format!("{what}; a line such as `L3:0=…;1=…` is taken"), "{text}");
+        }
+        assert_eq!(row("MB:0=20;1=30", "MB", |id, value| Some((id, limit(value)?))), Ok(vec![(0, 20), (1, 30)]));
+    }
+}
