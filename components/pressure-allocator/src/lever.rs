@@ -20,6 +20,8 @@ pub(crate) struct Means {
     quotas: BTreeMap<Key, Quota>,
     /// Of all tasks.
     shared: Option<Limit>,
+    /// What rails or the kernel have made of a lower limit of all tasks: less cannot be had.
+    least_shared: f64,
     /// Ways that each task had before, by domain.
     masks: BTreeMap<(Key, u32), u64>,
     /// The call from which on it may be tried again, after it did not help.
@@ -32,6 +34,8 @@ struct Quota {
     limit: Limit,
     /// What it had without us; 1 is no limit.
     found: f64,
+    /// What rails or the kernel have made of a lower quota: less cannot be had.
+    least: f64,
 }
 
 /// What became of a squeeze.
@@ -56,7 +60,14 @@ pub(crate) struct Given {
 
 impl Means {
     pub(crate) fn new(lever: Lever) -> Self {
-        Self { lever, quotas: BTreeMap::new(), shared: None, masks: BTreeMap::new(), useless_until: 0 }
+        Self {
+            lever,
+            quotas: BTreeMap::new(),
+            shared: None,
+            least_shared: 0.0,
+            masks: BTreeMap::new(),
+            useless_until: 0,
+        }
     }
 
     /// Whether it limits anything.
@@ -112,6 +123,7 @@ impl Means {
                 continue;
             }
             let found = before.map_or_else(|| view.quotas.get(key).copied().unwrap_or(1.0), |before| before.found);
+            let least = before.map_or(0.0, |before| before.least);
             let had = match before {
                 // It may not have got what it may have; but not so little that the next step would be a fall.
                 Some(Quota { limit: Limit { value, .. }, .. }) => {
@@ -119,11 +131,11 @@ impl Means {
                 }
                 None => found.min(usage.unwrap_or(1.0)),
             };
-            let scale = quota_scale(view, task.quota_floor, found);
+            let scale = quota_scale(view, task.quota_floor.max(least), found);
             let before = before.map(|before| before.limit);
             let Some(limit) = Limit::squeezed(before, had, factor, &scale) else { continue };
             if requests.asked(*key, self.lever, &task.id, plan::cpu_quota(*key, limit.value)) {
-                self.quotas.insert(*key, Quota { limit, found });
+                self.quotas.insert(*key, Quota { limit, found, least });
                 anything = true;
             }
         }
@@ -146,7 +158,7 @@ impl Means {
             return Given { anything, was_probe };
         }
         let mut given = Given::default();
-        for (key, Quota { limit, found }) in self.quotas.clone() {
+        for (key, Quota { limit, found, least }) in self.quotas.clone() {
             let Some(task) = view.roster.best_effort.get(&key) else { continue };
             if !requests.may_ask(key, self.lever) {
                 continue;
@@ -157,7 +169,7 @@ impl Means {
                 Release::To(value) => {
                     let is_taken = requests.asked(key, self.lever, &task.id, plan::cpu_quota(key, value));
                     if is_taken {
-                        self.quotas.insert(key, Quota { limit: limit.at(value), found });
+                        self.quotas.insert(key, Quota { limit: limit.at(value), found, least });
                     }
                     is_taken
                 }
@@ -180,7 +192,8 @@ impl Means {
                 requests.release(*key, self.lever);
             }
         }
-        (self.shared, self.quotas, self.masks) = (None, BTreeMap::new(), BTreeMap::new());
+        (self.shared, self.least_shared) = (None, 0.0);
+        (self.quotas, self.masks) = (BTreeMap::new(), BTreeMap::new());
     }
 
     /// A task comes under what is in force for all, again after a refusal too.
@@ -210,7 +223,7 @@ impl Means {
         // As long as one task has what is shared, the others join it again.
         let last = keys.last().filter(|_| view.roster.best_effort.keys().all(|key| keys.contains(key)));
         if let Some(key) = last {
-            self.look_at(*key, view);
+            self.look_at(*key, false, view);
         }
     }
 
@@ -220,21 +233,25 @@ impl Means {
         self.masks.retain(|(of, _), _| *of != key);
     }
 
-    /// Takes over what quotas are in force in truth: rails, the kernel and others may have made something else of ours.
-    pub(crate) fn look(&mut self, view: &View<'_>) {
+    /// Takes over what quotas are in force in truth: rails, the kernel and others may have made something else of ours. Those of
+    /// `adjusted` are the nearest that could be had.
+    pub(crate) fn look(&mut self, adjusted: &[Key], view: &View<'_>) {
         let in_force = |key: &Key| view.quotas.get(key).copied();
         self.quotas.retain(|key, quota| in_force(key).is_none_or(|now| now < 0.99 * quota.found));
-        for (key, Quota { limit, .. }) in &mut self.quotas {
+        for (key, Quota { limit, least, .. }) in &mut self.quotas {
             let Some(quota) = in_force(key) else { continue };
             // Within 1 % nothing is written (docs/control.md), and the kernel counts in microseconds.
             if (quota - limit.value).abs() > 0.02 * limit.value {
+                if quota > limit.value && adjusted.contains(key) {
+                    *least = quota;
+                }
                 *limit = limit.at(quota);
             }
         }
     }
 
-    /// The same of what is shared, by the task whose request became something else.
-    pub(crate) fn look_at(&mut self, key: Key, view: &View<'_>) {
+    /// The same of what is shared, by the task whose request became something else; `is_nearest` where it could not be had.
+    pub(crate) fn look_at(&mut self, key: Key, is_nearest: bool, view: &View<'_>) {
         let Some(limit) = self.shared else { return };
         let in_force = match self.lever {
             Lever::CpuQuota => None,
@@ -249,6 +266,9 @@ impl Means {
             }
         };
         let in_force = in_force.filter(|value| *value < self.shared_scale(view).most);
+        if let Some(value) = in_force.filter(|value| is_nearest && *value > limit.value) {
+            self.least_shared = value;
+        }
         self.shared = in_force.map(|value| limit.at(value));
     }
 
@@ -290,7 +310,7 @@ impl Means {
     fn shared_scale(&self, view: &View<'_>) -> Scale {
         let release = view.config.release;
         if self.lever == Lever::RdtL3 {
-            let floor = f64::from(view.config.ways_floor.max(platform::l3_min_ways()));
+            let floor = f64::from(view.config.ways_floor.max(platform::l3_min_ways())).max(self.least_shared);
             let most = f64::from(platform::l3_mask().count_ones());
             return Scale { floor, most, is_loose: false, grain: 1.0, release };
         }
@@ -299,7 +319,7 @@ impl Means {
         let is_percent = platform::bandwidth_unit() == "percent";
         let floor = (f64::from(view.config.bandwidth_floor) / grain).ceil() * grain;
         let most = if is_percent { 100.0 } else { f64::INFINITY };
-        Scale { floor: floor.max(f64::from(least)), most, is_loose: !is_percent, grain, release }
+        Scale { floor: floor.max(f64::from(least)).max(self.least_shared), most, is_loose: !is_percent, grain, release }
     }
 }
 

@@ -168,10 +168,13 @@ fn correct(news: &News, view: &View<'_>, ladder: &mut Ladder) {
         let failed = news.failed.iter().filter(|(_, lever)| *lever == means.lever);
         means.failed(&failed.map(|(key, _)| *key).collect::<Vec<_>>(), view);
         match means.lever {
-            Lever::CpuQuota => means.look(view),
+            Lever::CpuQuota => {
+                let of_lever = news.differs.iter().filter(|(_, lever)| *lever == Lever::CpuQuota);
+                means.look(&of_lever.map(|(key, _)| *key).collect::<Vec<_>>(), view);
+            }
             Lever::RdtL3 | Lever::RdtMb => {
                 if let Some(key) = shared.get(means.lever.kind()) {
-                    means.look_at(*key, view);
+                    means.look_at(*key, true, view);
                 }
             }
         }

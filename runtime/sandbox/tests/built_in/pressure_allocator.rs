@@ -259,14 +259,23 @@ fn what_a_guard_takes_back_is_not_asked_for_until_it_has_rested() {
 }
 
 #[test]
-fn what_rails_make_of_a_quota_is_what_counts() {
-    let mut plant = Plant::new(YAML, plain(), 1).with(&[service("s", 0.02, 0.5)], &[hog("h", 0.6)]);
+fn what_rails_make_of_a_quota_is_what_counts_and_the_next_lever_comes() {
+    let services = [Service { by_cache: 0.1, ..service("s", 0.02, 0.3) }];
+    let mut plant = Plant::new(YAML, with_rdt(), 1).with(&services, &[hog("h", 0.6)]);
     plant.fate = Fate::Adjusted("0.2 by the rail `gentle`".into());
+    let mut lower = 0;
     for _ in 0..60 {
-        plant.tick();
-        let quota = plant.quota("h").max(0.2);
-        plant.in_force("h").cpu_quota = Some(quota);
+        let tick = plant.tick();
+        if plant.quota("h") < 0.199 {
+            lower += 1;
+        }
+        if tick.asked.iter().any(|request| request.starts_with("h cpu_quota 0")) {
+            let quota = plant.quota("h").max(0.2);
+            plant.in_force("h").cpu_quota = Some(quota);
+        }
     }
+    assert_eq!(lower, 1, "what cannot be had is asked for once");
+    assert!(plant.rdt("h").0 < 11 && plant.pressures[0] <= TARGET, "{:?} {:?}", plant.rdt("h"), plant.pressures);
     let tick = plant.tick();
     assert_eq!(tick.metric("pressure_allocator_limit", &[("kind", "cpu_quota"), ("task_id", "h")]), Some(0.2));
 }
