@@ -125,12 +125,14 @@ impl<'a> Requests<'a> {
             }
             let (Some(node), Some(placed)) = (row.node, kept.placed) else { continue };
             let id = self.machine.nodes[node].id;
-            if placed.is_shadow || placed.node != id || !kept.attempts.may(Asked::Memory, self.tick) {
+            if placed.is_shadow || placed.node != id {
                 continue;
             }
             if plan::mems_in_force(row.key) == [id] {
                 kept.attempts.succeeded(Asked::Memory);
-            } else if let Err(why) = self.bind_memory(row, id) {
+            } else if kept.attempts.may(Asked::Memory, self.tick)
+                && let Err(why) = self.bind_memory(row, id)
+            {
                 self.refused(kept, Asked::Memory, MEMS, why);
             }
         }
