@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use wca_agent::settings::{ComponentSource, Job, Run, Settings};
-use wca_control::{Mode, Policy};
+use wca_control::Policy;
 use wca_log::Levels;
+use wca_model::Mode;
 use wca_sandbox::Grants;
 use wca_warden::{Cache, Ticks, WardenConfig};
 

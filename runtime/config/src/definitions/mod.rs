@@ -5,6 +5,7 @@ mod guests;
 mod kind;
 mod nodes;
 mod parameter;
+mod protect;
 mod rails;
 mod runners;
 mod storages;

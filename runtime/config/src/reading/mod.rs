@@ -19,7 +19,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 pub(crate) use arguments::Arguments;
-pub(crate) use convert::{Bound, Group, Pairs, Seconds, SwitchOrNumbers};
+pub(crate) use convert::{Bound, Group, NameOrMap, Pairs, Seconds, SwitchOrNumbers};
 pub use file::load;
 pub(crate) use value::{Made, Value};
 
