@@ -73,8 +73,11 @@ definitions! {
         "seconds",
     )
     .by(&["policy"]);
-    GUARDED = agent("wca_guard_tasks", "Tasks that the guard watches; 0 where its signal is not measured.", Gauge, "numeric")
-        .by(&["guard"]);
+    GUARDED = Definition {
+        confirmed: &[Confirmed::Machine],
+        ..agent("wca_guard_tasks", "Tasks that the guard watches; 0 where its signal is not measured.", Gauge, "numeric")
+    }
+    .by(&["guard"]);
     GUARD_BEFORE = guard("guard_signal_before", "What the signal of a task that got worse was before changes that were undone.");
     GUARD_AFTER = guard("guard_signal_after", "What the signal of a task that got worse was after changes that were undone.");
     OVERRUN = agent(

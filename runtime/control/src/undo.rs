@@ -202,7 +202,7 @@ fn standing(step: &Done, values: &Values, journal: &Journal) -> Result<Standing,
         }
         let Some(found) = read()? else { return Ok(Standing::Gone) };
         let is_theirs = is_changed(held, &found, values);
-        return Ok(if is_theirs { Standing::Theirs(found) } else { users(spot, found, values) });
+        return Ok(if is_theirs { Standing::Theirs(found) } else { users(spot, &found, values) });
     }
     let given_back = step.entry.as_ref().filter(|_| step.is_given_back);
     let Some(held) = given_back.map(|entry| &entry.held) else { return Ok(Standing::Gone) };
@@ -218,7 +218,7 @@ fn standing(step: &Done, values: &Values, journal: &Journal) -> Result<Standing,
 }
 
 /// A controller that others need by now is theirs too.
-fn users(spot: &Spot, found: String, values: &Values) -> Standing {
+fn users(spot: &Spot, found: &str, values: &Values) -> Standing {
     let Spot::Controller { mount, cgroup, controller } = spot else { return Standing::Ours };
     match values.user_of_controller(mount, cgroup, controller) {
         Some(user) => Standing::Theirs(format!("{found}, and {user} needs it")),

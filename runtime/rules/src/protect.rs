@@ -101,7 +101,7 @@ impl Protect {
 
     /// What a signal was before `end`: the worst of the last [`BASELINE_WINDOWS`] windows. Samples are times and values, on any clock
     /// that never goes back; one stands for the time since the sample before it. None where no window has enough of them.
-    pub fn baseline(&self, samples: impl Iterator<Item = (Duration, f64)> + Clone, end: Duration) -> Option<Level> {
+    pub fn baseline(&self, samples: &(impl Iterator<Item = (Duration, f64)> + Clone), end: Duration) -> Option<Level> {
         let level = |back: u32| {
             // The machine may not have been up for so long.
             let last = end.checked_sub(self.window * back)?;

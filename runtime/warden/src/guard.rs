@@ -156,7 +156,7 @@ impl Guard {
     /// The protected tasks of which it is known what they were before.
     fn watched(&self, began: Duration) -> Vec<Watched> {
         let watched = self.histories.iter().filter_map(|((protect, task), history)| {
-            let before = self.protects.get(*protect)?.baseline(history.iter().copied(), began)?;
+            let before = self.protects.get(*protect)?.baseline(&history.iter().copied(), began)?;
             Some(Watched { protect: *protect, task: *task, before, is_judged: false })
         });
         let mut watched: Vec<Watched> = watched.collect();
@@ -166,22 +166,18 @@ impl Guard {
 
     /// Judges what is due now, where the next sample comes after `interval`.
     pub(crate) fn judge(&mut self, now: Duration, interval: Duration, tasks: &Tasks) -> Judged {
-        let mut found = None;
         let mut trials = std::mem::take(&mut self.trials);
-        for trial in trials.iter_mut() {
-            found = self.judge_one(trial, now, interval, tasks);
-            if found.is_some() {
-                break;
-            }
-        }
+        let found = trials.iter_mut().find_map(|trial| self.judge_one(trial, now, interval, tasks));
         self.trials = trials;
-        Judged { good: self.trials.close(), found }
+        // What is undone has not proved to be good, though all of it is judged.
+        let good = if found.is_some() { None } else { self.trials.close() };
+        Judged { good, found }
     }
 
     fn judge_one(&self, trial: &mut Trial, now: Duration, interval: Duration, tasks: &Tasks) -> Option<Found> {
         for (at, protect) in self.protects.iter().enumerate() {
             // The sample after this one would come too late.
-            let is_due = now + interval / 2 >= trial.began + protect.window;
+            let is_due = now + interval > trial.began + protect.window;
             let is_meant = |watched: &Watched| watched.protect == at;
             if !is_due || trial.watched.iter().all(|watched| watched.is_judged || !is_meant(watched)) {
                 continue;

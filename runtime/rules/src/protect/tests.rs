@@ -99,7 +99,7 @@ fn the_worst_of_four_windows_is_what_was_before() {
     let of = |worse, values: &[(usize, f64)]| {
         let samples = series(values.iter().flat_map(|(times, value)| std::iter::repeat_n(*value, *times)));
         let end = samples.last().unwrap().0;
-        protect(Signal::PsiCpu, worse).baseline(samples.iter().copied(), end).map(|level| level.median)
+        protect(Signal::PsiCpu, worse).baseline(&samples.iter().copied(), end).map(|level| level.median)
     };
     assert_eq!(of(Worse::Higher, &[(20, 0.9), (20, 0.1), (20, 0.4), (20, 0.2), (20, 0.3)]), Some(0.4));
     assert_eq!(of(Worse::Lower, &[(20, 0.0), (20, 0.1), (20, 0.4), (20, 0.2), (20, 0.3)]), Some(0.1));
@@ -108,7 +108,7 @@ fn the_worst_of_four_windows_is_what_was_before() {
     // What was not taken, since it was taken while changes were in force that were undone, leaves the windows before it.
     let samples = series(std::iter::repeat_n(0.5, 20));
     let later = Duration::from_secs(45);
-    let found = protect(Signal::PsiCpu, Worse::Higher).baseline(samples.iter().copied(), later);
+    let found = protect(Signal::PsiCpu, Worse::Higher).baseline(&samples.iter().copied(), later);
     assert_eq!(found.map(|level| level.median), Some(0.5));
 }
 
@@ -153,7 +153,7 @@ fn judged(seed: u64, noise: f64, means: (f64, f64), with_peers: bool) -> Option<
     let levels = |seed: u64, means: (f64, f64)| {
         let mut source = Noise::new(seed);
         let all = series((0..100).map(|at| source.sample(if at < 80 { means.0 } else { means.1 }, noise)));
-        let before = protect.baseline(all.iter().copied(), end);
+        let before = protect.baseline(&all.iter().copied(), end);
         let after = Level::of(all.iter().filter(|(at, _)| *at > end).map(|(_, value)| *value));
         (before.unwrap(), after.unwrap())
     };

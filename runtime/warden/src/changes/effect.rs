@@ -77,6 +77,9 @@ impl Changes {
             None => why.clone(),
             Some(_) => format!("{why}; not put back: {}", left.cloned().collect::<Vec<_>>().join("; ")),
         });
+        if undone.batches.is_empty() {
+            tracing::error!("{why}; what was changed before can be undone no more");
+        }
         let mut outcomes = Vec::new();
         for (policy, changed) in by_policy(undone.batches) {
             let cgroups = changed.iter().filter_map(|outcome| cgroup(outcome.task)).chain([victim.clone()]).collect();

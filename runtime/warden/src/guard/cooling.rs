@@ -8,6 +8,9 @@ use wca_control::Policy;
 /// Longest time in which a policy may change nothing, where the first one is not longer.
 const LONGEST: Duration = Duration::from_secs(3_600);
 
+/// How many times as long as it last had to wait a policy must behave to be as new: one that flaps slowly does so all the same.
+const GOOD_BEHAVIOUR: u32 = 10;
+
 /// Policies that cool down, or did so lately. Times are any clock's that never goes back.
 #[derive(Debug, Default)]
 pub(super) struct Cooling {
@@ -35,7 +38,7 @@ pub(crate) struct CoolsDown<'a> {
 
 impl Cooling {
     /// What a policy has changed was undone. How long it may change nothing: `first`, and twice as long each time that it happens
-    /// again before it has behaved for as long as it had to wait.
+    /// again before it has behaved for ten times as long as it last had to wait.
     pub(super) fn begin(
         &mut self,
         policy: Policy,
@@ -44,7 +47,7 @@ impl Cooling {
         why: String,
         cgroups: BTreeSet<String>,
     ) -> Duration {
-        let again = self.policies.get(&policy).filter(|cooled| now < cooled.until + cooled.length);
+        let again = self.policies.get(&policy).filter(|cooled| now < cooled.until + cooled.length * GOOD_BEHAVIOUR);
         let length = again.map_or(first, |cooled| (cooled.length * 2).min(LONGEST).max(first));
         self.policies.insert(policy, Cooled { until: now + length, length, why, cgroups });
         length
@@ -84,11 +87,11 @@ mod tests {
         let mut begin = |at, first| {
             cooling.begin(policy("p"), seconds(at), seconds(first), "why".into(), BTreeSet::new()).as_secs()
         };
-        // Until 110; again before 120; until 140; again before 160.
+        // Until 110; again before 210; until 139; again before 339.
         assert_eq!([begin(100, 10), begin(119, 10), begin(145, 10)], [10, 20, 40]);
-        // Until 185, and it has behaved for 40 s.
-        assert_eq!(begin(225, 10), 10);
-        let mut at = 226;
+        // Until 185, and it has behaved for 400 s.
+        assert_eq!(begin(585, 10), 10);
+        let mut at = 586;
         let lengths: Vec<u64> = (0..10)
             .map(|_| {
                 let length = begin(at, 10);

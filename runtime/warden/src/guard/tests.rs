@@ -98,7 +98,9 @@ fn a_task_that_gets_worse_is_found_when_the_window_is_over_and_not_before() {
     let mut scene = baseline(5);
     scene.samples(6, &[0.1, 0.1, 0.1]);
     let batch = scene.batch(&["/3"]);
-    let found = scene.samples(5, &[0.1, 0.6, 0.9]).found.unwrap();
+    let Judged { good, found } = scene.samples(5, &[0.1, 0.6, 0.9]);
+    assert_eq!(good, None, "it is to be undone");
+    let found = found.unwrap();
     assert_eq!((found.batch, found.task, found.protect.name.as_str()), (batch, TaskKey(2), "p"));
     assert_eq!((found.regression.before, found.regression.after), (0.1, 0.6));
 }

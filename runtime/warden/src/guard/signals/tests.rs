@@ -8,8 +8,10 @@ use super::*;
 
 const KEYS: [TaskKey; 2] = [TaskKey(7), TaskKey(9)];
 
-/// Metrics with the labels of their columns.
-fn catalog(version: u64, metrics: &[(&str, MetricKind, &[&[(&str, &str)]])]) -> Catalog {
+/// A metric with the labels of each of its columns.
+type Columns<'a> = (&'a str, MetricKind, &'a [&'a [(&'a str, &'a str)]]);
+
+fn catalog(version: u64, metrics: &[Columns<'_>]) -> Catalog {
     let mut catalog = Catalog { version, ..Catalog::default() };
     for ((name, kind, series), at) in metrics.iter().zip(0..) {
         catalog.metrics.push(MetricInfo {
