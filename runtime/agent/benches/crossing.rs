@@ -102,6 +102,7 @@ fn warden(socket: OwnedFd, tasks: u32) {
                     notices: vec![],
                     cost: Cost::default(),
                     changed: wca_messages::Changed::default(),
+                    reverted: Vec::new(),
                 }
             }
             Request::Apply { requests, .. } => {

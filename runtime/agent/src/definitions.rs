@@ -12,6 +12,11 @@ const fn policy(name: &'static str, help: &'static str, kind: wca_model::MetricK
     Definition::of_policy(name, help, kind, "numeric").by(&["policy"])
 }
 
+/// Of an anomaly that the guard found, in the signal's own unit.
+const fn guard(name: &'static str, help: &'static str) -> Definition {
+    Definition::of_policy(name, help, Gauge, "numeric").by(&["guard", "signal", "contended_task_id", "type", "uuid"])
+}
+
 /// Of a task, from its node.
 const fn requested(name: &'static str, help: &'static str, unit: &'static str) -> Definition {
     let source = "the task's resources, from its orchestrator or the configuration";
@@ -55,6 +60,26 @@ definitions! {
     FOREIGN_WRITES = agent("wca_foreign_writes", "How often somebody else has changed a value that WCA held.", Counter, "numeric")
         .by(&["kind"]);
     MOVED = agent("wca_pages_moved_bytes", "Bytes that were moved to other NUMA nodes.", Counter, "bytes");
+    REVERTS = policy(
+        "wca_guard_reverts",
+        "How often what the policy had changed was undone, since a task that the guard protects got worse.",
+        Counter,
+    )
+    .by(&["policy", "guard"]);
+    COOLING = Definition::of_policy(
+        "wca_guard_cooling_down_seconds",
+        "How much longer the policy may change nothing, since what it had changed was undone.",
+        Gauge,
+        "seconds",
+    )
+    .by(&["policy"]);
+    GUARDED = Definition {
+        confirmed: &[Confirmed::Machine],
+        ..agent("wca_guard_tasks", "Tasks that the guard watches; 0 where its signal is not measured.", Gauge, "numeric")
+    }
+    .by(&["guard"]);
+    GUARD_BEFORE = guard("guard_signal_before", "What the signal of a task that got worse was before changes that were undone.");
+    GUARD_AFTER = guard("guard_signal_after", "What the signal of a task that got worse was after changes that were undone.");
     OVERRUN = agent(
         "wca_ticks_overrun",
         "Ticks that were left out because an earlier one took too long.",

@@ -2,12 +2,13 @@
 
 mod access;
 mod applied;
+mod guarded;
 mod in_force;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use wca_messages::{Changed, Cost, MappedColumns, Reply, Request};
+use wca_messages::{Changed, Cost, MappedColumns, Reply, Request, Reverted};
 use wca_model::batch::LabelSets;
 use wca_model::{Batch, Sample, Snapshot};
 use wca_sandbox::World;
@@ -45,6 +46,8 @@ pub(crate) struct Node {
     snapshot: Option<Arc<Snapshot>>,
     cost: Cost,
     changed: Changed,
+    /// What was undone and not reported yet.
+    reverted: Vec<Reverted>,
     spent: Spent,
     asked: u64,
     failed: u64,
@@ -80,6 +83,7 @@ impl Node {
             snapshot: None,
             cost: Cost::default(),
             changed: Changed::default(),
+            reverted: Vec::new(),
             spent: Spent::default(),
             asked: 0,
             failed: 0,
@@ -100,7 +104,7 @@ impl Node {
         let begun = Instant::now();
         self.known.discover(&self.client).await?;
         self.durations.took("sync_containers_state", begun.elapsed());
-        let (mut timestamp, mut columns, mut cost, mut changed) = sample(&self.client).await?;
+        let (mut timestamp, mut columns, mut cost, mut changed) = self.sample().await?;
         for _ in 0..CHANGES {
             if columns.header().catalog == self.known.catalog.version {
                 break;
@@ -108,7 +112,7 @@ impl Node {
             // What is measured has changed, as where processors were plugged: what the columns mean comes with the answer to a roster.
             self.known.forget_tasks();
             self.known.discover(&self.client).await?;
-            (timestamp, columns, cost, changed) = sample(&self.client).await?;
+            (timestamp, columns, cost, changed) = self.sample().await?;
         }
         self.durations.took("collect_platform_information", Duration::from_secs_f64(cost.machine));
         self.durations.took("prepare_tasks_data", Duration::from_secs_f64(cost.tasks));
@@ -137,6 +141,18 @@ impl Node {
         Ok(snapshot)
     }
 
+    async fn sample(&mut self) -> Result<(f64, MappedColumns, Cost, Changed), TickError> {
+        let answer = self.client.ask(&Request::Sample).await?;
+        let (Reply::Sample { timestamp, notices, cost, changed, reverted }, Some(columns)) =
+            (answer.reply, answer.descriptors.first())
+        else {
+            return Err(ClientError::Unexpected.into());
+        };
+        say(&notices);
+        self.take_reverted(reverted);
+        Ok((timestamp, MappedColumns::new(columns)?, cost, changed))
+    }
+
     /// Calls the policies, has the warden do what they ask for, and tells the storages of both.
     async fn decide_on(&mut self, snapshot: &Arc<Snapshot>) -> Result<(), TickError> {
         let mut applied = Vec::new();
@@ -145,6 +161,7 @@ impl Node {
             self.policies.tell(decision.number, outcomes.clone());
             applied.push((decision, outcomes));
         }
+        self.give_up().await?;
         for (function, world) in [("detect", World::Detector), ("allocate", World::Allocator)] {
             if let Some(took) = self.policies.took(world) {
                 self.durations.took(function, took);
@@ -158,7 +175,9 @@ impl Node {
     /// Hands to the storages what was decided, or prints it where there are none for it.
     async fn store_decisions(&mut self, snapshot: &Arc<Snapshot>, applied: &Applied, targets: Vec<Sample>) {
         let storages = self.storages();
-        let decisions: Vec<&Decision> = applied.iter().map(|(decision, _)| decision).collect();
+        let of_guard = self.decision_of_guard();
+        let decisions = applied.iter().map(|(decision, _)| decision).chain(&of_guard);
+        let decisions: Vec<&Decision> = decisions.collect();
         let mut said = self.reported.metrics(snapshot, &decisions, &self.known.common);
         said.extend(self.policies.anomaly_metrics());
         if let Some(outlet) = &storages.allocations {
@@ -234,15 +253,4 @@ impl Node {
         let storages = self.storages();
         self.policies.is_anybody_left() || storages.is_anybody_left()
     }
-}
-
-async fn sample(client: &Client) -> Result<(f64, MappedColumns, Cost, Changed), TickError> {
-    let answer = client.ask(&Request::Sample).await?;
-    let (Reply::Sample { timestamp, notices, cost, changed }, Some(columns)) =
-        (answer.reply, answer.descriptors.first())
-    else {
-        return Err(ClientError::Unexpected.into());
-    };
-    say(&notices);
-    Ok((timestamp, MappedColumns::new(columns)?, cost, changed))
 }

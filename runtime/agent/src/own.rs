@@ -9,9 +9,9 @@ use wca_model::{Label, Platform, Sample, Snapshot};
 use wca_storage::Delivery;
 
 use crate::definitions::{
-    ALLOCATION_DURATION, ALLOCATION_ERRORS, ALLOCATIONS, CONFIG_HASH, CONFIG_TAKEN, CONFIG_TAKEN_AT, DROPPED, ERRORS,
-    FOREIGN_WRITES, HELD_VALUES, INFORMATION, MEMORY, MOVED, OVERRUN, QUEUE_DEPTH, STORAGE_ERRORS, STORAGE_SECONDS,
-    STORED, TASKS, UP, WARNINGS,
+    ALLOCATION_DURATION, ALLOCATION_ERRORS, ALLOCATIONS, CONFIG_HASH, CONFIG_TAKEN, CONFIG_TAKEN_AT, COOLING, DROPPED,
+    ERRORS, FOREIGN_WRITES, GUARDED, HELD_VALUES, INFORMATION, MEMORY, MOVED, OVERRUN, QUEUE_DEPTH, REVERTS,
+    STORAGE_ERRORS, STORAGE_SECONDS, STORED, TASKS, UP, WARNINGS,
 };
 use crate::durations::Durations;
 
@@ -68,6 +68,12 @@ pub(crate) fn of_changes(changed: &Changed) -> Vec<Sample> {
         foreign.map(|(kind, count)| FOREIGN_WRITES.sample_of(&[kind.as_str()], from_count(*count))).collect();
     samples.push(HELD_VALUES.sample(from_count(changed.held)));
     samples.push(MOVED.sample(from_count(changed.moved_bytes)));
+    let reverts = changed.reverts.iter();
+    samples.extend(reverts.map(|(policy, guard, count)| REVERTS.sample_of(&[policy, guard], from_count(*count))));
+    let cooling = changed.cooling.iter();
+    samples.extend(cooling.map(|(policy, milliseconds)| COOLING.sample_of(&[policy], from_count(*milliseconds) / 1e3)));
+    let guarded = changed.guarded.iter();
+    samples.extend(guarded.map(|(guard, tasks)| GUARDED.sample_of(&[guard], from_count(*tasks))));
     samples
 }
 

@@ -42,6 +42,8 @@ pub(crate) struct Member {
     slot: Slot,
     outcomes: Vec<Outcome>,
     counts: Counts,
+    /// The warden has heard that it is called no more.
+    is_given_up: bool,
     /// What its last call took.
     took: Duration,
 }
@@ -56,12 +58,19 @@ impl Member {
             slot: Slot::Idle(Box::new(policy)),
             outcomes: Vec::new(),
             counts: Counts::default(),
+            is_given_up: false,
             took: Duration::ZERO,
         }
     }
 
     pub(crate) fn name(&self) -> &PolicyName {
         &self.name
+    }
+
+    /// As after too many failures.
+    #[cfg(test)]
+    pub(crate) fn quarantine(&mut self) {
+        self.counts.quarantined = true;
     }
 }
 
@@ -115,6 +124,17 @@ impl Policies {
         if let Some(member) = self.members.iter_mut().find(|member| member.number == number) {
             member.outcomes.extend(outcomes);
         }
+    }
+
+    /// Allocators that are called no more, each once: somebody has to see to what they have changed.
+    pub(crate) fn given_up(&mut self) -> Vec<u32> {
+        let is_new =
+            |member: &&mut Member| member.world == World::Allocator && member.counts.quarantined && !member.is_given_up;
+        let give_up = |member: &mut Member| {
+            member.is_given_up = true;
+            member.number
+        };
+        self.members.iter_mut().filter(is_new).map(give_up).collect()
     }
 
     /// What a policy is.
@@ -294,6 +314,7 @@ mod tests {
         assert!(decisions.iter().all(|decision| *decision.policy == *"Other"));
         policies.decide(&snapshot(&[1.0]), INTERVAL).await;
         assert_eq!(count(&policies, "wca_policy_quarantined", "Lost"), 1.0);
+        assert_eq!((policies.given_up(), policies.given_up()), (vec![0], vec![]), "each once");
         assert_eq!(count(&policies, "wca_policy_calls", "Other"), 2.0);
         assert!(policies.is_anybody_left());
     }

@@ -18,7 +18,7 @@ use wca_log::{Form, Levels};
 use wca_sandbox::Origin;
 use wca_warden::{
     CompileLimits, FirstNumbers, OutputFile, Reload, Renewed, Wanted, WardenConfig, Written, control_settings,
-    kubelet_folder, misnamed_events, wanted,
+    kubelet_folder, misnamed_events, wanted, wrong_guards,
 };
 
 use crate::arguments::{
@@ -193,7 +193,9 @@ impl ConfigurationFile {
         let measurement = configuration.runner.measurement();
         let misnamed = misnamed_events(measurement).into_iter();
         let misnamed = misnamed.map(|(place, what)| ConfigError { place: Box::new(place), what, help: None });
-        let errors = ConfigErrors { errors: misnamed.collect() };
+        let wrong = wrong_guards(&configuration.runner).into_iter();
+        let wrong = wrong.map(|(place, what, help)| ConfigError { place: Box::new(place), what, help: Some(help) });
+        let errors = ConfigErrors { errors: misnamed.chain(wrong).collect() };
         if !errors.errors.is_empty() {
             return Ok(Err(render(&errors, &text)));
         }

@@ -27,7 +27,8 @@ pub(crate) fn explain(arguments: &ExplainArguments) -> Result<u8> {
 fn entries(arguments: &ExplainArguments) -> Result<Vec<JournalEntry>> {
     let request = OperatorRequest::Explain { task: arguments.task.clone() };
     match ask_warden(arguments.operate.run_dir.as_deref(), &request) {
-        Ok(OperatorReply::Explained { cgroup, held }) => {
+        Ok(OperatorReply::Explained { cgroup, held, cooling }) => {
+            journal::say_who_cools_down(&cooling);
             Ok(held.into_iter().map(|held| JournalEntry { cgroup: cgroup.clone(), held }).collect())
         }
         Ok(_) => bail!("the warden's answer is none to what was asked: it is another version of WCA"),

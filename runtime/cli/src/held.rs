@@ -37,8 +37,9 @@ fn value(held: &HeldValue, now: f64) -> String {
         None => ", which was not read back".into(),
     };
     let age = age(now - held.since);
+    let trial = if held.on_trial { ", on trial" } else { "" };
     format!(
-        "  {kind} {asked}, asked for by {policy}, written {age} ago\n    {file}: {before} before, {written} written{in_force}\n"
+        "  {kind} {asked}, asked for by {policy}, written {age} ago{trial}\n    {file}: {before} before, {written} written{in_force}\n"
     )
 }
 
@@ -64,6 +65,7 @@ pub(crate) fn json(entries: &[JournalEntry]) -> String {
             "written": held.written,
             "now": held.now,
             "since": held.since,
+            "on_trial": held.on_trial,
         })
     });
     format!("{:#}\n", Value::Array(all.collect()))
@@ -91,6 +93,7 @@ mod tests {
             written: "79".into(),
             now: now.map(str::to_owned),
             since,
+            on_trial: kind == Kind::CpuQuota,
         };
         JournalEntry { cgroup: cgroup.into(), held }
     }
@@ -107,7 +110,7 @@ mod tests {
     fn values_are_told_with_both_numbers_and_what_the_kernel_made_of_them() {
         let expected = "\
 /a
-  cpu_quota 2, asked for by Changer, written 28 h ago
+  cpu_quota 2, asked for by Changer, written 28 h ago, on trial
     /sys/fs/cgroup/a/cpu_quota: 100 before, 79 written, of which the kernel made 80
   memory_max 2, asked for by Changer, written 5 min ago
     /sys/fs/cgroup/a/memory_max: 100 before, 79 written, which was not read back
@@ -125,6 +128,7 @@ mod tests {
         let expected = json!({
             "cgroup": "/a", "kind": "memory_max", "domain": null, "policy": "Changer", "asked": "2",
             "file": "/sys/fs/cgroup/a/memory_max", "before": "100", "written": "79", "now": null, "since": 700.0,
+            "on_trial": false,
         });
         assert_eq!(all[1], expected);
         assert_eq!(json(&[]), "[]\n");

@@ -8,8 +8,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use wca_agent::settings::{ComponentSource, Job, NamedInput, Run, Settings};
 use wca_config::{Content, check_file_path, parse_value};
-use wca_control::{Mode, Policy};
+use wca_control::Policy;
 use wca_log::Levels;
+use wca_model::Mode;
 use wca_sandbox::Grants;
 use wca_warden::{Cache, Ticks, WardenConfig};
 

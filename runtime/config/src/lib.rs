@@ -30,9 +30,8 @@ pub use loggers::{LogLevel, LoggerLevel, parse_logger};
 pub use model::{
     Allocation, AllocationConfiguration, CgroupDriver, CgroupNode, ComponentEntry, Configuration, Control,
     CountingWindow, Detection, EventNames, FilterStorage, Guest, GuestId, GuestRunner, Interval, KafkaStorage,
-    KubernetesNode, LabelGenerator, LinesChosen, LogStorage, Measurement, MesosNode, MetricNames, Mode, NodeChoice,
-    OnExit, OnForeignWrite, Rail, ResourceValue, Role, Runner, ServerVerify, SharesConversion, Ssl, StaticNode,
-    Storage, StorageId, UncoreEvents, WorkingSet,
+    KubernetesNode, LabelGenerator, LinesChosen, LogStorage, Measurement, MesosNode, MetricNames, NodeChoice, Protect,
+    Rail, ResourceValue, Role, Runner, ServerVerify, Ssl, StaticNode, Storage, StorageId, UncoreEvents, WorkingSet,
 };
 pub use node::{Content, Entry, Node, Place};
 pub use parse::{ParseError, parse, parse_value};

@@ -8,7 +8,7 @@ use wca_model::Fate;
 
 use crate::foreign::ForeignWrites;
 use crate::held::{Held, Owner};
-use crate::journal::{Entry, Journal};
+use crate::journal::{Entry, Journal, JournalError};
 use crate::plan::{Planned, Step};
 use crate::settings::Settings;
 
@@ -24,10 +24,15 @@ pub(crate) struct Due {
 }
 
 /// A step that was made: how it is unmade.
-struct Done {
-    spot: Spot,
-    found: String,
-    entry: Option<Entry>,
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub(crate) spot: Spot,
+    /// What stood there before.
+    pub(crate) found: String,
+    /// What was held there before.
+    pub(crate) entry: Option<Entry>,
+    /// Whether what was held was given back, rather than another value written.
+    pub(crate) is_given_back: bool,
 }
 
 /// Who is asked about values that somebody else has changed.
@@ -196,13 +201,13 @@ fn prepare(
         since: seconds_since_1970(),
     };
     journal.writing(held).map_err(|error| error.to_string())?;
-    done.push(Done { spot: spot.clone(), found, entry });
+    done.push(Done { spot: spot.clone(), found, entry, is_given_back: false });
     Ok(true)
 }
 
 /// Whether somebody else has changed a value of ours. Threads that came into a task, or left it, are nobody's change, and a group that
 /// was removed is seen by the tasks that were in it.
-fn is_changed(held: &Held, found: &str, values: &Values) -> bool {
+pub(crate) fn is_changed(held: &Held, found: &str, values: &Values) -> bool {
     let Some(now) = &held.now else { return false };
     let is_nobodys = match &held.spot {
         Spot::Group { .. } => true,
@@ -217,15 +222,30 @@ fn is_changed(held: &Held, found: &str, values: &Values) -> bool {
 }
 
 /// Steps that were made, in their order, and how each is unmade.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Made(Vec<Done>);
 
 impl Made {
+    /// Whether nothing was made.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The steps, in their order.
+    pub(crate) fn steps(&self) -> impl Iterator<Item = &Done> {
+        self.0.iter()
+    }
+
+    /// The same, to be kept.
+    pub(crate) fn into_steps(self) -> Vec<Done> {
+        self.0
+    }
+
     /// Values that are about to be put back, so that they can be unmade too.
     pub(crate) fn remember(&mut self, spots: &[Spot], values: &Values, journal: &Journal) {
         let done = spots.iter().filter_map(|spot| {
             let entry = journal.get(spot)?.clone();
-            Some(Done { spot: spot.clone(), found: values.read(spot).ok()?, entry: Some(entry) })
+            Some(Done { spot: spot.clone(), found: values.read(spot).ok()?, entry: Some(entry), is_given_back: true })
         });
         self.0.extend(done);
     }
@@ -261,12 +281,23 @@ impl Made {
 impl Done {
     /// What could not be unmade stays in the journal, and is put back later.
     fn unmake(&self, values: &Values, journal: &mut Journal) -> Result<(), String> {
-        let Self { spot, found, entry } = self;
+        let _locked = values.lock(&self.spot).map_err(|error| error.to_string())?;
+        self.unmake_locked(values, journal)
+    }
+
+    /// The same, where the spot is locked already.
+    pub(crate) fn unmake_locked(&self, values: &Values, journal: &mut Journal) -> Result<(), String> {
+        let Self { spot, found, entry, .. } = self;
         let mut entry = entry.clone();
-        let _locked = values.lock(spot).map_err(|error| error.to_string())?;
         let is_there = values.life(spot).is_some();
         if is_there && !values.read(spot).is_ok_and(|now| now == *found) {
-            values.write(spot, found).map_err(|error| error.to_string())?;
+            begin_unmaking(spot, entry.as_ref(), journal).map_err(|error| error.to_string())?;
+            let written = match values.write(spot, found) {
+                // The group in which the threads were is gone.
+                Err(error) if error.is_absent() && matches!(spot, Spot::Threads { .. }) => values.write(spot, ""),
+                written => written,
+            };
+            written.map_err(|error| error.to_string())?;
             if let (Some(entry), true) = (&mut entry, spot.is_of_group()) {
                 // A group that was made anew has another number.
                 entry.held.life = values.life(spot).unwrap_or(entry.held.life);
@@ -276,6 +307,20 @@ impl Done {
             }
         }
         journal.reset(spot, entry).map_err(|error| error.to_string())
+    }
+}
+
+/// Before it is unmade: whatever stands there counts as ours until it is, should this process end meanwhile.
+fn begin_unmaking(spot: &Spot, entry: Option<&Entry>, journal: &mut Journal) -> Result<(), JournalError> {
+    if journal.get(spot).is_some() {
+        return journal.putting_back(spot);
+    }
+    match entry.cloned() {
+        Some(mut entry) => {
+            entry.held.now = None;
+            journal.reset(spot, Some(entry))
+        }
+        None => Ok(()),
     }
 }
 

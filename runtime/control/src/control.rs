@@ -17,6 +17,7 @@ use crate::foreign::ForeignWrites;
 use crate::held::Held;
 use crate::journal::{Journal, JournalError};
 use crate::kinds;
+use crate::ledger::Ledger;
 use crate::pages::Pages;
 use crate::policy::Policy;
 use crate::railed::RailKeeper;
@@ -74,6 +75,7 @@ pub struct Control {
     pub(crate) foreign: ForeignWrites,
     pub(crate) pages: Pages,
     pub(crate) absent: Absent,
+    pub(crate) ledger: Ledger,
     rails: RailKeeper,
     pub(crate) is_frozen: bool,
 }
@@ -96,8 +98,9 @@ impl Control {
         let restored = adopt(&policies, settings.adopt_ticks, &values, &mut journal);
         let adopted = journal.iter().count();
         let (foreign, pages) = (ForeignWrites::default(), Pages::default());
-        let (absent, rails) = (Absent::default(), RailKeeper::default());
-        let control = Self { values, journal, settings, policies, foreign, pages, absent, rails, is_frozen: false };
+        let (absent, ledger, rails) = (Absent::default(), Ledger::default(), RailKeeper::default());
+        let control =
+            Self { values, journal, settings, policies, foreign, pages, absent, ledger, rails, is_frozen: false };
         Ok((control, Opened { restored, adopted, lost }))
     }
 
@@ -108,6 +111,31 @@ impl Control {
             Context { values: &self.values, platform, settings: &self.settings, tasks, journal: &self.journal };
         let mut reader = kinds::in_force::Reader::new(&context);
         tasks.iter().map(|task| reader.of(task)).collect()
+    }
+
+    /// The policy with this number.
+    #[must_use]
+    pub fn policy(&self, number: u32) -> Option<&Policy> {
+        self.policies.get(number as usize)
+    }
+
+    /// The number of a policy; none where the operator names it no more.
+    #[must_use]
+    pub fn number_of(&self, policy: &Policy) -> Option<u32> {
+        let at = self.policies.iter().position(|known| known == policy)?;
+        u32::try_from(at).ok()
+    }
+
+    /// What the operator has decided.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Whether nothing is to be changed until the operator says so.
+    #[must_use]
+    pub fn is_frozen(&self) -> bool {
+        self.is_frozen
     }
 
     /// What is held.

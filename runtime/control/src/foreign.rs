@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use wca_kernel::values::{Spot, Values};
-use wca_model::Kind;
+use wca_model::{Kind, OnForeignWrite};
 use wca_rules::is_close;
 
 use crate::held::Held;
@@ -12,7 +12,7 @@ use crate::journal::{Dropped, Journal};
 use crate::kinds::rdt::follow;
 use crate::plan::Step;
 use crate::restore::said;
-use crate::settings::{OnForeignWrite, Settings};
+use crate::settings::Settings;
 
 const MINUTE: Duration = Duration::from_secs(60);
 

@@ -14,6 +14,7 @@ mod foreign;
 mod held;
 mod journal;
 mod kinds;
+mod ledger;
 mod life;
 mod loosen;
 mod pages;
@@ -28,6 +29,7 @@ mod skipped;
 mod tasks;
 #[cfg(test)]
 mod testing;
+mod undo;
 
 pub use control::{Control, ControlError, Opened, held_in};
 pub use foreign::ForeignWrites;
@@ -35,5 +37,6 @@ pub use held::{Held, Owner};
 pub use journal::JournalError;
 pub use policy::Policy;
 pub use restore::Restored;
-pub use settings::{Mode, OnExit, OnForeignWrite, RdtSettings, Settings, SharesConversion};
+pub use settings::{RdtSettings, Settings};
 pub use tasks::{ControlledTask, Tasks};
+pub use undo::{NewBatch, Undone, UndoneBatch};

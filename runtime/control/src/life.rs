@@ -1,6 +1,6 @@
 //! The life of what is held: ticks, pauses, other settings, and the end.
 
-use wca_model::{Fate, Platform};
+use wca_model::{Fate, Mode, OnExit, OnFailure, Platform};
 
 use crate::adopt::expire;
 use crate::apply::{Due, Made, Watch, apply_watched};
@@ -8,7 +8,7 @@ use crate::control::Control;
 use crate::kinds::rdt::{self, is_operators};
 use crate::policy::Policy;
 use crate::restore::{self, Restored, put_back};
-use crate::settings::{Mode, OnExit, Settings};
+use crate::settings::Settings;
 use crate::tasks::Tasks;
 
 impl Control {
@@ -63,8 +63,10 @@ impl Control {
         for step in &due.planned.steps {
             self.is_free(policy, step, &due.owner)?;
         }
+        let (owner, mut made) = (due.owner.clone(), Made::default());
         let watch = Watch { foreign: &mut self.foreign, settings: &self.settings };
-        let fates = apply_watched(vec![due], &self.values, &mut self.journal, Some(watch), &mut Made::default());
+        let fates = apply_watched(vec![due], &self.values, &mut self.journal, Some(watch), &mut made);
+        self.keep_late(&owner, made);
         let failed =
             fates.into_iter().find_map(|(_, fate)| if let Fate::Failed(why) = fate { Some(why) } else { None });
         failed.map_or(Ok(()), Err)
@@ -85,6 +87,7 @@ impl Control {
     /// Puts back everything.
     pub fn restore(&mut self) -> Restored {
         self.pages.forget_all();
+        self.ledger.clear();
         put_back(restore::all(&self.journal), &self.values, &mut self.journal)
     }
 
@@ -98,15 +101,22 @@ impl Control {
         restored
     }
 
-    /// Nobody decides for now: what policies hold is put back, or waits to be asked for again, as the operator has decided for the
-    /// end. While frozen it waits in any case.
+    /// Nobody decides for now, since the agent has failed: what policies hold is put back, or waits to be asked for again, as the
+    /// operator has decided for failures. While frozen it waits in any case.
     pub fn pause(&mut self) -> Option<Restored> {
         self.pages.forget_all();
-        if self.is_frozen || self.settings.on_exit == OnExit::Keep {
+        if self.is_frozen || self.settings.on_failure == OnFailure::Keep {
             self.journal.adopt(self.settings.adopt_ticks);
             return None;
         }
+        self.ledger.clear();
         Some(self.give_up(|policy| !is_operators(policy)))
+    }
+
+    /// A policy has failed so often that nobody calls it any more: what it holds is put back, or stays, as the operator has decided
+    /// for failures.
+    pub fn policy_failed(&mut self, policy: u32) -> Option<Restored> {
+        (self.settings.on_failure == OnFailure::Restore).then(|| self.release_policy(policy))
     }
 
     /// Gives back everything that a policy holds.
@@ -123,6 +133,9 @@ impl Control {
         self.settings = settings;
         self.settings.rdt.remove_all_groups &= !was_begun;
         self.policies = policies;
+        if becomes_shadow || !self.keeps_batches() {
+            self.ledger.clear();
+        }
         if becomes_shadow {
             self.pages.forget_all();
             self.journal.adopt(self.settings.adopt_ticks);

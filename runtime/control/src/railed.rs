@@ -5,17 +5,19 @@ use std::time::{Duration, Instant};
 use wca_kernel::values::{Spot, Values};
 use wca_model::request::Limit;
 use wca_model::{Change, Fate, Platform, Request};
-use wca_rules::{Bounded, OffRails, Rail, RailedTask, Rails, Rates, ranges, rounded_bandwidth, validate};
+use wca_rules::{Bounded, ChangedTasks, OffRails, Rail, RailedTask, Rails, Rates, ranges, rounded_bandwidth, validate};
 
 use crate::apply::Due;
 use crate::pages::{bytes_elsewhere, moves_pages};
 use crate::plan::Step;
+use crate::settings::Settings;
 use crate::tasks::{ControlledTask, Tasks};
 
 /// Keeps what rails count.
 #[derive(Debug)]
 pub(crate) struct RailKeeper {
     rates: Rates,
+    changed_tasks: ChangedTasks,
     /// The rails that were counted for: others begin anew.
     rails: Rails,
     begun: Instant,
@@ -23,7 +25,8 @@ pub(crate) struct RailKeeper {
 
 impl Default for RailKeeper {
     fn default() -> Self {
-        Self { rates: Rates::default(), rails: Rails::default(), begun: Instant::now() }
+        let (rates, rails) = (Rates::default(), Rails::default());
+        Self { rates, changed_tasks: ChangedTasks::default(), rails, begun: Instant::now() }
     }
 }
 
@@ -91,28 +94,33 @@ impl RailKeeper {
     /// Counts what is about to be changed and moved.
     ///
     /// # Errors
-    /// The rail that has no change, or not as many bytes, left.
+    /// The rail that has no change, or not as many bytes, left; or that too many tasks were changed.
     pub(crate) fn count(
         &mut self,
-        rails: &Rails,
+        settings: &Settings,
+        tasks: &Tasks,
         task: &ControlledTask,
         change: &Change,
         due: &Due,
         values: &Values,
     ) -> Result<(), String> {
+        let rails = &settings.rails;
         if self.rails != *rails {
             self.rails = rails.clone();
             self.rates = Rates::default();
         }
-        let (task, now) = (seen(task), self.begun.elapsed());
-        let bytes = self.bytes(rails, task, change, due, values, now)?;
+        let (railed, now) = (seen(task), self.begun.elapsed());
+        let bytes = self.bytes(rails, railed, change, due, values, now)?;
         let is_a_change =
             bytes.is_some_and(|bytes| bytes > 0) || due.planned.steps.iter().any(|step| is_new(step, values));
-        if is_a_change && rails.counts_changes(task) {
-            rails.count_change(&mut self.rates, task, now).map_err(|off| off.to_string())?;
+        if let (true, Some(share)) = (is_a_change, settings.changed_tasks_per_minute) {
+            self.changed_tasks.count(&task.cgroup, share, tasks.iter().count(), now)?;
+        }
+        if is_a_change && rails.counts_changes(railed) {
+            rails.count_change(&mut self.rates, railed, now).map_err(|off| off.to_string())?;
         }
         if let Some(bytes) = bytes {
-            rails.count_moved(&mut self.rates, task, now, bytes);
+            rails.count_moved(&mut self.rates, railed, now, bytes);
         }
         Ok(())
     }

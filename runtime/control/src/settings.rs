@@ -1,9 +1,10 @@
 //! How changes are made, as the operator has decided.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use wca_model::Kind;
-use wca_rules::Rails;
+use wca_model::{Kind, Mode, OnExit, OnFailure, OnForeignWrite, SharesConversion};
+use wca_rules::{Protect, Rails};
 
 /// How changes are made. The operator decides all of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +30,8 @@ pub struct Settings {
     pub migrate_bytes_per_step: u64,
     /// What becomes of the values when WCA ends.
     pub on_exit: OnExit,
+    /// What becomes of the values of a policy that has failed too often, and of all where the agent has died or fallen silent.
+    pub on_failure: OnFailure,
     /// Ticks after which an adopted value that nobody has asked for again is put back, and those of a task that has left the roster.
     pub adopt_ticks: u32,
     /// What is done about a value that somebody else has changed; a kind that is not named has [`OnForeignWrite::default_of`].
@@ -39,6 +42,12 @@ pub struct Settings {
     pub rdt: RdtSettings,
     /// What policies may ask for at most.
     pub rails: Rails,
+    /// Part of the tasks that may be changed in any minute, 0 to 1; none: all.
+    pub changed_tasks_per_minute: Option<f64>,
+    /// Who must not get worse by what is done. Where there is anybody, what is done can be undone batch by batch.
+    pub protect: Vec<Protect>,
+    /// How long a policy may change nothing after its changes were undone for the first time.
+    pub cool_down: Duration,
 }
 
 /// Cache and memory bandwidth at start.
@@ -56,68 +65,11 @@ pub struct RdtSettings {
     pub force: bool,
 }
 
-/// Whether anything is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Mode {
-    /// Requests are judged and planned, and nothing is written.
-    #[default]
-    Shadow,
-    /// Changes are made.
-    Apply,
-}
-
-/// How CPU shares become weights of cgroup v2.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SharesConversion {
-    /// The formula by which the weights of the task's siblings were made, as far as these tell (see docs/control.md); where they do
-    /// not, the kernel's.
-    #[default]
-    Auto,
-    /// `1 + (shares - 2) * 9999 / 262142`, of runc before 1.3.2 and of the kubelet before 1.35: 1024 shares are 39.
-    RuncLinear,
-    /// `shares * 100 / 1024`, by which the kernel shows its shares as weights: 1024 shares are its default weight.
-    Kernel,
-    /// `10^(l^2/612 + 125*l/612 - 7/34)` with `l = log2(shares)`, rounded up, of runc since 1.3.2 (2025): 1024 shares are 100.
-    Runc2025,
-}
-
-/// What becomes of the values when WCA ends.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OnExit {
-    /// They are put back.
-    #[default]
-    Restore,
-    /// They stay, for the next start to adopt.
-    Keep,
-}
-
-/// What is done about a value that somebody else has changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnForeignWrite {
-    /// It is written again.
-    Reapply,
-    /// It is theirs from now on.
-    Yield,
-    /// It is said, and stays as it is until another value is asked for; at the end too it is left to those who wrote it.
-    Report,
-}
-
 impl Settings {
     /// What is done about a value of this kind that somebody else has changed.
     #[must_use]
     pub fn does(&self, kind: Kind) -> OnForeignWrite {
         self.on_foreign_write.get(&kind).copied().unwrap_or_else(|| OnForeignWrite::default_of(kind))
-    }
-}
-
-impl OnForeignWrite {
-    /// Of a kind that the operator has not named: runtimes reset quotas and shares by themselves, everything else was somebody's wish.
-    #[must_use]
-    pub fn default_of(kind: Kind) -> Self {
-        match kind {
-            Kind::CpuQuota | Kind::CpuShares => Self::Reapply,
-            _ => Self::Yield,
-        }
     }
 }
 
@@ -134,11 +86,15 @@ impl Default for Settings {
             migrate_with_swap: false,
             migrate_bytes_per_step: 8 << 20,
             on_exit: OnExit::Restore,
+            on_failure: OnFailure::Restore,
             adopt_ticks: 3,
             on_foreign_write: BTreeMap::new(),
             reapply_per_minute: 60,
             rdt: RdtSettings::default(),
             rails: Rails::default(),
+            changed_tasks_per_minute: None,
+            protect: Vec::new(),
+            cool_down: Duration::from_secs(60),
         }
     }
 }

@@ -6,9 +6,9 @@ mod common;
 mod skipped;
 
 use common::{Scene, Sleeper, is_possible, stays_over_a_start};
-use wca_control::{Mode, Settings};
+use wca_control::Settings;
 use wca_kernel::Version;
-use wca_model::{Change, Fate, Kind};
+use wca_model::{Change, Fate, Kind, Mode};
 
 const MIB: u64 = 1 << 20;
 

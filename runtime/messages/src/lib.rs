@@ -15,10 +15,10 @@ mod transport;
 pub use columns::{ColumnsError, ColumnsHeader, MappedColumns, write_columns};
 pub use kubelet::{KubeletFile, KubeletFiles};
 pub use memory_topology::{Ipmctl, MemoryTopology, ToolAnswer};
-pub use operator::{JournalEntry, OperatorReply, OperatorRequest, RestoredValues};
+pub use operator::{CoolingPolicy, JournalEntry, OperatorReply, OperatorRequest, RestoredValues};
 pub use protocol::{
     Cgroup, Changed, Compiled, Cost, Downward, Event, Gap, HeldValue, InputContent, MAX_CPU, MAX_LABELS, MAX_MANAGER,
-    MAX_PATH, MAX_REQUESTS, MAX_TASKS, PROTOCOL, Refused, Reply, Request, RosterEntry, UPWARD_MAX, Upward,
+    MAX_PATH, MAX_REQUESTS, MAX_TASKS, PROTOCOL, Refused, Reply, Request, Reverted, RosterEntry, UPWARD_MAX, Upward,
 };
 pub use sealed::{SealedError, read_sealed, seal};
 pub use transport::{Channel, INLINE_MAX, Incoming, MAX_DESCRIPTORS, ReceiveError, SEALED_MAX, SendError};

@@ -33,15 +33,33 @@ pub enum OperatorReply {
         cgroup: String,
         /// What is held of it.
         held: Vec<HeldValue>,
+        /// Policies that may change nothing for now, since what they had changed of this task, or to its harm, was undone.
+        cooling: Vec<CoolingPolicy>,
     },
     /// To `Journal`.
-    Journal(Vec<JournalEntry>),
+    Journal {
+        /// What is held.
+        entries: Vec<JournalEntry>,
+        /// Policies that may change nothing for now.
+        cooling: Vec<CoolingPolicy>,
+    },
     /// To `Restore`.
     Restored(RestoredValues),
     /// To `Freeze`, `Thaw` and `Reload`: done.
     Done,
     /// The request was not served.
     Refused(Refused),
+}
+
+/// A policy that may change nothing for now, since what it had changed was undone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CoolingPolicy {
+    /// Its name.
+    pub policy: String,
+    /// How much longer, in seconds.
+    pub left: f64,
+    /// Which task got worse, and by which guard that was found.
+    pub why: String,
 }
 
 /// One value that is held, with its task.

@@ -1,7 +1,7 @@
 //! The message set between agent and warden.
 
 use serde::{Deserialize, Serialize};
-use wca_model::{Catalog, InForce, Label, Outcome, Platform, Request as Change, TaskKey};
+use wca_model::{Catalog, InForce, Label, Outcome, Platform, Request as Change, Signal, TaskKey};
 
 use crate::{KubeletFiles, MemoryTopology};
 
@@ -71,6 +71,12 @@ pub enum Request {
     InForce,
     /// Give back everything that a policy holds. Answer: [`Reply::Outcomes`].
     Release {
+        /// Number of the policy.
+        policy: u32,
+    },
+    /// A policy has failed so often that it is not called any more: what it holds is put back or stays, as the operator has decided.
+    /// Answer: [`Reply::Outcomes`].
+    Quarantined {
         /// Number of the policy.
         policy: u32,
     },
@@ -218,8 +224,10 @@ pub enum Reply {
         cost: Cost,
         /// What has become of values that policies have changed.
         changed: Changed,
+        /// Changes that were undone by what this sample shows, since a protected task got worse.
+        reverted: Vec<Reverted>,
     },
-    /// To `Apply` and `Release`.
+    /// To `Apply`, `Release` and `Quarantined`.
     Outcomes(Vec<Outcome>),
     /// To `InForce`: one for each task that has a key, in the order of rows.
     InForce(Vec<InForce>),
@@ -301,6 +309,29 @@ pub struct Changed {
     pub foreign_writes: Vec<(wca_model::Kind, u64)>,
     /// Bytes that were moved to other NUMA nodes.
     pub moved_bytes: u64,
+    /// How often changes of a policy were undone, with the policy and the guard that did it.
+    pub reverts: Vec<(String, String, u64)>,
+    /// Policies whose changes were ever undone, and how many milliseconds longer each may change nothing.
+    pub cooling: Vec<(String, u64)>,
+    /// How many tasks each guard watches.
+    pub guarded: Vec<(String, u64)>,
+}
+
+/// Changes that were undone, since a protected task got worse after them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reverted {
+    /// Name of the guard.
+    pub guard: String,
+    /// What it watches.
+    pub signal: Signal,
+    /// The task that got worse.
+    pub victim: TaskKey,
+    /// What the signal was before, in its own unit.
+    pub before: f64,
+    /// What it became.
+    pub after: f64,
+    /// What became of the requests, with the number of the policy that had made them.
+    pub outcomes: Vec<(u32, Outcome)>,
 }
 
 /// Machine code of a component.
@@ -333,6 +364,8 @@ pub struct HeldValue {
     pub now: Option<String>,
     /// When it was written, in seconds since 1970.
     pub since: f64,
+    /// Whether a guard still watches what comes of it, and would undo it.
+    pub on_trial: bool,
 }
 
 /// Why a request was not served. The warden goes on after each.

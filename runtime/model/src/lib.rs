@@ -5,6 +5,7 @@
 pub mod anomaly;
 pub mod batch;
 pub mod catalog;
+pub mod control;
 pub mod definition;
 pub mod delivery;
 pub mod exposition;
@@ -21,6 +22,7 @@ mod testing;
 pub use anomaly::{Contended, Contention};
 pub use batch::{Batch, Family};
 pub use catalog::{Catalog, Series};
+pub use control::{CompareWith, Mode, OnExit, OnFailure, OnForeignWrite, SharesConversion, Signal, Worse};
 pub use definition::{Confirmed, Definition, Described, Subject};
 pub use delivery::{DeliveryTerms, OnFailure};
 pub use in_force::{InForce, RdtInForce};

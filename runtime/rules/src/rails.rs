@@ -1,7 +1,6 @@
 //! Rails: what an operator lets policies do, whatever they ask for. They hold around every allocator, and are kept in the warden.
 
 mod bounds;
-mod glob;
 mod rates;
 #[cfg(test)]
 mod tests;
@@ -11,6 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use wca_model::{Change, Kind, Label};
 
 pub use rates::Rates;
+
+use crate::glob;
+use crate::selection::Selection;
 
 /// Rails, in the order in which the operator wrote them. Each holds for the tasks that it names; a request must keep within all
 /// rails of its task, and a task that no rail names has none.
@@ -133,13 +135,7 @@ impl Rails {
 impl Rail {
     /// Whether it holds for this task.
     fn holds_for(&self, task: RailedTask<'_>) -> bool {
-        let has = |(name, pattern): &(String, String)| {
-            task.labels.iter().any(|(label, value)| label == name && glob::matches(pattern, value))
-        };
-        let is_excepted = !self.except.is_empty() && self.except.iter().all(has);
-        let is_there =
-            self.cgroups.is_empty() || self.cgroups.iter().any(|pattern| glob::matches(pattern, task.cgroup));
-        is_there && self.tasks.iter().all(has) && !is_excepted
+        Selection { tasks: &self.tasks, except: &self.except, cgroups: &self.cgroups }.has(task)
     }
 
     /// What is out of its bounds.

@@ -1,19 +1,28 @@
 //! What policies change: the tasks of the last roster, and whoever writes and takes back.
 
-use std::path::PathBuf;
+mod effect;
 
-use wca_control::{Control, ControlledTask, Held, Mode, Policy, Restored, Settings, Tasks};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use wca_control::{Control, ControlledTask, Held, Policy, Restored, Settings, Tasks};
 use wca_kernel::{Roots, TaskCgroups};
 use wca_messages::{Changed, HeldValue, JournalEntry, RestoredValues, RosterEntry};
-use wca_model::{InForce, Outcome, Platform, Request, TaskKey};
+use wca_model::{InForce, Mode, Platform, TaskKey};
 
 use crate::error::WardenError;
+use crate::guard::Guard;
 
 /// What policies change.
 #[derive(Debug)]
 pub(crate) struct Changes {
     control: Control,
     tasks: Tasks,
+    guard: Guard,
+    /// How often changes were undone, by policy and by who was protected.
+    reverts: BTreeMap<(String, String), u64>,
+    begun: Instant,
     /// Whether what is changed outlives this process.
     has_journal: bool,
     has_ended: bool,
@@ -58,7 +67,9 @@ impl Changes {
                 opened.adopted
             );
         }
-        Ok(Self { control, tasks: Tasks::default(), has_journal, has_ended: false })
+        let guard = Guard::new(control.settings().protect.clone());
+        let (tasks, reverts, begun) = (Tasks::default(), BTreeMap::new(), Instant::now());
+        Ok(Self { control, tasks, guard, reverts, begun, has_journal, has_ended: false })
     }
 
     /// These are the tasks from now on.
@@ -91,10 +102,6 @@ impl Changes {
         }
     }
 
-    pub(crate) fn apply(&mut self, policy: u32, requests: &[Request], platform: &Platform) -> Vec<Outcome> {
-        self.control.apply(policy, requests, &self.tasks, platform)
-    }
-
     /// What is in force of each task.
     pub(crate) fn in_force(&self, platform: &Platform) -> Vec<InForce> {
         self.control.in_force(&self.tasks, platform)
@@ -102,6 +109,15 @@ impl Changes {
 
     pub(crate) fn release(&mut self, policy: u32) {
         say("released values", &self.control.release_policy(policy));
+    }
+
+    /// A policy is called no more, since it has failed too often.
+    pub(crate) fn policy_failed(&mut self, policy: u32) {
+        let name = self.control.policy(policy).map_or_else(String::new, |policy| policy.name.clone());
+        match self.control.policy_failed(policy) {
+            Some(restored) => say(&format!("values of {name}, which has failed too often"), &restored),
+            None => tracing::warn!("{name} has failed too often; what it has changed stays (on_failure: keep)"),
+        }
     }
 
     /// Once in each interval.
@@ -120,13 +136,28 @@ impl Changes {
     /// What has become of values that were changed.
     pub(crate) fn changed(&self) -> Changed {
         Changed {
-            held: u64::try_from(self.control.held().count()).unwrap_or(u64::MAX),
+            held: count(self.control.held().count()),
             foreign_writes: self.control.foreign_writes().counts().collect(),
             moved_bytes: self.control.moved_bytes(),
+            reverts: self
+                .reverts
+                .iter()
+                .map(|((policy, guard), count)| (policy.clone(), guard.clone(), *count))
+                .collect(),
+            cooling: self
+                .guard
+                .cooling(self.now())
+                .map(|cools| (cools.policy.name.clone(), milliseconds(cools.left)))
+                .collect(),
+            guarded: self.guard.protected().map(|(guard, tasks)| (guard.to_owned(), count(tasks))).collect(),
         }
     }
 
     pub(crate) fn renew(&mut self, settings: Settings, policies: Vec<Policy>, platform: &Platform) {
+        if self.guard.renew(&settings.protect) {
+            // What was on trial before other judges stays.
+            self.control.accept_until(u64::MAX);
+        }
         say("values of policies that the operator has taken away or changed", &self.control.renew(settings, policies));
         self.begin(platform);
     }
@@ -142,6 +173,7 @@ impl Changes {
     /// The agent has ended: what it held is put back, or waits for the next one.
     pub(crate) fn agent_ended(&mut self) {
         if let Some(restored) = self.control.pause() {
+            self.guard.end_trials();
             say("values of the agent that has ended", &restored);
         }
     }
@@ -157,6 +189,7 @@ impl Changes {
     }
 
     pub(crate) fn restore(&mut self) -> RestoredValues {
+        self.guard.end_trials();
         let restored = self.control.restore();
         say("values, as the operator wanted", &restored);
         told(restored)
@@ -181,22 +214,27 @@ impl Changes {
     }
 
     pub(crate) fn explain_cgroup(&self, cgroup: &str) -> Vec<HeldValue> {
-        self.control.held().filter(|held| held.owner.cgroup == cgroup).map(value).collect()
+        let held = self.control.held().filter(|held| held.owner.cgroup == cgroup);
+        held.map(|held| self.value(held)).collect()
     }
 
     pub(crate) fn journal(&self) -> Vec<JournalEntry> {
+        let entry = |held: &Held| JournalEntry { cgroup: held.owner.cgroup.clone(), held: self.value(held) };
         self.control.held().map(entry).collect()
+    }
+
+    fn value(&self, held: &Held) -> HeldValue {
+        HeldValue { on_trial: self.control.is_on_trial(&held.spot), ..value(held) }
     }
 }
 
-/// A value with its task.
+/// A value with its task, of which no process watches what comes of it.
 pub(crate) fn entry(held: &Held) -> JournalEntry {
     JournalEntry { cgroup: held.owner.cgroup.clone(), held: value(held) }
 }
 
 /// What became of values that were put back, for the operator.
 pub(crate) fn told(restored: Restored) -> RestoredValues {
-    let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
     RestoredValues {
         put_back: count(restored.put_back),
         gone: count(restored.gone),
@@ -216,7 +254,16 @@ fn value(held: &Held) -> HeldValue {
         written: held.written.clone(),
         now: held.now.clone(),
         since: held.since,
+        on_trial: false,
     }
+}
+
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Tells of values that were put back, where there were any.

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use wca_config::{AllocationConfiguration, Control, Rail, Runner};
-use wca_control::{Mode, OnExit, OnForeignWrite, RdtSettings, Settings, SharesConversion};
+use wca_control::{RdtSettings, Settings};
 use wca_rules::Rails;
+
+use crate::guard_settings::protects;
 
 /// How a runner wants changes made. One that does not allocate makes none.
 #[must_use]
@@ -23,29 +25,19 @@ pub fn kubelet_folder(runner: &Runner) -> Option<PathBuf> {
 fn settings(control: &Control, conversion: &AllocationConfiguration) -> Settings {
     let rails = Rails(control.rails.iter().map(rail).collect());
     Settings {
-        mode: match control.mode {
-            wca_config::Mode::Shadow => Mode::Shadow,
-            wca_config::Mode::Apply => Mode::Apply,
-        },
+        mode: control.mode,
         cpu_quota_period: conversion.cpu_quota_period,
         cpu_shares_unit: conversion.cpu_shares_unit,
-        cpu_shares_conversion: match control.cpu_shares_conversion {
-            wca_config::SharesConversion::Auto => SharesConversion::Auto,
-            wca_config::SharesConversion::Kernel => SharesConversion::Kernel,
-            wca_config::SharesConversion::RuncLinear => SharesConversion::RuncLinear,
-            wca_config::SharesConversion::Runc2025 => SharesConversion::Runc2025,
-        },
+        cpu_shares_conversion: control.cpu_shares_conversion,
         enable_controllers: control.enable_controllers,
         all_or_nothing: control.all_or_nothing,
         allow_oom: control.allow_oom,
         migrate_with_swap: control.migrate_with_swap,
         migrate_bytes_per_step: Settings::default().migrate_bytes_per_step,
-        on_exit: match control.on_exit {
-            wca_config::OnExit::Restore => OnExit::Restore,
-            wca_config::OnExit::Keep => OnExit::Keep,
-        },
+        on_exit: control.on_exit,
+        on_failure: control.on_failure,
         adopt_ticks: control.adopt_ticks,
-        on_foreign_write: control.on_foreign_write.iter().map(|(kind, does)| (*kind, foreign_write(*does))).collect(),
+        on_foreign_write: control.on_foreign_write.iter().copied().collect(),
         reapply_per_minute: control.reapply_per_minute,
         rdt: RdtSettings {
             default_l3: conversion.default_rdt_l3.clone(),
@@ -55,14 +47,9 @@ fn settings(control: &Control, conversion: &AllocationConfiguration) -> Settings
             force: control.force,
         },
         rails,
-    }
-}
-
-fn foreign_write(does: wca_config::OnForeignWrite) -> OnForeignWrite {
-    match does {
-        wca_config::OnForeignWrite::Reapply => OnForeignWrite::Reapply,
-        wca_config::OnForeignWrite::Yield => OnForeignWrite::Yield,
-        wca_config::OnForeignWrite::Report => OnForeignWrite::Report,
+        changed_tasks_per_minute: control.changed_tasks_per_minute,
+        protect: protects(control),
+        cool_down: control.cool_down,
     }
 }
 
@@ -89,8 +76,10 @@ fn rail(rail: &Rail) -> wca_rules::Rail {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use wca_config::{KnownGuest, Role, Surroundings, load};
-    use wca_model::Kind;
+    use wca_model::{CompareWith, Kind, Mode, OnExit, OnFailure, OnForeignWrite, SharesConversion, Signal, Worse};
 
     use super::*;
 
@@ -153,6 +142,7 @@ mod tests {
   allocator: !NOPAllocator
   mode: shadow
   on_exit: keep
+  on_failure: keep
   adopt_ticks: 5
   on_foreign_write: {cpu_quota: report}
   reapply_per_minute: 6
@@ -163,13 +153,29 @@ mod tests {
   migrate_with_swap: true
   remove_all_resctrl_groups: true
   force: true
-  rails: [!Rail {name: all, groups: [be, ''], clamp: true}]");
+  rails: [!Rail {name: all, groups: [be, ''], clamp: true}]
+  changed_tasks_per_minute: 0.25
+  protect: [!Protect {name: db, signal: psi_memory}]
+  cool_down: 5");
         let rail = wca_rules::Rail {
             name: "all".into(),
-            place: "c.yaml:22".into(),
+            place: "c.yaml:23".into(),
             groups: Some(vec!["be".into(), String::new()]),
             clamp: true,
             ..wca_rules::Rail::default()
+        };
+        let protect = wca_rules::Protect {
+            name: "db".into(),
+            place: "c.yaml:25".into(),
+            tasks: vec![],
+            except: vec![],
+            cgroups: vec![],
+            signal: Signal::PsiMemory,
+            worse: Worse::Higher,
+            worsening: 0.2,
+            floor: 0.05,
+            window: Duration::from_secs(60),
+            compare_with: CompareWith::Baseline,
         };
         let expected = Settings {
             mode: Mode::Shadow,
@@ -182,6 +188,7 @@ mod tests {
             migrate_with_swap: true,
             migrate_bytes_per_step: 8 << 20,
             on_exit: OnExit::Keep,
+            on_failure: OnFailure::Keep,
             adopt_ticks: 5,
             on_foreign_write: [(Kind::CpuQuota, OnForeignWrite::Report)].into(),
             reapply_per_minute: 6,
@@ -193,6 +200,9 @@ mod tests {
                 force: true,
             },
             rails: Rails(vec![rail]),
+            changed_tasks_per_minute: Some(0.25),
+            protect: vec![protect],
+            cool_down: Duration::from_secs(5),
         };
         assert_eq!(settings, expected);
     }

@@ -10,6 +10,7 @@ use wca_kernel::{
 use wca_messages::{Cgroup, Cost, Gap, MemoryTopology};
 use wca_model::{Catalog, Platform, TaskKey};
 
+use crate::guard::Sampled;
 use crate::memory_topology::Tool;
 
 /// The machine, its cgroups, and the tasks that are measured.
@@ -144,6 +145,11 @@ impl Measure {
             process: process_time().as_secs_f64(),
         };
         (timestamp, notices, cost)
+    }
+
+    /// What was read last, with what its values mean.
+    pub(crate) fn last(&self, timestamp: f64) -> Sampled<'_> {
+        Sampled { timestamp, catalog: self.sampler.catalog(), values: &self.values }
     }
 
     /// Does what `work` does with the values that were read last, laid out as the catalogue says, and counts it as crossing.

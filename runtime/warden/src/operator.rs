@@ -159,11 +159,15 @@ fn answer(request: &OperatorRequest, service: &mut Service) -> Option<OperatorRe
         OperatorRequest::Explain { task } => match service.changes.find(task) {
             Ok(cgroup) => {
                 let held = service.changes.explain_cgroup(&cgroup);
-                OperatorReply::Explained { cgroup, held }
+                let cooling = service.changes.cooling(Some(&cgroup));
+                OperatorReply::Explained { cgroup, held, cooling }
             }
             Err(why) => OperatorReply::Refused(Refused::Invalid(why)),
         },
-        OperatorRequest::Journal => OperatorReply::Journal(service.changes.journal()),
+        OperatorRequest::Journal => {
+            let (entries, cooling) = (service.changes.journal(), service.changes.cooling(None));
+            OperatorReply::Journal { entries, cooling }
+        }
         OperatorRequest::Restore => {
             // Its policies would ask for all of it again at the next tick.
             freeze(service);

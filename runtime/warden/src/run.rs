@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
-use wca_control::{Mode, Policy, Settings};
+use wca_control::{Policy, Settings};
 use wca_kernel::Roots;
 use wca_messages::{Event, Reply};
-use wca_model::Platform;
+use wca_model::{Mode, Platform};
 
 use crate::agent::Agent;
 use crate::backoff::Backoff;

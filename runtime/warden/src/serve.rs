@@ -1,6 +1,7 @@
 //! What the warden answers its agent.
 
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use wca_kernel::TaskCgroups;
 use wca_messages::{ColumnsHeader, MAX_REQUESTS, PROTOCOL, Refused, Reply, Request, RosterEntry, write_columns};
@@ -137,6 +138,11 @@ impl Service {
                 self.changes.release(policy);
                 Reply::Outcomes(Vec::new()).into()
             }
+            Request::Quarantined { policy } => {
+                self.check_policy(policy)?;
+                self.changes.policy_failed(policy);
+                Reply::Outcomes(Vec::new()).into()
+            }
             Request::MemoryTopology => self.memory_topology()?.into(),
             Request::KubeletFiles => self.kubelet_files(session)?.into(),
             Request::Explain { task } => self.explain(task)?.into(),
@@ -238,6 +244,8 @@ impl Service {
         session.has_sampled = true;
         self.changes.tick();
         let (timestamp, notices, cost) = self.measure.sample();
+        let interval = self.terms.ticks.map_or(Duration::ZERO, |ticks| ticks.interval);
+        let reverted = self.changes.watch(&self.measure.last(timestamp), interval);
         let (rows, catalog) = (self.measure.rows(), self.measure.catalog());
         let too_many = |_| Refused::Failed("more values than a sample can hold".into());
         let header = ColumnsHeader {
@@ -252,7 +260,7 @@ impl Service {
         let written = self.measure.hand_over(|values| write_columns(header, values));
         let memory = written.map_err(|error| Refused::Failed(error.to_string()))?;
         self.samples += 1;
-        let reply = Reply::Sample { timestamp, notices, cost, changed: self.changes.changed() };
+        let reply = Reply::Sample { timestamp, notices, cost, changed: self.changes.changed(), reverted };
         Ok(Answer { reply, descriptor: Some(memory) })
     }
 

@@ -59,6 +59,7 @@ pub(crate) fn run(warden: &mut Connection) {
         ("many requests", apply(0, vec![quota.clone(); MAX_REQUESTS + 1])),
         ("requests of another policy", apply(1, vec![quota])),
         ("release of another policy", Request::Release { policy: u32::MAX }),
+        ("quarantine of another policy", Request::Quarantined { policy: 1 }),
         ("explain of no task", Request::Explain { task: TaskKey(u64::MAX) }),
         ("gaps of no task", Request::Gaps { task: TaskKey(u64::MAX) }),
         ("open of no file", Request::Open { file: u32::MAX }),

@@ -1,5 +1,6 @@
 //! Changes that an allocator asks for, on the cgroups of this machine.
 
+mod guard;
 mod killed;
 mod kubelet;
 mod rails;
@@ -48,6 +49,11 @@ impl Scene {
     /// With tasks of these names.
     fn of(names: Vec<String>) -> Self {
         let tasks: Vec<Task> = names.iter().map(|name| Task::idle(name)).collect();
+        Self::with(names, tasks)
+    }
+
+    /// With these tasks.
+    fn with(names: Vec<String>, tasks: Vec<Task>) -> Self {
         let scene = Self { setup: Setup::new(), names, tasks, found: BTreeMap::new() };
         let found = scene.values();
         assert!(found.len() >= 3, "{found:?}");
@@ -92,8 +98,13 @@ impl Scene {
 
     /// The same with these tasks alone.
     fn configure_for(&self, names: &[&str], runner: &str, changes: &str) {
+        self.configure_at(0.02, names, runner, changes);
+    }
+
+    /// The same with so many seconds from one iteration to the next.
+    fn configure_at(&self, interval: f64, names: &[&str], runner: &str, changes: &str) {
         self.setup.configure(&format!(
-            "runner: !AllocationRunner\n{runner}  measurement_runner: !MeasurementRunner\n    action_delay: 0.02\n    node: !StaticNode \
+            "runner: !AllocationRunner\n{runner}  measurement_runner: !MeasurementRunner\n    action_delay: {interval}\n    node: !StaticNode \
              {{tasks: [{}]}}\n    metrics_storage: !LogStorage {{output_filename: FOLDER/metrics.prom}}\n  allocator: !Changer \
              {{changes: {changes}}}\n  anomalies_storage: !LogStorage {{output_filename: FOLDER/anomalies.prom}}\n  \
              allocations_storage: !LogStorage {{output_filename: FOLDER/allocations.prom}}\n",

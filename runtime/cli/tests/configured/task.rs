@@ -48,6 +48,16 @@ impl Task {
         )
     }
 
+    /// With a process that uses a processor now and then, as a seed has it, as long as this one lives.
+    pub(crate) fn bursts(path: &str, seed: u64) -> Self {
+        // The numbers of the C standard's example of rand (ISO/IEC 9899, 7.22.2.2).
+        let script = format!(
+            "n={seed}; while kill -0 $PPID 2>/dev/null; do n=$(( (n * 1103515245 + 12345) % 2147483648 )); i=0; \
+             while [ $i -lt $((n / 65536 % 20 * 10000)) ]; do i=$((i+1)); done; sleep 0.$((n / 65536 % 7)); done"
+        );
+        Self::running(path, &script)
+    }
+
     fn running(path: &str, script: &str) -> Self {
         let mut task = Self::empty(path);
         let mut command = Command::new("sh");

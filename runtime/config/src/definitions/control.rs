@@ -1,10 +1,12 @@
 //! How changes are made: arguments of who allocates.
 
-use wca_model::Kind as Change;
+use std::collections::BTreeSet;
+
+use wca_model::{Kind as Change, Mode, OnExit, OnFailure, OnForeignWrite, SharesConversion};
 
 use super::{Kind, Parameter};
-use crate::model::{Control, Mode, OnExit, OnForeignWrite, Rail, SharesConversion};
-use crate::reading::{Arguments, Pairs, Reader};
+use crate::model::{Control, Protect, Rail};
+use crate::reading::{Arguments, Pairs, Reader, Seconds};
 
 /// Names of every kind of change, in the order of [`Change::ALL`].
 pub(super) const CHANGES: &[&str] = &[
@@ -31,18 +33,25 @@ pub(super) const CHANGES: &[&str] = &[
 const MANY: i64 = 1_000_000;
 
 /// Arguments about how changes are made.
-pub(super) const CONTROL: [Parameter; 14] = [
+pub(super) const CONTROL: [Parameter; 18] = [
     Parameter::with_default(
         "mode",
-        Kind::OneOf(&["shadow", "apply"], None),
+        Kind::OneOf(Mode::NAMES, None),
         "apply",
         "Whether changes are made, or only judged and told as if they were.",
     ),
     Parameter::with_default(
         "on_exit",
-        Kind::OneOf(&["restore", "keep"], None),
+        Kind::OneOf(OnExit::NAMES, None),
         "restore",
         "Whether changed values are put back at the end, or stay for the next start, which takes them over.",
+    ),
+    Parameter::with_default(
+        "on_failure",
+        Kind::OneOf(OnFailure::NAMES, None),
+        "restore",
+        "Whether values are put back, or stay, of a policy that has failed too often to be called again, and of all where the \
+         agent has died or fallen silent.",
     ),
     Parameter::with_default(
         "adopt_ticks",
@@ -52,7 +61,7 @@ pub(super) const CONTROL: [Parameter; 14] = [
     ),
     Parameter::with_default(
         "on_foreign_write",
-        Kind::Map(&Kind::OneOf(&["reapply", "yield", "report"], None)),
+        Kind::Map(&Kind::OneOf(OnForeignWrite::NAMES, None)),
         "{}",
         "What is done about a value that somebody else has changed, by kind, such as cpu_quota: yield. reapply writes it again, \
          yield leaves it to them, report only says so; without a word it is reapply for cpu_quota and cpu_shares, and yield for others.",
@@ -65,7 +74,7 @@ pub(super) const CONTROL: [Parameter; 14] = [
     ),
     Parameter::with_default(
         "cpu_shares_conversion",
-        Kind::OneOf(&["auto", "kernel", "runc-linear", "runc-2025"], None),
+        Kind::OneOf(SharesConversion::NAMES, None),
         "auto",
         "By which formula CPU shares become a weight of cgroup v2; auto is the one of the cgroups beside the task's.",
     ),
@@ -117,6 +126,24 @@ pub(super) const CONTROL: [Parameter; 14] = [
         "[]",
         "What the allocator may ask for at most, whatever it asks for.",
     ),
+    Parameter::optional(
+        "changed_tasks_per_minute",
+        Kind::Numeric(0.0, 1.0),
+        "Part of the tasks that may be changed in any minute, such as 0.25, but always one; null is all.",
+    ),
+    Parameter::with_default(
+        "protect",
+        Kind::List(&Kind::Only("Protect")),
+        "[]",
+        "Tasks that must not get worse by what is done; where one does, it is undone.",
+    ),
+    Parameter::with_default(
+        "cool_down",
+        Kind::Numeric(0.01, 86_400.0),
+        "60",
+        "Seconds in which a policy may change nothing after its changes were undone; twice as long each time that it happens again, \
+         an hour at most.",
+    ),
 ];
 
 /// Takes them.
@@ -130,20 +157,19 @@ pub(super) fn control(reader: &mut Reader<'_>, arguments: &mut Arguments) -> Opt
     }
     let mode: String = arguments.take("mode")?;
     let on_exit: String = arguments.take("on_exit")?;
+    let on_failure: String = arguments.take("on_failure")?;
     let conversion: String = arguments.take("cpu_shares_conversion")?;
     let rails: Vec<Rail> = arguments.take("rails")?;
+    let protect: Vec<Protect> = arguments.take("protect")?;
+    named_apart(reader, &protect)?;
     Some(Control {
-        mode: if mode == "shadow" { Mode::Shadow } else { Mode::Apply },
-        on_exit: if on_exit == "keep" { OnExit::Keep } else { OnExit::Restore },
+        mode: Mode::named(&mode)?,
+        on_exit: OnExit::named(&on_exit)?,
+        on_failure: OnFailure::named(&on_failure)?,
         adopt_ticks: arguments.take("adopt_ticks")?,
         on_foreign_write: on_foreign_write?,
         reapply_per_minute: arguments.take("reapply_per_minute")?,
-        cpu_shares_conversion: match conversion.as_str() {
-            "kernel" => SharesConversion::Kernel,
-            "runc-linear" => SharesConversion::RuncLinear,
-            "runc-2025" => SharesConversion::Runc2025,
-            _ => SharesConversion::Auto,
-        },
+        cpu_shares_conversion: SharesConversion::named(&conversion)?,
         enable_controllers: arguments.take("enable_controllers")?,
         all_or_nothing: arguments.take("all_or_nothing")?,
         allow_oom: arguments.take("allow_oom")?,
@@ -152,17 +178,30 @@ pub(super) fn control(reader: &mut Reader<'_>, arguments: &mut Arguments) -> Opt
         force,
         kubelet_root: arguments.take("kubelet_root")?,
         rails,
+        changed_tasks_per_minute: arguments.take("changed_tasks_per_minute")?,
+        protect,
+        cool_down: arguments.take::<Seconds>("cool_down")?.0,
     })
+}
+
+/// What is counted of one must not be taken for another's.
+fn named_apart(reader: &mut Reader<'_>, protect: &[Protect]) -> Option<()> {
+    let mut names = BTreeSet::new();
+    let mut are_apart = Some(());
+    for one in protect {
+        if !names.insert(one.name.as_str()) {
+            let what = format!("two of `protect` are named `{}`", one.name);
+            reader.error_with_help(&one.place, what, "each needs a name of its own, which its metrics have".into());
+            are_apart = None;
+        }
+    }
+    are_apart
 }
 
 fn foreign_writes(reader: &mut Reader<'_>, arguments: &mut Arguments) -> Option<Vec<(Change, OnForeignWrite)>> {
     let pairs: Pairs<String> = arguments.take("on_foreign_write")?;
     let pairs = pairs.0.into_iter().map(|(kind, does)| {
-        let does = match does.as_str() {
-            "reapply" => OnForeignWrite::Reapply,
-            "report" => OnForeignWrite::Report,
-            _ => OnForeignWrite::Yield,
-        };
+        let does = OnForeignWrite::named(&does)?;
         Some((change(&kind, "on_foreign_write", reader, arguments)?, does))
     });
     // Each is looked at, also after one that is wrong.

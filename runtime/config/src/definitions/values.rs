@@ -3,6 +3,7 @@
 use wca_pattern::{Pattern, Substitution};
 
 use super::control::{CONTROL, control};
+use super::protect::PROTECT;
 use super::rails::RAIL;
 use super::{Definition, Kind, Parameter, Shape};
 use crate::model::{AllocationConfiguration, LabelGenerator, Role, Ssl};
@@ -85,6 +86,7 @@ pub(super) const VALUES: &[Definition] = &[
         shape: Shape::Arguments(&CONTROL, allocation_control),
     },
     RAIL,
+    PROTECT,
     Definition {
         tag: "SSL",
         role: Role::Value,

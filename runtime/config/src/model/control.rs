@@ -1,6 +1,8 @@
 //! How changes are made.
 
-use wca_model::Kind;
+use std::time::Duration;
+
+use wca_model::{CompareWith, Kind, Mode, OnExit, OnFailure, OnForeignWrite, SharesConversion, Signal, Worse};
 
 use crate::node::Place;
 
@@ -11,6 +13,8 @@ pub struct Control {
     pub mode: Mode,
     /// What becomes of the values at the end.
     pub on_exit: OnExit,
+    /// What becomes of the values of a policy that has failed too often, and of all where the agent has died or fallen silent.
+    pub on_failure: OnFailure,
     /// Iterations after which a value of an earlier start is put back that was not asked for again.
     pub adopt_ticks: u32,
     /// What is done about values that somebody else has changed; other kinds have their defaults.
@@ -35,6 +39,12 @@ pub struct Control {
     pub kubelet_root: String,
     /// What may be asked for at most.
     pub rails: Vec<Rail>,
+    /// Part of the tasks that may be changed in any minute, 0 to 1; `None`: all.
+    pub changed_tasks_per_minute: Option<f64>,
+    /// Who must not get worse by what is done.
+    pub protect: Vec<Protect>,
+    /// How long a policy may change nothing after its changes were undone for the first time.
+    pub cool_down: Duration,
 }
 
 impl Default for Control {
@@ -43,6 +53,7 @@ impl Default for Control {
         Self {
             mode: Mode::Apply,
             on_exit: OnExit::Restore,
+            on_failure: OnFailure::Restore,
             adopt_ticks: 3,
             on_foreign_write: Vec::new(),
             reapply_per_minute: 60,
@@ -55,50 +66,11 @@ impl Default for Control {
             force: false,
             kubelet_root: "/var/lib/kubelet".into(),
             rails: Vec::new(),
+            changed_tasks_per_minute: None,
+            protect: Vec::new(),
+            cool_down: Duration::from_secs(60),
         }
     }
-}
-
-/// Whether anything is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// `shadow`
-    Shadow,
-    /// `apply`
-    Apply,
-}
-
-/// What becomes of the values at the end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnExit {
-    /// `restore`
-    Restore,
-    /// `keep`
-    Keep,
-}
-
-/// What is done about a value that somebody else has changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnForeignWrite {
-    /// `reapply`
-    Reapply,
-    /// `yield`
-    Yield,
-    /// `report`
-    Report,
-}
-
-/// How CPU shares become weights of cgroup v2.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SharesConversion {
-    /// `auto`
-    Auto,
-    /// `kernel`
-    Kernel,
-    /// `runc-linear`
-    RuncLinear,
-    /// `runc-2025`
-    Runc2025,
 }
 
 /// What may be asked for of some tasks (`!Rail`). What is not said is not bounded.
@@ -136,4 +108,35 @@ pub struct Rail {
     pub changes_per_minute: Option<u32>,
     /// Whether a value becomes the nearest one within.
     pub clamp: bool,
+}
+
+/// Tasks that must not get worse by what is done (`!Protect`).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Protect {
+    /// Where its tag stands.
+    pub place: Place,
+    /// Its name.
+    pub name: String,
+    /// Labels of its tasks, each with a pattern; none: all tasks.
+    pub tasks: Vec<(String, String)>,
+    /// Tasks with all of these labels are left out; none: nobody is.
+    pub except: Vec<(String, String)>,
+    /// Patterns for the cgroups of its tasks; none: all.
+    pub cgroups: Vec<String>,
+    /// What is watched.
+    pub signal: Signal,
+    /// Where that stands.
+    pub signal_place: Place,
+    /// Which way is worse.
+    pub worse: Worse,
+    /// Part by which it may get worse.
+    pub worsening: f64,
+    /// Least difference that counts, in the signal's unit; `None`: the signal's own.
+    pub floor: Option<f64>,
+    /// How long it is watched after a change.
+    pub window: Duration,
+    /// Where that stands.
+    pub window_place: Place,
+    /// What it is compared with.
+    pub compare_with: CompareWith,
 }

@@ -8,7 +8,7 @@ mod storage;
 
 use std::sync::Arc;
 
-pub use control::{Control, Mode, OnExit, OnForeignWrite, Rail, SharesConversion};
+pub use control::{Control, Protect, Rail};
 pub use discovery::{CgroupDriver, CgroupNode, KubernetesNode, MesosNode, NodeChoice, ResourceValue, StaticNode};
 pub use role::Role;
 pub use runner::{

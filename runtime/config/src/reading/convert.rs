@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{Made, Value};
 use crate::model::{
-    AllocationConfiguration, Control, GuestId, Interval, LabelGenerator, LinesChosen, Measurement, NodeChoice, Rail,
-    ResourceValue, ServerVerify, Ssl, StorageId,
+    AllocationConfiguration, Control, GuestId, Interval, LabelGenerator, LinesChosen, Measurement, NodeChoice, Protect,
+    Rail, ResourceValue, ServerVerify, Ssl, StorageId,
 };
 use crate::node::Place;
 
@@ -46,6 +46,14 @@ pub(crate) enum Bound {
     Number(f64),
     /// A text.
     Text(String),
+}
+
+/// A name, or a mapping that says more.
+pub(crate) enum NameOrMap {
+    /// The name.
+    Name(String),
+    /// The mapping.
+    Map(Vec<(String, String)>),
 }
 
 impl std::fmt::Display for Bound {
@@ -106,6 +114,10 @@ from_value! {
         Value::Text(text, _) => Some(Self::Text(text));
     Control: Value::Made(Made::Control(control)) => Some(*control);
     Rail: Value::Made(Made::Rail(rail)) => Some(*rail);
+    Protect: Value::Made(Made::Protect(protect)) => Some(*protect);
+    NameOrMap:
+        Value::Text(name, _) => Some(Self::Name(name)),
+        map @ Value::Map(_) => Pairs::from_value(map).map(|pairs| Self::Map(pairs.0));
     NodeChoice: Value::Made(Made::Node(node)) => Some(node);
     StorageId: Value::Made(Made::Storage(storage)) => Some(storage);
     GuestId: Value::Made(Made::Guest(guest)) => Some(guest);

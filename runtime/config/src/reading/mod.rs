@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 pub(crate) use address::check_file;
 pub(crate) use arguments::Arguments;
-pub(crate) use convert::{Bound, Group, Pairs, Seconds, SwitchOrNumbers};
+pub(crate) use convert::{Bound, Group, NameOrMap, Pairs, Seconds, SwitchOrNumbers};
 pub use file::load;
 pub(crate) use value::{Made, Value};
 

@@ -1,7 +1,8 @@
 //! Values that have passed their checks.
 
 use crate::model::{
-    AllocationConfiguration, Control, GuestId, LabelGenerator, Measurement, NodeChoice, Rail, Runner, Ssl, StorageId,
+    AllocationConfiguration, Control, GuestId, LabelGenerator, Measurement, NodeChoice, Protect, Rail, Runner, Ssl,
+    StorageId,
 };
 use crate::node::Place;
 
@@ -49,4 +50,6 @@ pub(crate) enum Made {
     Control(Box<Control>),
     /// `Rail`
     Rail(Box<Rail>),
+    /// `Protect`
+    Protect(Box<Protect>),
 }

@@ -1,7 +1,6 @@
-use wca_model::Kind;
+use wca_model::{Kind, OnForeignWrite};
 
 use super::*;
-use crate::settings::OnForeignWrite;
 use crate::testing::{Machine, owner, planned, spot};
 
 fn due(at: usize, kind: Kind, planned: Planned) -> Due {

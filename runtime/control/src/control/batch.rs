@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use wca_model::{Change, Fate, Outcome, Platform, Request, TaskKey};
+use wca_model::{Change, Fate, Mode, Outcome, Platform, Request, TaskKey};
 use wca_rules::{is_of_resctrl, which_count};
 
 use super::Control;
@@ -13,7 +13,6 @@ use crate::held::Owner;
 use crate::kinds;
 use crate::plan::Step;
 use crate::railed::check_groups;
-use crate::settings::Mode;
 use crate::tasks::Tasks;
 
 /// What is to be done for a batch.
@@ -47,13 +46,17 @@ impl Control {
         let mut made = Made::default();
         let is_over = self.make(first, later, released, (requests, tasks), &mut fates, &mut made);
         if is_over {
-            self.unmake(made, requests, tasks, &mut fates);
+            self.unmake(std::mem::take(&mut made), requests, tasks, &mut fates);
+        } else if self.keeps_batches() {
+            made.remember(&kinds::rdt::unused(&self.journal), &self.values, &self.journal);
         }
         kinds::rdt::remove_unused(&self.values, &mut self.journal);
         // Of what has failed, no page moves.
         self.pages.begin(tasks, &self.values, &mut fates);
         railed.adjust(&mut fates);
-        outcomes(requests, fates, &Fate::Failed("it was not planned".into()))
+        let outcomes = outcomes(requests, fates, &Fate::Failed("it was not planned".into()));
+        self.keep_batch(policy, made, &outcomes, tasks);
+        outcomes
     }
 
     /// What is to be written for the requests that can be applied; the others have their fate then.
@@ -124,7 +127,7 @@ impl Control {
             // What moves already was counted when it began.
             let in_hand = self.pages.is_in_hand(change, &task.cgroup, values).unwrap_or(false);
             if settings.mode == Mode::Apply && !in_hand {
-                judged = judged.and_then(|()| keeper.count(&settings.rails, task, change, &due, values));
+                judged = judged.and_then(|()| keeper.count(settings, tasks, task, change, &due, values));
             }
             match judged {
                 Ok(()) => rest.push(due),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use wca_kernel::values::Spot;
-use wca_model::{Change, Fate, Kind, Request, TaskKey};
+use wca_model::{Change, Fate, Kind, Mode, Request, TaskKey};
 use wca_rules::is_of_resctrl;
 
 use super::Control;
@@ -12,7 +12,6 @@ use crate::held::{Held, Left};
 use crate::kinds::rdt::{Released, remove_unused, unused, without_used};
 use crate::loosen::with_controllers;
 use crate::restore::{put_back_exactly, said};
-use crate::settings::Mode;
 use crate::tasks::Tasks;
 
 /// Why a request fails though nothing is wrong with it.
@@ -72,7 +71,7 @@ impl Control {
                 return true;
             }
             // What others have left makes room for the group of this one.
-            if is_whole {
+            if self.remembers() {
                 made.remember(&unused(&self.journal), &self.values, &self.journal);
             }
             remove_unused(&self.values, &mut self.journal);
@@ -91,6 +90,11 @@ impl Control {
             said(self.journal.regain(|_, Left { owner, .. }| owner.cgroup == task.cgroup && owner.kind == *kind));
         }
         false
+    }
+
+    /// Whether what is given back can be taken back again.
+    pub(super) fn remembers(&self) -> bool {
+        self.settings.all_or_nothing || self.keeps_batches()
     }
 
     /// Unmakes a whole batch.
@@ -117,7 +121,7 @@ impl Control {
     /// Puts back what a request gives back.
     fn give_back(&mut self, spots: Vec<Spot>, made: &mut Made) -> Fate {
         let nothing = spots.is_empty();
-        if self.settings.all_or_nothing {
+        if self.remembers() {
             made.remember(&with_controllers(spots.clone(), &self.journal), &self.values, &self.journal);
         }
         let restored = put_back_exactly(spots, &self.values, &mut self.journal);

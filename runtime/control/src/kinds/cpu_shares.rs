@@ -1,13 +1,12 @@
 //! `cpu_shares`: a relative share of processor time under contention, in units of `cpu_shares_unit`.
 
 use wca_kernel::Version;
-use wca_model::{Change, Kind};
+use wca_model::{Change, Kind, SharesConversion};
 use wca_rules::weights::{SharesFormula, shares};
 
 use super::place::{CPU, Place};
 use crate::context::Context;
 use crate::plan::Planned;
-use crate::settings::SharesConversion;
 use crate::tasks::ControlledTask;
 
 pub(super) const SHARES: &str = "cpu.shares";

@@ -13,3 +13,4 @@ mod pages;
 mod tolerance;
 mod tree;
 mod two_policies;
+mod undo;

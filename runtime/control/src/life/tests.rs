@@ -1,8 +1,7 @@
-use wca_model::Kind;
+use wca_model::{Kind, OnFailure, OnForeignWrite};
 
 use super::*;
 use crate::apply::{Due, apply_task};
-use crate::settings::OnForeignWrite;
 use crate::testing::{Machine, owner, planned, policy};
 
 /// Shares of 2000 that were 1024, in the name of one policy.
@@ -61,7 +60,7 @@ fn when_the_agent_ends_values_go_back_or_wait() {
     let (machine, mut control) = scene(applying());
     assert_eq!(control.pause().unwrap().put_back, 1);
     assert_eq!(machine.read("/a", "cpu.shares"), "1024");
-    let (machine, mut control) = scene(Settings { on_exit: OnExit::Keep, ..applying() });
+    let (machine, mut control) = scene(Settings { on_failure: OnFailure::Keep, ..applying() });
     assert_eq!(control.pause(), None);
     control.tick();
     assert_eq!(machine.read("/a", "cpu.shares"), "2000");

@@ -111,7 +111,8 @@ fn a_value_that_stands_there_is_no_change_and_one_too_many_is_refused() {
     let task = tasks.get(TaskKey(1)).unwrap();
     let mut count = |rails: &Rails, shares: &str| {
         let due = due("/1", planned("/1", &[("cpu.shares", shares)]));
-        keeper.count(rails, task, &Change::CpuShares(1.0), &due, &machine.values())
+        let settings = Settings { rails: rails.clone(), ..Settings::default() };
+        keeper.count(&settings, &tasks, task, &Change::CpuShares(1.0), &due, &machine.values())
     };
     assert_eq!(count(&rails, "1024"), Ok(()));
     assert_eq!(count(&rails, "2000"), Ok(()));
@@ -130,7 +131,8 @@ fn what_moves_pages_is_refused_where_nobody_knows_how_much_it_is() {
     let task = tasks.get(TaskKey(1)).unwrap();
     let rails = Rails(vec![Rail { migrated_bytes_per_minute: Some(1 << 20), ..Rail::default() }]);
     let mut count = |rails: &Rails, change: &Change| {
-        keeper.count(rails, task, change, &due("/1", Planned::default()), &machine.values())
+        let settings = Settings { rails: rails.clone(), ..Settings::default() };
+        keeper.count(&settings, &tasks, task, change, &due("/1", Planned::default()), &machine.values())
     };
     let told = count(&rails, &Change::MigratePages(0)).unwrap_err();
     assert_eq!(

@@ -7,9 +7,9 @@ use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use wca_control::{Control, ControlledTask, Mode, Policy, Settings, Tasks};
+use wca_control::{Control, ControlledTask, Policy, Settings, Tasks};
 use wca_kernel::{Hierarchies, Roots, Scratch, Version};
-use wca_model::{Change, Fate, Platform, Request, TaskKey};
+use wca_model::{Change, Fate, Mode, Platform, Request, TaskKey};
 
 /// A task with one container, in cgroups of its own, and somebody who changes it.
 pub struct Scene {

@@ -3,8 +3,8 @@
 use std::fs;
 use std::process::Command;
 
-use wca_control::{Mode, Settings};
-use wca_model::{Change, Fate, Kind};
+use wca_control::Settings;
+use wca_model::{Change, Fate, Kind, Mode};
 
 use crate::common::{Scene, Sleeper, control, stays_over_a_start};
 

@@ -4,10 +4,10 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use wca_control::{Control, ControlledTask, Mode, Policy, Settings, Tasks};
+use wca_control::{Control, ControlledTask, Policy, Settings, Tasks};
 use wca_kernel::{Roots, platform};
 use wca_model::request::{Limit, Ways};
-use wca_model::{Change, Fate, Platform, Request, TaskKey};
+use wca_model::{Change, Fate, Mode, Platform, Request, TaskKey};
 
 use crate::scene::{Busy, Process, RESCTRL};
 

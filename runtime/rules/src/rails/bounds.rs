@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use wca_model::request::{Limit, Ways};
 use wca_model::{Change, Kind};
 
-use super::{Rail, glob};
+use super::Rail;
+use crate::glob;
 use crate::validate::ranges;
 
 /// What is out of bounds.

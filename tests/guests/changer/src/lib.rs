@@ -14,6 +14,9 @@ mod changer {
         /// Calls after which it asks for nothing more; 0 is never.
         #[default(0)]
         calls: u32,
+        /// Calls after which it fails, each time; 0 is never.
+        #[default(0)]
+        fails: u32,
     }
 
     #[derive(Default)]
@@ -24,6 +27,7 @@ mod changer {
     fn allocate(config: &Config, state: &mut State) -> Result<(), String> {
         let turn = state.calls / config.every.max(1);
         state.calls += 1;
+        assert!(config.fails == 0 || state.calls <= config.fails, "it fails, as it was told to");
         if config.calls > 0 && state.calls > config.calls {
             return Ok(());
         }

@@ -26,7 +26,7 @@ fn a_moment(random: &mut Pcg64) {
     std::thread::sleep(Duration::from_micros(u64::from(random.next_u32() % 60_000)));
 }
 
-fn kill_agents(wca: &Started<'_>) {
+pub(super) fn kill_agents(wca: &Started<'_>) {
     let agents = wca_kernel::children(wca.pid()).unwrap_or_default();
     for child in agents.iter().filter_map(|pid| Pid::from_raw(i32::try_from(*pid).unwrap())) {
         // It may have been a compiler that has ended.
@@ -83,6 +83,9 @@ fn whatever_is_killed_when_what_was_found_comes_back() {
 /// What one policy asks for again and again, one value for each kind.
 const STEADY: &str = "[cpu_shares 2, cpu_quota 0.25, cpuset_cpus 0, memory_max 1073741824]";
 
+/// Nothing goes back by itself, however a process ends.
+const KEEP: &str = "  on_exit: keep\n  on_failure: keep\n";
+
 /// What stands in all files once that is in force, or kept for the next start.
 fn asked(scene: &Scene) -> BTreeMap<PathBuf, String> {
     scene.configure("", STEADY);
@@ -116,7 +119,7 @@ fn a_start_with_the_same_policies_keeps_what_is_asked_for_again_and_gives_back_t
             .unzip();
         let what = format!("kill {kill} of WCA_KILL_SEED={seed}, calls {calls}, then {names:?}");
         let changes = format!("{STEADY}, calls: {calls}");
-        scene.configure("  on_exit: keep\n", &changes);
+        scene.configure(KEEP, &changes);
         let mut wca = scene.start();
         if random.next_u32() % 4 > 0 {
             wca.until("the first change", |_| scene.values() != scene.found);
@@ -133,7 +136,7 @@ fn a_start_with_the_same_policies_keeps_what_is_asked_for_again_and_gives_back_t
         let stays: BTreeMap<PathBuf, String> =
             scene.values_of(&here).into_iter().filter(|(path, value)| asked[path] == *value).collect();
 
-        scene.configure_for(&names, "  on_exit: keep\n", &changes);
+        scene.configure_for(&names, KEEP, &changes);
         let ticks = scene.setup.read("metrics.prom").matches("wca_up{").count();
         let mut other = scene.start();
         other.until("all ticks until values are given back", |setup| {

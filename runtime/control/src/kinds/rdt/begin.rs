@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use wca_kernel::values::{Listed, Spot, Values, way_text};
-use wca_model::{Change, Fate, Platform, Refusal};
+use wca_model::{Change, Fate, Mode, Platform, Refusal};
 use wca_rules::{bandwidth_row, cells, l3_row};
 
 use crate::apply::{Due, apply_task};
@@ -12,7 +12,7 @@ use crate::journal::Journal;
 use crate::plan::{Planned, Step};
 use crate::policy::Policy;
 use crate::restore::put_back;
-use crate::settings::{Mode, RdtSettings, Settings};
+use crate::settings::{RdtSettings, Settings};
 
 /// In whose name the root group has what the operator wants by `default_rdt_l3` and `default_rdt_mb`.
 const OPERATOR: &str = "the operator's defaults";

@@ -8,16 +8,16 @@ use std::path::Path;
 use rstest::rstest;
 use wca_kernel::Roots;
 use wca_kernel::values::Values;
-use wca_model::Platform;
 use wca_model::platform::{BandwidthControl, BandwidthUnit, CacheControl};
 use wca_model::request::{Limit, Ways};
+use wca_model::{Mode, Platform};
 
 use super::*;
 use crate::control::Control;
 use crate::held::Held;
 use crate::journal::Journal;
 use crate::policy::Policy;
-use crate::settings::{Mode, RdtSettings, Settings};
+use crate::settings::{RdtSettings, Settings};
 use crate::tasks::Tasks;
 
 const MOUNTS: &str = "30 25 0:27 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n\

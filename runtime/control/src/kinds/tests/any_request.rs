@@ -6,10 +6,11 @@ use proptest::prelude::*;
 use proptest::test_runner::Config;
 use wca_kernel::values::Spot;
 use wca_model::request::{Limit, Ways};
-use wca_model::{Change, Kind, Request, TaskKey};
+use wca_model::{Change, Kind, Request, SharesConversion, TaskKey};
 
 use super::tree::{Tree, UNLIMITED, platform, task};
-use crate::settings::SharesConversion;
+use crate::held::Held;
+use crate::testing::protect;
 
 /// How many plans are tried; `.ci/full` sets more.
 pub(in crate::kinds) fn plans() -> u32 {
@@ -115,6 +116,48 @@ proptest! {
         prop_assert_eq!(restored.failed, Vec::<String>::new());
         for (file, value) in tree.all() {
             prop_assert_eq!(before.get(&file).map(|value| form(value)), Some(form(&value)), "{}", file);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(config(batches()))]
+
+    #[test]
+    fn batches_that_are_undone_leave_what_was_there_before_them_and_write_nowhere_else(
+        is_v2 in any::<bool>(),
+        cgroups in proptest::collection::vec(cgroup(), 1..4),
+        batches in proptest::collection::vec(proptest::collection::vec((0..4_u64, change()), 1..6), 1..5),
+        from in 0..5_usize,
+        enables in any::<bool>(),
+    ) {
+        let more = ["/a/task/x", "/a/task/x/y", "/b", "/b/task", "/b/other"];
+        let mut tree = if is_v2 { Tree::v2(&more) } else { Tree::v1(&more) };
+        tree.settings.allow_oom = true;
+        tree.settings.enable_controllers = enables;
+        tree.settings.protect = vec![protect()];
+        tree.tasks = cgroups.iter().zip(0..).map(|(cgroup, key)| task(key, cgroup)).collect();
+        let mut control = tree.control();
+        let found = tree.all();
+        let mut before = Vec::new();
+        for batch in &batches {
+            let number = control.newest_batch().map_or(1, |newest| newest.number + 1);
+            before.push((number, tree.all(), control.held().cloned().collect::<Vec<_>>()));
+            let requests: Vec<Request> =
+                batch.iter().map(|(task, change)| Request { task: TaskKey(*task), change: change.clone() }).collect();
+            control.apply(0, &requests, &tree.tasks(), &platform());
+        }
+        let (number, files, held) = &before[from % before.len()];
+        let undone = control.undo_since(*number);
+        prop_assert_eq!((undone.restored.failed, undone.restored.foreign), (vec![], vec![]));
+        for (file, value) in tree.all() {
+            prop_assert_eq!(files.get(&file).map(|value| form(value)), Some(form(&value)), "{}", file);
+        }
+        let spots = |held: &[Held]| held.iter().map(|held| (held.spot.clone(), held.written.clone())).collect::<Vec<_>>();
+        prop_assert_eq!(spots(&control.held().cloned().collect::<Vec<_>>()), spots(held));
+        prop_assert_eq!(control.restore().failed, Vec::<String>::new());
+        for (file, value) in tree.all() {
+            prop_assert_eq!(found.get(&file).map(|value| form(value)), Some(form(&value)), "{}", file);
         }
     }
 }

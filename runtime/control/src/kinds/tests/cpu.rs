@@ -1,10 +1,9 @@
 //! Quotas, shares and weights.
 
 use rstest::rstest;
-use wca_model::{Change, Fate, Request, TaskKey};
+use wca_model::{Change, Fate, Request, SharesConversion, TaskKey};
 
 use super::tree::{Tree, platform, task};
-use crate::settings::SharesConversion;
 use crate::tasks::ControlledTask;
 
 #[rstest]

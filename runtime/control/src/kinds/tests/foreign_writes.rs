@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 
 use rstest::rstest;
-use wca_model::{Change, Fate, Kind};
+use wca_model::{Change, Fate, Kind, OnForeignWrite};
 
 use super::tree::Tree;
 use crate::control::Control;
-use crate::settings::OnForeignWrite;
 
 const SHARES: &str = "cpu/a/task/cpu.shares";
 

@@ -1,10 +1,9 @@
 use std::fs;
 
 use wca_model::platform::{BandwidthControl, BandwidthUnit, CacheControl};
-use wca_model::{Change, Fate, InForce, Platform, RdtInForce};
+use wca_model::{Change, Fate, InForce, Platform, RdtInForce, SharesConversion};
 
 use super::tree::{Tree, platform, task};
-use crate::settings::SharesConversion;
 
 fn of(tree: &Tree) -> InForce {
     tree.control().in_force(&tree.tasks(), &platform()).remove(0)

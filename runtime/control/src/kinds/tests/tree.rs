@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use wca_kernel::Roots;
 use wca_kernel::values::{Spot, Values};
 use wca_model::platform::{Cpu, NumaNode};
-use wca_model::{Change, Fate, Platform, Request, TaskKey};
+use wca_model::{Change, Fate, Mode, Platform, Request, TaskKey};
 
 use crate::context::Context;
 use crate::control::Control;
@@ -16,7 +16,7 @@ use crate::journal::Journal;
 use crate::kinds;
 use crate::plan::{Planned, Step};
 use crate::policy::Policy;
-use crate::settings::{Mode, Settings};
+use crate::settings::Settings;
 use crate::tasks::{ControlledTask, Tasks};
 
 /// What v1 shows where memory has no limit.

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use wca_model::{Change, Fate, Kind};
+use wca_model::{Change, Fate, Kind, OnForeignWrite};
 
 use super::tree::Tree;
-use crate::settings::OnForeignWrite;
 
 const SHARES: &str = "cpu/a/task/cpu.shares";
 

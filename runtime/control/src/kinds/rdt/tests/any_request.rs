@@ -9,6 +9,7 @@ use wca_rules::{Rail, Rails, validate, which_count};
 use super::*;
 use crate::kinds::tests::any_request::{batches, cgroup, config, plans};
 use crate::railed::{RailKeeper, check_groups};
+use crate::testing::protect;
 
 /// The operator names `be`, or the root group, or none; `theirs` is never named.
 const NAMED: [&[&str]; 3] = [&[], &["be"], &["", "be"]];
@@ -298,6 +299,7 @@ proptest! {
         cgroups in proptest::collection::vec(prop_oneof![4 => Just("/a".to_owned()), 2 => Just("/b".to_owned()), 1 => cgroup()], 1..4),
         batches in proptest::collection::vec(batch(), 1..4),
         platform in machine(),
+        undone_from in proptest::option::of(1..4_u64),
     ) {
         let dir = tree("    L3:0=fff;1=fff\n    MB:0=100;1=100\n");
         for file in ["schemata", "tasks"] {
@@ -306,9 +308,13 @@ proptest! {
         let before = all(dir.path());
         let cgroups: BTreeSet<String> = cgroups.into_iter().collect();
         let tasks = Tasks::new(cgroups.iter().zip(0..).map(|(cgroup, key)| any_task(key, cgroup)).collect());
-        let mut control = control(&dir, settings(named));
+        let protect = undone_from.map(|_| protect()).into_iter().collect();
+        let mut control = control(&dir, Settings { protect, ..settings(named) });
         for batch in &batches {
             prop_assert_eq!(control.apply(0, &requests(batch), &tasks, &platform).len(), batch.len());
+        }
+        if let Some(from) = undone_from {
+            control.undo_since(from);
         }
         for (file, content) in all(dir.path()).into_iter().filter(|(file, content)| before.get(file) != Some(content)) {
             let path = file.strip_prefix("sys/fs/resctrl/");

@@ -1,7 +1,7 @@
 //! Patterns of `*` and `?`.
 
 /// Whether a text is matched as a whole: `*` stands for any characters, `?` for one.
-pub(super) fn matches(pattern: &str, text: &str) -> bool {
+pub(crate) fn matches(pattern: &str, text: &str) -> bool {
     let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
     let (mut at, mut read) = (0, 0);
     // Where the last `*` stands, and how much of the text it has taken.
@@ -24,7 +24,7 @@ pub(super) fn matches(pattern: &str, text: &str) -> bool {
 }
 
 /// Whether it stands for more than one text.
-pub(super) fn is_pattern(pattern: &str) -> bool {
+pub(crate) fn is_pattern(pattern: &str) -> bool {
     pattern.contains(['*', '?'])
 }
 
