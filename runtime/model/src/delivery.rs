@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// What happens to metrics that a storage does not take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OnFailure {
+pub enum OnStorageFailure {
     /// They are dropped, the oldest first, which is counted. The agent goes on.
     #[default]
     Drop,
@@ -19,15 +19,15 @@ pub enum OnFailure {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeliveryTerms {
     /// What happens to what it does not take.
-    pub on_failure: OnFailure,
+    pub on_failure: OnStorageFailure,
     /// How many batches may wait for it. A tick makes at most three.
     pub queue: usize,
-    /// How long one batch is tried again; with [`OnFailure::Block`], without end.
+    /// How long one batch is tried again; with [`OnStorageFailure::Block`], without end.
     pub retry: Duration,
 }
 
 impl Default for DeliveryTerms {
     fn default() -> Self {
-        Self { on_failure: OnFailure::default(), queue: 32, retry: Duration::from_secs(5) }
+        Self { on_failure: OnStorageFailure::default(), queue: 32, retry: Duration::from_secs(5) }
     }
 }

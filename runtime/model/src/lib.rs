@@ -24,7 +24,7 @@ pub use batch::{Batch, Family};
 pub use catalog::{Catalog, Series};
 pub use control::{CompareWith, Mode, OnExit, OnFailure, OnForeignWrite, SharesConversion, Signal, Worse};
 pub use definition::{Confirmed, Definition, Described, Subject};
-pub use delivery::{DeliveryTerms, OnFailure};
+pub use delivery::{DeliveryTerms, OnStorageFailure};
 pub use in_force::{InForce, RdtInForce};
 pub use metric::{Label, MetricInfo, MetricKind, Sample};
 pub use outcome::{Fate, Outcome, Refusal};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
-use wca_model::{Batch, DeliveryTerms, OnFailure};
+use wca_model::{Batch, DeliveryTerms, OnStorageFailure};
 
 use crate::queue::Queue;
 use crate::store::{Store, StoreError};
@@ -90,12 +90,12 @@ impl Delivery {
     /// Hands over a batch.
     pub async fn send(&self, batch: Batch) {
         match self.way.terms.on_failure {
-            OnFailure::Drop => {
+            OnStorageFailure::Drop => {
                 if let Some(lost) = self.way.queue.push_out(batch) {
                     add(&self.way.counts.dropped, lost.size());
                 }
             }
-            OnFailure::Block | OnFailure::Exit => self.way.queue.push_in(batch).await,
+            OnStorageFailure::Block | OnStorageFailure::Exit => self.way.queue.push_in(batch).await,
         }
     }
 
@@ -119,7 +119,7 @@ impl Delivery {
         self.way.counts.work.spent(part)
     }
 
-    /// Whether the storage has failed for good and the agent is to end ([`OnFailure::Exit`]).
+    /// Whether the storage has failed for good and the agent is to end ([`OnStorageFailure::Exit`]).
     #[must_use]
     pub fn has_given_up(&self) -> bool {
         self.way.has_given_up.load(Ordering::Relaxed)
@@ -165,7 +165,7 @@ async fn deliver(way: &Way, batch: &Batch, store: &mut impl Store, said: &mut Sa
             return;
         };
         way.counts.errors.fetch_add(1, Ordering::Relaxed);
-        let is_late = way.terms.on_failure != OnFailure::Block && begun.elapsed() + pause > way.terms.retry;
+        let is_late = way.terms.on_failure != OnStorageFailure::Block && begun.elapsed() + pause > way.terms.retry;
         if is_late || !error.may_pass() {
             add(&way.counts.dropped, batch.size());
             give_up(way, &error, said);
@@ -181,7 +181,7 @@ async fn deliver(way: &Way, batch: &Batch, store: &mut impl Store, said: &mut Sa
 }
 
 fn give_up(way: &Way, error: &StoreError, said: &mut Said) {
-    if way.terms.on_failure != OnFailure::Exit {
+    if way.terms.on_failure != OnStorageFailure::Exit {
         said.fails(&way.name, error);
     } else if !way.has_given_up.swap(true, Ordering::Relaxed) {
         tracing::error!("{}: not stored, and on_failure is exit: {error}", way.name);
@@ -228,7 +228,7 @@ mod tests {
     const SHORT: Duration = Duration::from_millis(50);
     const QUEUE: u32 = 6;
 
-    fn terms(on_failure: OnFailure) -> DeliveryTerms {
+    fn terms(on_failure: OnStorageFailure) -> DeliveryTerms {
         DeliveryTerms { on_failure, queue: QUEUE as usize, retry: Duration::from_millis(350) }
     }
 
@@ -263,7 +263,7 @@ mod tests {
     #[tokio::test]
     async fn batches_are_stored_in_their_order_and_counted() {
         let gate = Gate::new(usize::from(u8::MAX));
-        let delivery = Delivery::new("log", terms(OnFailure::Block), gate.clone());
+        let delivery = Delivery::new("log", terms(OnStorageFailure::Block), gate.clone());
         send(&delivery, 0..50).await;
         assert!(flushed(&delivery, PATIENT).await);
         assert_eq!(gate.stored(), times(0..50));
@@ -274,7 +274,7 @@ mod tests {
     #[tokio::test]
     async fn where_the_queue_is_full_the_oldest_is_dropped_and_counted() {
         let gate = Gate::new(0);
-        let delivery = Delivery::new("slow", terms(OnFailure::Drop), gate.clone());
+        let delivery = Delivery::new("slow", terms(OnStorageFailure::Drop), gate.clone());
         send(&delivery, [0]).await;
         taken(&delivery).await;
         send(&delivery, 1..=QUEUE + 3).await;
@@ -287,7 +287,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_queue_that_blocks_loses_nothing() {
-        for on_failure in [OnFailure::Block, OnFailure::Exit] {
+        for on_failure in [OnStorageFailure::Block, OnStorageFailure::Exit] {
             let gate = Gate::new(0);
             let delivery = Arc::new(Delivery::new("log", terms(on_failure), gate.clone()));
             let sending = tokio::spawn({
@@ -308,7 +308,7 @@ mod tests {
     #[tokio::test]
     async fn flushing_gives_up_in_time() {
         let gate = Gate::new(0);
-        let delivery = Delivery::new("stuck", terms(OnFailure::Block), gate.clone());
+        let delivery = Delivery::new("stuck", terms(OnStorageFailure::Block), gate.clone());
         assert!(flushed(&delivery, PATIENT).await);
         send(&delivery, [0]).await;
         assert!(!flushed(&delivery, SHORT).await);
@@ -319,7 +319,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_may_pass_is_tried_again_and_stored_once() {
-        for on_failure in [OnFailure::Drop, OnFailure::Block, OnFailure::Exit] {
+        for on_failure in [OnStorageFailure::Drop, OnStorageFailure::Block, OnStorageFailure::Exit] {
             let gate = Gate::new(99).refusing(2, || StoreError::Unavailable("not now".into()));
             let delivery = Delivery::new("weak", terms(on_failure), gate.clone());
             send(&delivery, 0..3).await;
@@ -334,9 +334,9 @@ mod tests {
         // The first batch is tried at 0, 100 and 300 ms, and given up.
         let refusing = || Gate::new(99).refusing(3, || StoreError::Unavailable("not now".into()));
         for (on_failure, stored, expected, has_given_up) in [
-            (OnFailure::Drop, times(1..3), (4, 2, 3), false),
-            (OnFailure::Exit, times(1..3), (4, 2, 3), true),
-            (OnFailure::Block, times(0..3), (6, 0, 3), false),
+            (OnStorageFailure::Drop, times(1..3), (4, 2, 3), false),
+            (OnStorageFailure::Exit, times(1..3), (4, 2, 3), true),
+            (OnStorageFailure::Block, times(0..3), (6, 0, 3), false),
         ] {
             let gate = refusing();
             let delivery = Delivery::new("down", terms(on_failure), gate.clone());
@@ -350,7 +350,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_a_storage_rejects_is_lost_at_once_and_the_next_is_tried() {
-        for (on_failure, has_given_up) in [(OnFailure::Drop, false), (OnFailure::Block, false), (OnFailure::Exit, true)]
+        for (on_failure, has_given_up) in
+            [(OnStorageFailure::Drop, false), (OnStorageFailure::Block, false), (OnStorageFailure::Exit, true)]
         {
             let gate = Gate::new(9).refusing(2, || StoreError::Rejected("never".into()));
             let delivery = Delivery::new("bad", terms(on_failure), gate.clone());
@@ -364,7 +365,7 @@ mod tests {
     #[tokio::test]
     async fn who_waits_for_the_end_has_what_failed_tried_again_at_once() {
         let gate = Gate::new(99).refusing(1, || StoreError::Told { may_pass: true });
-        let long = DeliveryTerms { retry: Duration::from_secs(3600), ..terms(OnFailure::Drop) };
+        let long = DeliveryTerms { retry: Duration::from_secs(3600), ..terms(OnStorageFailure::Drop) };
         let delivery = Delivery::new("weak", long, gate.clone());
         send(&delivery, [0]).await;
         while counted(&delivery).2 == 0 {
@@ -376,9 +377,9 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_counted_of_the_way_before_goes_on() {
-        let before = Delivery::new("log", terms(OnFailure::Block), Gate::new(9));
+        let before = Delivery::new("log", terms(OnStorageFailure::Block), Gate::new(9));
         send(&before, [0]).await;
-        let after = Delivery::after(&before, terms(OnFailure::Drop), Gate::new(9));
+        let after = Delivery::after(&before, terms(OnStorageFailure::Drop), Gate::new(9));
         send(&after, [1]).await;
         assert!(flushed(&before, PATIENT).await && flushed(&after, PATIENT).await);
         assert_eq!((after.name(), after.delivered().stored), ("log", 4));
@@ -387,7 +388,7 @@ mod tests {
     #[tokio::test]
     async fn what_was_handed_over_is_stored_although_the_way_has_gone() {
         let gate = Gate::new(0);
-        let delivery = Delivery::new("log", terms(OnFailure::Drop), gate.clone());
+        let delivery = Delivery::new("log", terms(OnStorageFailure::Drop), gate.clone());
         send(&delivery, 0..2).await;
         drop(delivery);
         gate.permits.add_permits(2);

@@ -1,6 +1,6 @@
 //! How metrics are given to a storage: arguments of every one.
 
-use wca_model::{DeliveryTerms, OnFailure};
+use wca_model::{DeliveryTerms, OnStorageFailure};
 
 use super::{Kind, Parameter};
 use crate::reading::{Arguments, Seconds};
@@ -39,9 +39,9 @@ pub(crate) fn delivery(arguments: &mut Arguments) -> Option<DeliveryTerms> {
     let queue: u32 = arguments.take("queue_batches")?;
     Some(DeliveryTerms {
         on_failure: match on_failure.as_str() {
-            "block" => OnFailure::Block,
-            "exit" => OnFailure::Exit,
-            _ => OnFailure::Drop,
+            "block" => OnStorageFailure::Block,
+            "exit" => OnStorageFailure::Exit,
+            _ => OnStorageFailure::Drop,
         },
         queue: usize::try_from(queue).ok()?,
         retry: arguments.take::<Seconds>("retry_timeout_in_seconds")?.0,
