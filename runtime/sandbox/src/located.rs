@@ -55,7 +55,7 @@ mod tests {
     #[case("rules[1].labels.app: no pattern", Some("c.yaml:5:10"))]
     #[case("rules[1].max_size: too much", Some("c.yaml:6:13"))]
     #[case("rules[0]: why", Some("c.yaml:2:3"))]
-    #[case("rules: why", Some("c.yaml:2:1"))]
+    #[case("rules: why", Some("c.yaml:2:3"))]
     #[case("rules[2]: there is none", None)]
     #[case("rules[1].labels.ap: why", None)]
     #[case("rules[1]", None)]
