@@ -131,7 +131,11 @@ fn memory_that_waits_for_pages_is_asked_for_again() {
         let labels = [("task_id", "t"), ("task_name", "t"), ("allocation_type", "cpuset_mems")];
         tick.metric("numa__task_failures", &labels)
     };
-    assert_eq!(waiting(&allocator.tick(&scene).clean()), Some(3.0));
+    assert_eq!(
+        waiting(&allocator.tick(&scene).clean()),
+        Some(4.0),
+        "in each of the four iterations, the first included"
+    );
     scene.task("t").in_force.cpuset_mems = Some(vec![0]);
     for _ in 0..20 {
         let tick = allocator.tick(&scene).clean();
