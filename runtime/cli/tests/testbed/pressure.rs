@@ -173,5 +173,5 @@ fn inside_observer() {
     let hog = std::env::var("HOG").unwrap().parse().unwrap();
     // The runner of tests has left its line open.
     println!();
-    observe(hog, Duration::from_secs_f64(number("TICK")));
+    observe(hog, Duration::from_secs_f64(number("TICK")), |line| println!("{line}"));
 }

@@ -78,7 +78,7 @@ struct Seen {
 /// seconds, the share of time that the service waited, the hog's bytes per second and bytes in the cache, its ways and its MB.
 ///
 /// It ends when the file `/run/done` is there.
-pub(crate) fn observe(hog: u32, tick: Duration) {
+pub(crate) fn observe(hog: u32, tick: Duration, mut say: impl FnMut(&str)) {
     const STEP: Duration = Duration::from_millis(50);
     let begun = Instant::now();
     let (mut group, mut before, mut rate) = (PathBuf::new(), Seen::default(), 0.0);
@@ -106,7 +106,7 @@ pub(crate) fn observe(hog: u32, tick: Duration) {
             for value in [next.as_secs_f64(), share, sum / count, seen.held, ways, mb] {
                 write!(line, " {value}").unwrap();
             }
-            println!("{line}");
+            say(&line);
             (waited, sum, count, next) = (now, 0.0, 0.0, next + tick);
         }
     }
