@@ -21,7 +21,7 @@ pub mod weights;
 pub use batch::which_count;
 pub use changed_tasks::ChangedTasks;
 pub use groups::{Groups, Known, Wish, place};
-pub use protect::{BASELINE_WINDOWS, FEWEST_SAMPLES, Level, Protect, Regression};
+pub use protect::{BASELINE_WINDOWS, Baseline, FEWEST_SAMPLES, Level, Protect, Regression};
 pub use rails::{Bounded, OffRails, Rail, RailedTask, Rails, Rates};
 pub use resctrl::{
     Cell, Cells, bandwidth_row, cells, is_of_resctrl, l3_row, may_share, missing_controls, rounded_bandwidth,

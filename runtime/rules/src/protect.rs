@@ -81,6 +81,16 @@ impl Level {
     }
 }
 
+/// What a signal was before a change.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Baseline {
+    /// Its level over the worst window.
+    pub level: Level,
+    /// What nine of ten samples of all windows were better than, in the signal's unit: a load that comes in bursts is as bad as that
+    /// by itself now and then.
+    pub peak: f64,
+}
+
 /// How a task has got worse. All numbers are in the signal's unit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Regression {
@@ -99,34 +109,59 @@ impl Protect {
         Selection { tasks: &self.tasks, except: &self.except, cgroups: &self.cgroups }.has(task)
     }
 
-    /// What a signal was before `end`: the worst of the last [`BASELINE_WINDOWS`] windows. Samples are times and values, on any clock
-    /// that never goes back; one stands for the time since the sample before it. None where no window has enough of them.
-    pub fn baseline(&self, samples: &(impl Iterator<Item = (Duration, f64)> + Clone), end: Duration) -> Option<Level> {
-        let level = |back: u32| {
+    /// What a signal was before `end`: the worst of the last [`BASELINE_WINDOWS`] windows, and its usual peak in all of them. Samples are
+    /// times and values, on any clock that never goes back; one stands for the time since the sample before it. None where no
+    /// window has enough of them.
+    pub fn baseline(
+        &self,
+        samples: &(impl Iterator<Item = (Duration, f64)> + Clone),
+        end: Duration,
+    ) -> Option<Baseline> {
+        let within = |back: u32, windows: u32| {
             // The machine may not have been up for so long.
-            let last = end.checked_sub(self.window * back)?;
-            let first = last.checked_sub(self.window);
-            let within = |at: &Duration| *at <= last && first.is_none_or(|first| *at > first);
-            Level::of(samples.clone().filter(|(at, _)| within(at)).map(|(_, value)| value))
+            let last = end.checked_sub(self.window * back);
+            let first = last.and_then(|last| last.checked_sub(self.window * windows));
+            let is_within =
+                move |at: &Duration| last.is_some_and(|last| *at <= last) && first.is_none_or(|first| *at > first);
+            samples.clone().filter(move |(at, _)| is_within(at)).map(|(_, value)| value)
         };
-        (0..BASELINE_WINDOWS).filter_map(level).max_by(|one, other| match self.worse {
+        let levels = (0..BASELINE_WINDOWS).filter_map(|back| Level::of(within(back, 1)));
+        let level = levels.max_by(|one, other| match self.worse {
             Worse::Higher => one.median.total_cmp(&other.median),
             Worse::Lower => other.median.total_cmp(&one.median),
-        })
+        })?;
+        let peak = self.peak(within(0, BASELINE_WINDOWS).filter(|sample| sample.is_finite()).collect())?;
+        Some(Baseline { level, peak })
     }
 
-    /// Whether a task has got worse, by its levels before and after and those of its peers.
+    /// What nine of ten samples are better than, or all but the worst of fewer.
+    fn peak(&self, mut samples: Vec<f64>) -> Option<f64> {
+        samples.sort_unstable_by(|one, other| match self.worse {
+            Worse::Higher => one.total_cmp(other),
+            Worse::Lower => other.total_cmp(one),
+        });
+        samples.get((samples.len() * 9).div_ceil(10).checked_sub(1)?).copied()
+    }
+
+    /// Whether a task has got worse, by what it was before and after, and its peers.
     ///
-    /// With `b` and `a` the medians before and after, `f` the floor and `w` the worsening, `R` is the median over the peers of
-    /// `(a + f) / (b + f)`, as far as they got worse, and 1 without peers. Expected is `e = (b + f) * R - f`. A signal that is worse
-    /// when it is higher has got worse where `a > e * (1 + w)`, `a - e > f`, and `a - e` is more than four standard errors of the
-    /// difference; one that is worse when it is lower, where `a * (1 + w) < e`, and the same of `e - a`.
+    /// With `b` and `a` the medians before and after, `p` the peak before, `f` the floor and `w` the worsening, `R` is the median over
+    /// the peers of `(a + f) / (b + f)`, as far as they got worse, and 1 without peers. Expected is `e = (b + f) * R - f`, and as the
+    /// usual peak `u = (p + f) * R - f`. A signal that is worse when it is higher has got worse where `a > e * (1 + w)`, `a > u`,
+    /// `a - e > f`, and `a - e` is more than four standard errors of the difference; one that is worse when it is lower, where
+    /// `a * (1 + w) < e`, `a < u`, and the same of `e - a`.
     #[must_use]
-    pub fn judge(&self, before: Level, after: Level, peers: &[(Level, Level)]) -> Option<Regression> {
-        let expected = (before.median + self.floor) * self.of_peers(peers) - self.floor;
+    pub fn judge(&self, before: Baseline, after: Level, peers: &[(Baseline, Level)]) -> Option<Regression> {
+        let Baseline { level: before, peak } = before;
+        let ratio = self.of_peers(peers);
+        let [expected, peak] = [before.median, peak].map(|value| (value + self.floor) * ratio - self.floor);
         let (difference, is_beyond) = match self.worse {
-            Worse::Higher => (after.median - expected, after.median > expected * (1.0 + self.worsening)),
-            Worse::Lower => (expected - after.median, after.median * (1.0 + self.worsening) < expected),
+            Worse::Higher => {
+                (after.median - expected, after.median > expected * (1.0 + self.worsening) && after.median > peak)
+            }
+            Worse::Lower => {
+                (expected - after.median, after.median * (1.0 + self.worsening) < expected && after.median < peak)
+            }
         };
         let noise = CERTAIN * before.error.hypot(after.error);
         let is_worse = is_beyond && difference > self.floor && difference > noise;
@@ -134,9 +169,9 @@ impl Protect {
     }
 
     /// By how much peers got worse, as a factor.
-    fn of_peers(&self, peers: &[(Level, Level)]) -> f64 {
-        let ratio = |(before, after): &(Level, Level)| {
-            let ratio = (after.median + self.floor) / (before.median + self.floor);
+    fn of_peers(&self, peers: &[(Baseline, Level)]) -> f64 {
+        let ratio = |(before, after): &(Baseline, Level)| {
+            let ratio = (after.median + self.floor) / (before.level.median + self.floor);
             ratio.is_finite().then_some(ratio)
         };
         let mut ratios: Vec<f64> = peers.iter().filter_map(ratio).collect();

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use wca_control::{ControlledTask, NewBatch, Policy, Tasks};
 use wca_model::{CompareWith, TaskKey};
-use wca_rules::{BASELINE_WINDOWS, Level, Protect, RailedTask, Regression};
+use wca_rules::{BASELINE_WINDOWS, Baseline, Level, Protect, RailedTask, Regression};
 
 use cooling::Cooling;
 pub(crate) use cooling::CoolsDown;
@@ -206,7 +206,7 @@ impl Guard {
         Level::of(history.iter().filter(|(at, _)| *at > since).map(|(_, value)| *value))
     }
 
-    /// The tasks that one protects and of which nothing was changed, with their levels before and after, where it compares with them.
+    /// The tasks that one protects and of which nothing was changed, with what they were before and after, where it compares with them.
     fn peers(
         &self,
         at: usize,
@@ -214,7 +214,7 @@ impl Guard {
         trial: &Trial,
         now: Duration,
         tasks: &Tasks,
-    ) -> Vec<(TaskKey, (Level, Level))> {
+    ) -> Vec<(TaskKey, (Baseline, Level))> {
         if protect.compare_with != CompareWith::Peers {
             return Vec::new();
         }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use wca_model::TaskKey;
-use wca_rules::Level;
+use wca_rules::Baseline;
 
 /// A protected task while a batch is on trial.
 #[derive(Clone, Debug)]
@@ -13,7 +13,7 @@ pub(super) struct Watched {
     pub(super) protect: usize,
     pub(super) task: TaskKey,
     /// What its signal was before the batch.
-    pub(super) before: Level,
+    pub(super) before: Baseline,
     pub(super) is_judged: bool,
 }
 
