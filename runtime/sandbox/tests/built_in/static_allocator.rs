@@ -145,6 +145,9 @@ fn an_id_comes_before_labels_and_one_that_is_not_there_costs_nothing() {
 #[case("cpu_weight: 200", "cpu_weight 200")]
 #[case("cpuset_cpus: 0-1", "cpuset_cpus 0,1")]
 #[case("cpuset_cpus: '3, 0-1'", "cpuset_cpus 0,1,3")]
+#[case::v2("cpuset_cpus: '3,1- 2'", "cpuset_cpus 1,2,3")]
+#[case::v2("cpuset_cpus: '1,  2'", "cpuset_cpus 1,2")]
+#[case("cpuset_cpus: '2,1,1-2'", "cpuset_cpus 1,2")]
 #[case("cpuset_cpus: 2", "cpuset_cpus 2")]
 #[case("cpuset_cpus: [3, 1]", "cpuset_cpus 3,1")]
 #[case("cpuset_mems: '0,1'", "cpuset_mems 0,1")]
@@ -170,6 +173,15 @@ fn every_kind_can_be_written(#[case] allocation: &str, #[case] expected: &str) {
 )]
 #[case("cpuset_cpus: 0-9", "cpuset_cpus 0-9", "invalid: cpuset_cpus names 10 processors: online here are 0-3")]
 #[case("cpuset_cpus: x-y", "cpuset_cpus x-y", "`x` is no number and no range; a list such as 0-3,6 is taken")]
+#[case("cpuset_cpus: 3-1", "cpuset_cpus 3-1", "`3-1` is no number and no range; a list such as 0-3,6 is taken")]
+#[case(
+    "cpuset_cpus: '0-4294967295'",
+    "cpuset_cpus 0-4294967295",
+    "`0-4294967295` is no number and no range; a list such as 0-3,6 is taken"
+)]
+#[case("cpuset_cpus: ''", "cpuset_cpus ", "invalid: cpuset_cpus without a processor: at least one of 0-3 is taken")]
+#[case("memory_high: 1.5G", "memory_high 1.5G", "this is no number of bytes; 512Mi, 1G, 4096 or max is taken")]
+#[case("memory_low: max", "memory_low max", "max is no number of bytes to keep")]
 #[case("memory_high: lots", "memory_high lots", "this is no number of bytes; 512Mi, 1G, 4096 or max is taken")]
 #[case("cpuset_memory_migrate: 2", "cpuset_memory_migrate 2", "0 or 1 is taken, or false or true")]
 fn what_is_wrong_costs_one_value(#[case] allocation: &str, #[case] value: &str, #[case] why: &str) {
@@ -215,13 +227,22 @@ fn a_wrong_mask_costs_that_mask_alone() {
 }
 
 #[rstest]
-#[case("L3:0=zz", "`L3:0=zz`: `zz` is no value; a line such as `L3:0=…;1=…` is taken")]
-#[case("somevalue", "`somevalue`: it does not begin with `L3:`; a line such as `L3:0=…;1=…` is taken")]
+#[case("L3:0=zz", "`zz` is no value")]
+#[case("somevalue", "it does not begin with `L3:`")]
+#[case("MB:0=1", "it does not begin with `L3:`")]
+#[case::v40("L3:0=", "a value cannot be empty")]
+#[case::v40("L3:0=2;0=3", "the domain 0 stands there twice")]
+#[case::v40("L3:=2", "the id of a domain cannot be empty")]
+#[case::v40("L3:2", "the separator `=` of a value is missing")]
+#[case::v40("L3:;", "a domain cannot be empty")]
+#[case::v40("L3:xxx", "the separator `=` of a value is missing")]
+#[case("L3:x=2", "`x` is no id of a domain")]
 fn a_malformed_line_costs_the_group(#[case] l3: &str, #[case] why: &str) {
     let yaml = format!("rules: [{{task_id: t1, allocations: {{cpu_shares: 1, rdt: {{l3: '{l3}'}}}}}}]");
     let tick = start(&yaml, with_resctrl()).unwrap().tick(&two_tasks());
     assert_eq!(tick.asked, ["t1 cpu_shares 1"]);
-    assert!(tick.lines[0].ends_with(&format!("task `t1`: {why}")), "{:?}", tick.lines);
+    let told = format!("task `t1`: `{l3}`: {why}; a line such as `L3:0=…;1=…` is taken");
+    assert!(tick.lines[0].ends_with(&told), "{:?}", tick.lines);
 }
 
 #[rstest]
