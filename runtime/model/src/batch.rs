@@ -1,12 +1,14 @@
 //! A batch: the metrics of one tick on their way to a storage.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::anomaly::set;
 use crate::catalog::Catalog;
-use crate::exposition;
+use crate::exposition::{self, TextFamily};
+use crate::lane::Lane;
 use crate::metric::{Label, MetricInfo, MetricKind, Sample};
 use crate::snapshot::Snapshot;
 use crate::task::Roster;
@@ -215,6 +217,7 @@ pub struct Batch {
     extra_from: usize,
     /// Names of the metrics that are left in; none: all.
     only: Option<Arc<BTreeSet<String>>>,
+    lane: Lane,
 }
 
 /// The label that says on which machine something was measured.
@@ -246,7 +249,19 @@ impl Batch {
             same
         });
         let extra_from = labels.sets.len();
-        Self { snapshot, labels, extra: Arc::new(extra), extra_from, only: None }
+        Self { snapshot, labels, extra: Arc::new(extra), extra_from, only: None, lane: Lane::default() }
+    }
+
+    /// The same on this lane.
+    #[must_use]
+    pub fn on(self, lane: Lane) -> Self {
+        Self { lane, ..self }
+    }
+
+    /// The lane on which it comes to a storage.
+    #[must_use]
+    pub fn lane(&self) -> Lane {
+        self.lane
     }
 
     /// The metrics of these names alone.
@@ -346,6 +361,34 @@ impl Batch {
         families
     }
 
+    /// All of it as text without a form yet: the families stand by their names, and two of one name where a metric of the
+    /// snapshot and samples besides it share one.
+    #[must_use]
+    pub fn text_families(&self) -> Vec<TextFamily<'_>> {
+        let mut families = Vec::new();
+        self.measured(|metric, present| {
+            let sample = |(place, value): &(SeriesPlace, f64)| (Cow::Borrowed(&*self.labels.texts[place.set]), *value);
+            families.push(TextFamily {
+                name: &metric.name,
+                kind: metric.kind,
+                help: &metric.help,
+                samples: present.iter().map(sample).collect(),
+            });
+        });
+        for samples in self.extra.chunk_by(|a, b| a.name == b.name) {
+            let sample = |sample: &Sample| (Cow::Owned(exposition::label_text(&sample.labels)), sample.value);
+            families.push(TextFamily {
+                name: &samples[0].name,
+                kind: samples[0].kind,
+                help: &samples[0].help,
+                samples: samples.iter().map(sample).collect(),
+            });
+        }
+        families.retain(|family| !family.samples.is_empty());
+        families.sort_by(|a, b| a.name.cmp(b.name));
+        families
+    }
+
     /// All of it as records.
     #[must_use]
     pub fn samples(&self) -> Vec<Sample> {
@@ -365,7 +408,7 @@ impl Batch {
     }
 
     /// Calls `visit` with each metric of the snapshot in order of names, and its values that are not absent.
-    fn measured(&self, mut visit: impl FnMut(&MetricInfo, &[(SeriesPlace, f64)])) {
+    fn measured<'a>(&'a self, mut visit: impl FnMut(&'a MetricInfo, &[(SeriesPlace, f64)])) {
         let mut present = Vec::new();
         for MetricOrder { metric, origin, series } in &self.labels.order {
             let info = &self.labels.metrics[*metric];

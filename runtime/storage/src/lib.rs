@@ -6,6 +6,7 @@
 mod delivery;
 mod log;
 mod outlet;
+pub mod prometheus;
 mod queue;
 mod store;
 #[cfg(test)]

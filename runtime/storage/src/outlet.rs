@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use wca_model::Batch;
+use wca_model::{Batch, Lane, Stream};
 
 use crate::delivery::Delivery;
 
@@ -40,11 +40,18 @@ impl Outlet {
 
     /// Hands the batch to all of them.
     pub async fn send(&self, batch: &Batch, deliveries: &[Arc<Delivery>]) {
-        for (at, only) in &self.ways {
+        for (way, (at, only)) in self.ways.iter().enumerate() {
             let Some(delivery) = deliveries.get(*at) else { continue };
+            let lane = Lane { way, ..batch.lane() };
             let batch = only.as_ref().map_or_else(|| batch.clone(), |names| batch.only(names));
-            delivery.send(batch).await;
+            delivery.send(batch.on(lane)).await;
         }
+    }
+
+    /// The lanes by which what is sent of this stream comes to a storage.
+    pub fn lanes_to(&self, delivery: usize, stream: Stream) -> impl Iterator<Item = Lane> {
+        let ways = self.ways.iter().enumerate().filter(move |(_, (at, _))| *at == delivery);
+        ways.map(move |(way, _)| Lane { stream, way })
     }
 }
 
