@@ -23,6 +23,9 @@ pub(crate) enum ClientError {
     /// The warden said no.
     #[error("the warden refused: {0}")]
     Refused(#[from] Refused),
+    /// A socket that came with an answer is of no use.
+    #[error("a socket that the warden has handed over: {0}")]
+    Socket(#[source] io::Error),
     /// The warden answered something else.
     #[error("the warden answered something else than asked")]
     Unexpected,

@@ -1,14 +1,17 @@
 //! The storages of the node: which there are, and what goes where.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
+use wca_config::ListenAddress;
 use wca_messages::{Reply, Request};
-use wca_model::{Batch, DeliveryTerms, Sample};
+use wca_model::{Batch, DeliveryTerms, Lane, Sample, Stream};
 use wca_sandbox::{Failure, Policy, PolicyName};
+use wca_storage::prometheus::{Endpoint, Listener, Site};
 use wca_storage::{
     Appended, Delivery, LogStorage, Outlet, Output, StandardError, Store, StoreError, TextForm, Work, blocking,
 };
@@ -48,6 +51,15 @@ impl Storages {
         }
         storages.metrics = Outlet::through(None, outlets);
         storages
+    }
+
+    /// The lanes by which batches come to the delivery that is added next.
+    pub(crate) fn lanes_to_next(&self) -> BTreeSet<Lane> {
+        let next = self.deliveries.len();
+        let metrics = self.metrics.lanes_to(next, Stream::Metrics);
+        let anomalies = self.anomalies.iter().flat_map(|outlet| outlet.lanes_to(next, Stream::Anomalies));
+        let allocations = self.allocations.iter().flat_map(|outlet| outlet.lanes_to(next, Stream::Allocations));
+        metrics.chain(anomalies).chain(allocations).collect()
     }
 
     /// What is counted of the policies among them, as metrics.
@@ -172,6 +184,45 @@ pub(crate) async fn log(
         Some(before) => Delivery::after(before, terms, store),
         None => Delivery::new(&name, terms, store),
     })
+}
+
+fn name_of_endpoint(address: &ListenAddress) -> String {
+    format!("PrometheusStorage({address})")
+}
+
+/// Serves a site at this address, by the socket that the warden has under this number.
+pub(crate) async fn endpoint(
+    address: &ListenAddress,
+    listener: u32,
+    site: Site,
+    client: &Client,
+) -> Result<Endpoint, ClientError> {
+    let answer = client.ask(&Request::Listen { listener }).await?;
+    let (Reply::Listening, Some(socket)) = (answer.reply, answer.descriptors.into_iter().next()) else {
+        return Err(ClientError::Unexpected);
+    };
+    let _workers = workers::enter();
+    let listener = match address {
+        ListenAddress::Tcp(_) => Listener::tcp(socket),
+        ListenAddress::Unix(_) => Listener::unix(socket),
+    };
+    Ok(Endpoint::new(&name_of_endpoint(address), listener.map_err(ClientError::Socket)?, site))
+}
+
+/// A way to an endpoint. What was counted of the one at the same address among those `before` goes on.
+pub(crate) fn prometheus(
+    address: &ListenAddress,
+    endpoint: &Endpoint,
+    lanes: BTreeSet<Lane>,
+    before: &[Arc<Delivery>],
+) -> Delivery {
+    let name = name_of_endpoint(address);
+    // It takes everything, at once.
+    let terms = DeliveryTerms::default();
+    match before.iter().find(|before| before.name() == name) {
+        Some(before) => Delivery::after(before, terms, endpoint.storage(lanes)),
+        None => Delivery::new(&name, terms, endpoint.storage(lanes)),
+    }
 }
 
 async fn open(client: &Client, output: u32) -> Result<File, ClientError> {

@@ -12,6 +12,7 @@ mod describe;
 mod error;
 mod events;
 mod lines;
+mod listen;
 mod loggers;
 mod model;
 mod node;
@@ -24,13 +25,14 @@ mod surroundings;
 
 pub use describe::{GuestDescription, ParameterDescription, describe_components};
 pub use error::{ConfigError, ConfigErrors, render};
+pub use listen::ListenAddress;
 pub use loggers::{LogLevel, LoggerLevel, parse_logger};
 pub use model::{
-    Allocation, AllocationConfiguration, CgroupDriver, CgroupNode, ComponentEntry, Configuration, Control,
-    CountingWindow, Detection, EventNames, FilterStorage, Guest, GuestId, GuestRunner, Interval, KafkaStorage,
-    KubernetesNode, LabelGenerator, LinesChosen, LogStorage, Measurement, MesosNode, MetricNames, Mode, NodeChoice,
-    OnExit, OnForeignWrite, Rail, ResourceValue, Role, Runner, ServerVerify, SharesConversion, Ssl, StaticNode,
-    Storage, StorageId, UncoreEvents, WorkingSet,
+    Allocation, AllocationConfiguration, BasicAccess, Certificate, CgroupDriver, CgroupNode, ComponentEntry,
+    Configuration, Control, CountingWindow, Detection, EventNames, FilterStorage, Guest, GuestId, GuestRunner,
+    Interval, KafkaStorage, KubernetesNode, LabelGenerator, LinesChosen, LogStorage, Measurement, MesosNode,
+    MetricNames, Mode, NodeChoice, OnExit, OnForeignWrite, PrometheusStorage, Rail, ResourceValue, Role, Runner,
+    ServerVerify, SharesConversion, Ssl, StaticNode, Storage, StorageId, UncoreEvents, WorkingSet,
 };
 pub use node::{Content, Entry, Node, Place};
 pub use parse::{ParseError, parse, parse_value};

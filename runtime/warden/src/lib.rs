@@ -19,6 +19,7 @@ mod files;
 mod keys;
 mod kubelet;
 mod launch;
+mod listeners;
 mod measure;
 mod memory_topology;
 mod nobody;

@@ -34,6 +34,11 @@ impl<T> Numbered<T> {
         self.entries.truncate(number);
     }
 
+    /// Those that are not forgotten.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.entries.iter().flatten()
+    }
+
     pub(crate) fn get(&self, number: u32) -> Result<&T, Refused> {
         let what = self.what;
         let found = usize::try_from(number).ok().and_then(|at| self.entries.get(at));

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use wca_config::ListenAddress;
 use wca_control::Policy;
 use wca_kernel::Wanted;
 use wca_messages::Refused;
@@ -13,13 +14,15 @@ use crate::error::WardenError;
 use crate::outputs::{Output, OutputFile};
 use crate::serve::Service;
 
-/// Numbers of the first file and the first output that a new reading names.
+/// Numbers of the first file, the first output and the first listener that a new reading names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FirstNumbers {
     /// Of the files.
     pub file: u32,
     /// Of the outputs.
     pub output: u32,
+    /// Of the listeners.
+    pub listener: u32,
 }
 
 /// What the operator asks for now.
@@ -31,6 +34,8 @@ pub struct Renewed {
     pub files: Vec<(String, File)>,
     /// The files that the agent may write.
     pub outputs: Vec<OutputFile>,
+    /// Where the agent is asked.
+    pub listeners: Vec<ListenAddress>,
     /// The policies that it names, those that come first first.
     pub policies: Vec<Policy>,
     /// How changes are made.
@@ -86,7 +91,7 @@ pub(crate) struct Pending {
     pub(crate) terms: Terms,
     /// The agent has fetched it.
     pub(crate) is_fetched: bool,
-    first: (usize, usize),
+    first: (usize, usize, usize),
     since: Instant,
 }
 
@@ -111,20 +116,21 @@ impl Service {
             return Err(Refused::Invalid(text.into()));
         };
         let since = Instant::now();
-        let first = (self.files.next(), self.outputs.next());
+        let first = (self.files.next(), self.outputs.next(), self.listeners.next());
         let number = |at: usize| u32::try_from(at).map_err(|_| Refused::Failed("too many files in one life".into()));
-        let numbers = FirstNumbers { file: number(first.0)?, output: number(first.1)? };
+        let numbers = FirstNumbers { file: number(first.0)?, output: number(first.1)?, listener: number(first.2)? };
         let renewed = read(numbers).and_then(|renewed| {
             let may_change = self.changes.check(&renewed.control);
             let outputs = || renewed.outputs.iter().map(Output::open).collect::<Result<Vec<Output>, WardenError>>();
-            let outputs = may_change.and_then(|()| outputs());
-            outputs.map(|outputs| (renewed, outputs)).map_err(|error| error.to_string())
+            let opened = may_change.and_then(|()| Ok((outputs()?, self.listeners.at(&renewed.listeners)?)));
+            opened.map(|opened| (renewed, opened)).map_err(|error| error.to_string())
         });
-        let (renewed, outputs) = renewed.map_err(|why| {
+        let (renewed, (outputs, listeners)) = renewed.map_err(|why| {
             self.misread += 1;
             Refused::Invalid(why)
         })?;
         self.outputs.extend(outputs);
+        self.listeners.extend(listeners);
         self.files.extend(renewed.files);
         self.generation += 1;
         self.pending = Some(Pending {
@@ -147,7 +153,7 @@ impl Service {
     /// Ends the reload that is under way: what was read is in force, or as if it had never been.
     pub(crate) fn settle(&mut self, refused: Option<String>) -> Option<Settled> {
         let pending = self.pending.take()?;
-        let (file, output) = pending.first;
+        let (file, output, listener) = pending.first;
         if refused.is_none() {
             self.terms = pending.terms;
             let (control, policies) = (self.terms.control.clone(), self.terms.policies.clone());
@@ -155,9 +161,11 @@ impl Service {
             self.measure.want(&self.terms.wanted);
             self.files.forget_before(file);
             self.outputs.forget_before(output);
+            self.listeners.forget_before(listener);
         } else {
             self.files.forget_from(file);
             self.outputs.forget_from(output);
+            self.listeners.forget_from(listener);
         }
         Some(Settled { refused, took: pending.since.elapsed() })
     }

@@ -11,6 +11,7 @@ use crate::compile::{Compilations, Wanted};
 use crate::files::{Files, Opened};
 use crate::keys::Keys;
 use crate::kubelet::Kubelet;
+use crate::listeners::Listener;
 use crate::measure::Measure;
 use crate::numbered::Numbered;
 use crate::outputs::Output;
@@ -22,6 +23,7 @@ pub(crate) struct Service {
     pub(crate) terms: Terms,
     pub(crate) files: Files,
     pub(crate) outputs: Numbered<Output>,
+    pub(crate) listeners: Numbered<Listener>,
     pub(crate) measure: Measure,
     pub(crate) compilations: Compilations,
     pub(crate) changes: Changes,
@@ -76,6 +78,7 @@ impl Service {
         terms: Terms,
         files: Files,
         outputs: Numbered<Output>,
+        listeners: Numbered<Listener>,
         measure: Measure,
         compilations: Compilations,
         changes: Changes,
@@ -85,6 +88,7 @@ impl Service {
             terms,
             files,
             outputs,
+            listeners,
             measure,
             compilations,
             changes,
@@ -142,6 +146,10 @@ impl Service {
                 output.publish()?;
                 // One that cannot be made is told when it is asked for.
                 Answer { reply: Reply::Published, descriptor: output.hand_over().ok() }
+            }
+            Request::Listen { listener } => {
+                let descriptor = self.listeners.get(listener)?.hand_over()?;
+                Answer { reply: Reply::Listening, descriptor: Some(descriptor) }
             }
             Request::Renew => self.renewed()?.into(),
             Request::Settle { generation, refused } => self.settled_by_agent(generation, refused)?.into(),

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use wca_config::{
-    ConfigError, ConfigErrors, Configuration, GuestId, Interval, Role, Storage, StorageId, Surroundings, load, render,
+    ConfigError, ConfigErrors, Configuration, GuestId, Interval, ListenAddress, Role, Storage, StorageId, Surroundings,
+    load, render,
 };
 use wca_model::DeliveryTerms;
 use wca_sandbox::Policy;
@@ -12,6 +13,7 @@ use wca_storage::{Outlet, TextForm};
 
 use crate::configured::guests::{self, Components};
 use crate::configured::rdt::{check_rdt, check_required};
+use crate::configured::site::site;
 use crate::configured::swap::{Running, Way};
 use crate::configured::view::view;
 use crate::entry::Agent;
@@ -185,6 +187,12 @@ impl Building<'_> {
                     ways.push(Way::Log(self.form(log), self.target(log)?, log.delivery));
                     Outlet::to(ways.len() - 1)
                 }
+                Storage::Prometheus(storage) => {
+                    let site = site(&self.agent.client, self.settings, storage).await;
+                    let site = site.map_err(|error| self.shown(error))?;
+                    ways.push(Way::Prometheus(storage.listen.clone(), self.listener(&storage.listen)?, site));
+                    Outlet::to(ways.len() - 1)
+                }
                 Storage::Guest(guest) => {
                     let terms = self.terms(*guest);
                     ways.push(Way::Guest(self.part(*guest).await?, terms));
@@ -215,6 +223,13 @@ impl Building<'_> {
 
     fn form(&self, log: &wca_config::LogStorage) -> TextForm {
         TextForm { timestamps: log.include_timestamp, labels: log.filter_labels.clone() }
+    }
+
+    fn listener(&self, address: &ListenAddress) -> Result<u32, String> {
+        let listener = self.settings.listeners.iter().find(|(known, _)| *known == address.to_string());
+        listener
+            .map(|(_, number)| *number)
+            .ok_or_else(|| format!("{address}: the warden was not asked to listen there"))
     }
 
     fn target(&self, log: &wca_config::LogStorage) -> Result<LogTarget, String> {

@@ -1,6 +1,7 @@
 //! Storages of this program.
 
 use super::delivery::{ON_FAILURE, QUEUE, RETRY, delivery};
+use super::prometheus::PROMETHEUS_STORAGE;
 use super::{Definition, Kind, Parameter, Shape};
 use crate::model::{FilterStorage, KafkaStorage, LogStorage, Role, Storage};
 use crate::reading::{Arguments, Made, Pairs, Reader, Seconds};
@@ -60,6 +61,7 @@ pub(super) const STORAGES: &[Definition] = &[
             filter_storage,
         ),
     },
+    PROMETHEUS_STORAGE,
     Definition {
         tag: "KafkaStorage",
         role: Role::Storage,

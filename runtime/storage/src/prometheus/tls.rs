@@ -55,3 +55,29 @@ impl Tls {
         Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)) })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("", "", "it holds no certificate in PEM (-----BEGIN CERTIFICATE-----)")]
+    #[case("not PEM", "", "it holds no certificate in PEM (-----BEGIN CERTIFICATE-----)")]
+    #[case("-----BEGIN CERTIFICATE-----\nAAAA\n", "", "it cannot be read as PEM: ")]
+    #[case(
+        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+        "",
+        "it holds no private key in PEM (-----BEGIN PRIVATE KEY-----)"
+    )]
+    #[case(
+        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+        "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+        "certificate and key cannot be used: "
+    )]
+    fn what_cannot_be_used_is_said(#[case] certificate: &str, #[case] key: &str, #[case] expected: &str) {
+        let told = Tls::new(certificate.as_bytes(), key.as_bytes()).err().unwrap().to_string();
+        assert!(told.starts_with(expected), "{told}");
+    }
+}
