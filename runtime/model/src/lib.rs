@@ -5,6 +5,7 @@
 pub mod anomaly;
 pub mod batch;
 pub mod catalog;
+pub mod choice;
 pub mod definition;
 pub mod delivery;
 pub mod exposition;
@@ -23,6 +24,7 @@ mod testing;
 pub use anomaly::{Contended, Contention};
 pub use batch::{Batch, Family};
 pub use catalog::{Catalog, Series};
+pub use choice::{Choice, Chosen};
 pub use definition::{Confirmed, Definition, Described, Subject};
 pub use delivery::{DeliveryTerms, OnFailure};
 pub use in_force::{InForce, RdtInForce};

@@ -39,6 +39,11 @@ impl<T> Numbered<T> {
         self.entries.iter().flatten()
     }
 
+    /// Those that are not forgotten.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.entries.iter_mut().flatten()
+    }
+
     pub(crate) fn get(&self, number: u32) -> Result<&T, Refused> {
         let what = self.what;
         let found = usize::try_from(number).ok().and_then(|at| self.entries.get(at));

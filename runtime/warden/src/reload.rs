@@ -127,6 +127,7 @@ impl Service {
         });
         let (renewed, (outputs, listeners)) = renewed.map_err(|why| {
             self.misread += 1;
+            self.reopen_outputs();
             Refused::Invalid(why)
         })?;
         self.outputs.extend(outputs);
@@ -150,6 +151,16 @@ impl Service {
         Ok(())
     }
 
+    /// Opens the files anew that are written at their end: also where the configuration stays as it was, somebody may have
+    /// moved them away before he asked for it to be read again. The agent asks for them once more.
+    pub(crate) fn reopen_outputs(&mut self) {
+        for output in self.outputs.iter_mut() {
+            if let Err(error) = output.reopen() {
+                tracing::error!("{error}; what was open before is written still");
+            }
+        }
+    }
+
     /// Ends the reload that is under way: what was read is in force, or as if it had never been.
     pub(crate) fn settle(&mut self, refused: Option<String>) -> Option<Settled> {
         let pending = self.pending.take()?;
@@ -166,6 +177,7 @@ impl Service {
             self.files.forget_from(file);
             self.outputs.forget_from(output);
             self.listeners.forget_from(listener);
+            self.reopen_outputs();
         }
         Some(Settled { refused, took: pending.since.elapsed() })
     }

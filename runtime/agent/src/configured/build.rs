@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use wca_config::{
-    ConfigError, ConfigErrors, Configuration, GuestId, Interval, ListenAddress, Role, Storage, StorageId, Surroundings,
-    load, render,
+    ConfigError, ConfigErrors, Configuration, FilterStorage, GuestId, Interval, ListenAddress, Role, Storage,
+    StorageId, Surroundings, load, render,
 };
 use wca_model::DeliveryTerms;
 use wca_sandbox::Policy;
-use wca_storage::{Outlet, TextForm};
+use wca_storage::{Filter, Outlet, TextForm};
 
 use crate::configured::guests::{self, Components};
 use crate::configured::rdt::{check_rdt, check_required};
@@ -201,7 +201,7 @@ impl Building<'_> {
                 // Those inside of a filter stand before it.
                 Storage::Filter(filter) => {
                     let inner = filter.storages.iter().map(|id| outlets.get(id).cloned().unwrap_or_default());
-                    Outlet::through(filter.filter.as_deref(), inner)
+                    Outlet::through(self.filter(filter)?, inner)
                 }
                 Storage::Kafka(_) => return Err("`!KafkaStorage`: this version of WCA does not have it yet".into()),
             };
@@ -223,6 +223,11 @@ impl Building<'_> {
 
     fn form(&self, log: &wca_config::LogStorage) -> TextForm {
         TextForm { timestamps: log.include_timestamp, labels: log.filter_labels.clone() }
+    }
+
+    fn filter(&self, storage: &FilterStorage) -> Result<Filter, String> {
+        let filter = Filter::new(storage.filter.as_deref(), &storage.labels);
+        filter.map_err(|error| format!("{}: `!FilterStorage`: {error}", self.settings.source))
     }
 
     fn listener(&self, address: &ListenAddress) -> Result<u32, String> {

@@ -43,8 +43,10 @@ pub struct LogStorage {
 pub struct FilterStorage {
     /// Where they are passed on to, in this order.
     pub storages: Vec<StorageId>,
-    /// Names of the metrics that are passed on; `None`: all.
+    /// Names of the metrics that are passed on, in which `*` stands for any characters and `?` for one; `None`: all.
     pub filter: Option<Vec<String>>,
+    /// Labels, each with a regular expression that must match its whole value.
+    pub labels: Vec<(String, String)>,
 }
 
 /// The last iteration, for who asks by HTTP.

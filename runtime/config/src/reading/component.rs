@@ -188,7 +188,7 @@ mod tests {
          server_cert_ca_path: /a, kubelet_enabled: true, kubelet_endpoint: 'http://a', kubeapi_host: a, \
          kubeapi_port: '1', node_ip: a, timeout: 60, monitored_namespaces: [a]}",
         "!LogStorage {output_filename: a, overwrite: true, include_timestamp: true, filter_labels: [a]}",
-        "!FilterStorage {storages: [!LogStorage ], filter: []}",
+        "!FilterStorage {storages: [!LogStorage ], filter: [], labels: {a: b}}",
         "!PrometheusStorage {listen: '[::]:9100', path: /m, certificate_path: /a, key_path: /b, username: c, password_path: /d, \
          token_path: /e}",
         "!KafkaStorage {topic: a, brokers_ips: ['a:1'], max_timeout_in_seconds: 0, extra_config: {a: b}, ssl: !SSL }",
