@@ -21,6 +21,7 @@ mod nodes;
 mod prometheus;
 mod real_prometheus;
 mod reloads;
+mod rotation;
 mod runners;
 mod sample;
 mod scrape;

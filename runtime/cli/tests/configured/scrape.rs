@@ -58,12 +58,25 @@ pub(crate) fn ask(stream: &mut (impl Read + Write), path: &str, headers: &[&str]
     loop {
         let line = line();
         let Some((name, value)) = line.split_once(": ") else { break };
-        headers.push((name.to_owned(), value.to_owned()));
+        headers.push((name.to_ascii_lowercase(), value.to_owned()));
     }
     let mut answer = Answer { status, headers, body: Vec::new() };
-    answer.body.resize(answer.header("content-length").parse().unwrap(), 0);
-    reader.read_exact(&mut answer.body).unwrap();
-    answer
+    if answer.header("transfer-encoding").is_empty() {
+        answer.body.resize(answer.header("content-length").parse().unwrap_or_else(|_| panic!("{answer:?}")), 0);
+        reader.read_exact(&mut answer.body).unwrap();
+        return answer;
+    }
+    loop {
+        let mut size = String::new();
+        reader.read_line(&mut size).unwrap();
+        let size = usize::from_str_radix(size.trim(), 16).unwrap();
+        let mut chunk = vec![0; size + 2];
+        reader.read_exact(&mut chunk).unwrap();
+        answer.body.extend(&chunk[..size]);
+        if size == 0 {
+            return answer;
+        }
+    }
 }
 
 /// Asks on a connection of its own, which waits until it is answered.
