@@ -30,7 +30,7 @@ use crate::operator::{Asked, Operator};
 use crate::outputs::Output;
 use crate::reload::Terms;
 use crate::rundir::{RunDir, RunDirError};
-use crate::serve::{Answer, Service};
+use crate::serve::{Answer, Named, Service};
 use crate::signals::Signals;
 use crate::user::agent_user;
 
@@ -104,9 +104,11 @@ impl Warden {
                 wanted: config.wanted.clone(),
                 ticks: config.ticks,
             },
-            Numbered::new("file", config.files),
-            Numbered::new("output", outputs),
-            Numbered::new("listener", listeners),
+            Named {
+                files: Numbered::new("file", config.files),
+                outputs: Numbered::new("output", outputs),
+                listeners: Numbered::new("listener", listeners),
+            },
             measure,
             Compilations::new(compiler, Store::new(config.cache, config.compile.cache)),
             changes,

@@ -41,6 +41,13 @@ pub(crate) struct Service {
     samples: u64,
 }
 
+/// What the operator has named, opened.
+pub(crate) struct Named {
+    pub(crate) files: Files,
+    pub(crate) outputs: Numbered<Output>,
+    pub(crate) listeners: Numbered<Listener>,
+}
+
 /// How far one agent is. A new agent begins anew.
 #[derive(Debug, Default)]
 pub(crate) struct Session {
@@ -76,9 +83,7 @@ impl From<Reply> for Answer {
 impl Service {
     pub(crate) fn new(
         terms: Terms,
-        files: Files,
-        outputs: Numbered<Output>,
-        listeners: Numbered<Listener>,
+        Named { files, outputs, listeners }: Named,
         measure: Measure,
         compilations: Compilations,
         changes: Changes,
