@@ -23,6 +23,9 @@ pub(crate) enum ClientError {
     /// The warden said no.
     #[error("the warden refused: {0}")]
     Refused(#[from] Refused),
+    /// A socket that came with an answer is of no use.
+    #[error("a socket that the warden has handed over: {0}")]
+    Socket(#[source] io::Error),
     /// The warden answered something else.
     #[error("the warden answered something else than asked")]
     Unexpected,
@@ -55,6 +58,7 @@ pub(crate) struct Client {
     next: Arc<AtomicU64>,
     stop: watch::Receiver<bool>,
     reloads: watch::Receiver<Reloads>,
+    reopened: Arc<AtomicU64>,
 }
 
 impl Client {
@@ -74,7 +78,17 @@ impl Client {
         let (receiving, to_receive) = (Arc::clone(&channel), Arc::clone(&ready));
         let askers = Arc::clone(&waiting);
         tokio::spawn(async move { receive_all((&receiving, &to_receive), &askers, &stopping, &reloading).await });
-        Ok(Self { channel, ready, waiting, next: Arc::new(AtomicU64::new(1)), stop, reloads })
+        Ok(Self { channel, ready, waiting, next: Arc::new(AtomicU64::new(1)), stop, reloads, reopened: Arc::default() })
+    }
+
+    /// How often the warden has opened the files anew, in place, that are written at their end.
+    pub(crate) fn reopened(&self) -> u64 {
+        self.reopened.load(Ordering::Relaxed)
+    }
+
+    /// It has done so.
+    pub(crate) fn have_reopened(&self) {
+        self.reopened.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Asks, and waits for the answer.

@@ -4,6 +4,7 @@ mod build;
 mod guests;
 mod rdt;
 mod reload;
+mod site;
 mod swap;
 mod view;
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use wca_messages::{Changed, Cost, MappedColumns, Reply, Request, Reverted};
 use wca_model::batch::LabelSets;
-use wca_model::{Batch, Sample, Snapshot};
+use wca_model::{Batch, Sample, Snapshot, Stream};
 use wca_sandbox::World;
 
 use crate::client::{Client, ClientError};
@@ -183,10 +183,12 @@ impl Node {
         if let Some(outlet) = &storages.allocations {
             let mut samples = targets;
             samples.extend(self.allocation_metrics(applied));
-            outlet.send(&self.batch_of(snapshot, samples), &storages.deliveries).await;
+            let batch = self.batch_of(snapshot, samples).on(Stream::Allocations.into());
+            outlet.send(&batch, &storages.deliveries).await;
         }
         if let Some(outlet) = &storages.anomalies {
-            outlet.send(&self.batch_of(snapshot, said), &storages.deliveries).await;
+            let batch = self.batch_of(snapshot, said).on(Stream::Anomalies.into());
+            outlet.send(&batch, &storages.deliveries).await;
         } else if self.prints {
             said.extend(self.policies.metrics());
             said.extend(storages.policy_metrics());

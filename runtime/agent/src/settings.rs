@@ -91,6 +91,10 @@ pub struct Configured {
     pub inputs: Vec<NamedInput>,
     /// Files that log storages write, with their numbers among the warden's outputs.
     pub outputs: Vec<NamedOutput>,
+    /// Where storages are asked, with the number of each among the warden's listeners.
+    pub listeners: Vec<(String, u32)>,
+    /// Certificates and secrets, by their paths, with their numbers among the warden's files.
+    pub secrets: Vec<(String, u32)>,
     /// Number of ticks; none: until the agent is ended.
     pub iterations: Option<u64>,
     /// Seed of the policies' random numbers; none: another in every run.

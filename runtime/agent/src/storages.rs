@@ -1,22 +1,22 @@
 //! The storages of the node: which there are, and what goes where.
 
-use std::fs::File;
-use std::io::Write as _;
+mod endpoint;
+mod log;
+
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
-use wca_messages::{Reply, Request};
-use wca_model::{Batch, DeliveryTerms, Sample};
+use wca_model::{Batch, DeliveryTerms, Lane, Sample, Stream};
 use wca_sandbox::{Failure, Policy, PolicyName};
-use wca_storage::{
-    Appended, Delivery, LogStorage, Outlet, Output, StandardError, Store, StoreError, TextForm, Work, blocking,
-};
+use wca_storage::{Delivery, Outlet, Store, StoreError, Work};
 
-use crate::client::{Client, ClientError};
 use crate::counts::Counts;
-use crate::run::free_name;
 use crate::workers;
+
+pub(crate) use endpoint::{endpoint, prometheus};
+pub(crate) use log::{LogTarget, log};
 
 /// How long storages that are still busy are waited for at the end; their own deadlines are usually shorter.
 pub(crate) const FLUSH: Duration = Duration::from_secs(5);
@@ -46,8 +46,17 @@ impl Storages {
             storages.deliveries.push(Arc::new(delivery));
             storages.guests.push(counts);
         }
-        storages.metrics = Outlet::through(None, outlets);
+        storages.metrics = Outlet::all(outlets);
         storages
+    }
+
+    /// The lanes by which batches come to the delivery that is added next.
+    pub(crate) fn lanes_to_next(&self) -> BTreeSet<Lane> {
+        let next = self.deliveries.len();
+        let metrics = self.metrics.lanes_to(next, Stream::Metrics);
+        let anomalies = self.anomalies.iter().flat_map(|outlet| outlet.lanes_to(next, Stream::Anomalies));
+        let allocations = self.allocations.iter().flat_map(|outlet| outlet.lanes_to(next, Stream::Allocations));
+        metrics.chain(anomalies).chain(allocations).collect()
     }
 
     /// What is counted of the policies among them, as metrics.
@@ -125,84 +134,5 @@ impl Store for GuestStore {
         self.counts.locked().count(&self.counts.name, &called, batch.snapshot().timestamp);
         // What failed has been said with the policy's other words.
         called.result.map_err(|failure| StoreError::Told { may_pass: matches!(failure, Failure::Unavailable(_)) })
-    }
-}
-
-/// Where the text of a log storage goes.
-pub(crate) enum LogTarget {
-    /// Standard error.
-    StandardError,
-    /// The end of the file that the warden has opened under this number.
-    Appended { path: String, output: u32 },
-    /// As a whole into the file that the warden has under this number.
-    Replaced { path: String, output: u32 },
-}
-
-impl LogTarget {
-    fn name(&self) -> String {
-        match self {
-            Self::StandardError => "LogStorage".into(),
-            Self::Appended { path, .. } | Self::Replaced { path, .. } => format!("LogStorage({path})"),
-        }
-    }
-}
-
-/// A way to a log storage, beside the `others` that there are. What was counted of one of the same name among those `before`
-/// goes on.
-pub(crate) async fn log(
-    (form, target): (TextForm, &LogTarget),
-    terms: DeliveryTerms,
-    client: &Client,
-    others: &[Arc<Delivery>],
-    before: &[Arc<Delivery>],
-) -> Result<Delivery, ClientError> {
-    let taken: Vec<&str> = others.iter().map(|other| other.name()).collect();
-    // Several may write to one place; what is counted of one must not be taken for another's.
-    let name = free_name(&target.name(), &taken).unwrap_or_else(|| target.name());
-    let before = before.iter().find(|before| before.name() == name).map(|before| &**before);
-    let output: Box<dyn Output> = match target {
-        LogTarget::StandardError => Box::new(StandardError::default()),
-        LogTarget::Appended { path, output } => Box::new(Appended::new(open(client, *output).await?, path)),
-        LogTarget::Replaced { path, output } => {
-            Box::new(Replaced { client: client.clone(), output: *output, path: path.clone(), next: None })
-        }
-    };
-    let store = LogStorage::new(form, output);
-    Ok(match before {
-        Some(before) => Delivery::after(before, terms, store),
-        None => Delivery::new(&name, terms, store),
-    })
-}
-
-async fn open(client: &Client, output: u32) -> Result<File, ClientError> {
-    let answer = client.ask(&Request::OpenOutput { output }).await?;
-    match (answer.reply, answer.descriptors.into_iter().next()) {
-        (Reply::OutputOpened, Some(descriptor)) => Ok(File::from(descriptor)),
-        _ => Err(ClientError::Unexpected),
-    }
-}
-
-/// A file that each tick replaces as a whole: readers see the tick before, or this one.
-struct Replaced {
-    client: Client,
-    output: u32,
-    /// For messages.
-    path: String,
-    /// What the next tick is written to, which came when the last one was put into its place.
-    next: Option<File>,
-}
-
-#[async_trait::async_trait]
-impl Output for Replaced {
-    async fn put(&mut self, text: String, work: &Arc<Work>) -> Result<(), String> {
-        let mut file = match self.next.take() {
-            Some(next) => next,
-            None => open(&self.client, self.output).await.map_err(|error| error.to_string())?,
-        };
-        blocking(move || file.write_all(text.as_bytes()), &self.path, work).await?;
-        let published = self.client.ask(&Request::Publish { output: self.output }).await;
-        let mut published = published.map_err(|error| error.to_string())?;
-        self.next = published.descriptors.pop().map(File::from);
-        Ok(())
     }
 }

@@ -6,12 +6,12 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use wca_agent::settings::{ComponentSource, Configured, Job, NamedOutput, Registered, Rights, Settings};
 use wca_agent::{embedded_digest, with_embedded};
 use wca_config::{
-    ComponentEntry, ConfigError, ConfigErrors, Configuration, KnownGuest, LoggerLevel, Storage, Surroundings, load,
-    possible_files, render,
+    ComponentEntry, ConfigError, ConfigErrors, Configuration, KnownGuest, ListenAddress, LoggerLevel,
+    PrometheusStorage, Storage, Surroundings, load, possible_files, render,
 };
 use wca_control::Policy;
 use wca_log::{Form, Levels};
@@ -86,6 +86,7 @@ struct Reading {
     files: Vec<(String, File)>,
     inputs: Vec<PathBuf>,
     outputs: Vec<OutputFile>,
+    listeners: Vec<ListenAddress>,
     policies: Vec<Policy>,
     control: wca_control::Settings,
     wanted: Wanted,
@@ -118,7 +119,7 @@ impl ConfigurationFile {
 
     fn start(self, process: &ProcessArguments) -> Result<u8> {
         let (_, compile) = limits::limits(&self.limits)?;
-        let reading = match self.read(FirstNumbers { file: 0, output: 0, input: 0 })? {
+        let reading = match self.read(FirstNumbers { file: 0, output: 0, input: 0, listener: 0 })? {
             Ok(reading) => reading,
             Err(wrong) => {
                 report::lines(&wrong);
@@ -138,9 +139,11 @@ impl ConfigurationFile {
             ..config
         };
         if self.purpose != Purpose::Run {
+            // Where one that runs listens already, a file that says the same is not wrong.
             return Ok(wca_warden::run(WardenConfig { serves_operator: false, ..config })?);
         }
-        Ok(wca_warden::run(WardenConfig { reload: Some(self.reload()), ..config })?)
+        let listeners = reading.listeners;
+        Ok(wca_warden::run(WardenConfig { listeners, reload: Some(self.reload()), ..config })?)
     }
 
     /// Reads the file again, when the warden asks for it.
@@ -151,6 +154,7 @@ impl ConfigurationFile {
                 files: reading.files,
                 inputs: reading.inputs,
                 outputs: reading.outputs,
+                listeners: reading.listeners,
                 policies: reading.policies,
                 control: reading.control,
                 wanted: reading.wanted,
@@ -207,6 +211,8 @@ impl ConfigurationFile {
         let (outputs, named_outputs) = outputs(&configuration, first)?;
         let arguments = configuration.guests.iter().flat_map(|guest| possible_files(&guest.parameters));
         let (inputs, named_inputs) = start::inputs(arguments, first.input)?;
+        let secrets = secrets(&configuration, first, &mut files)?;
+        let (listeners, named_listeners) = listeners(&configuration, first)?;
         let (registered, embedded) = registered;
         let policies = policies(&configuration, &registered, first, &files)?;
         let configured = Configured {
@@ -218,6 +224,8 @@ impl ConfigurationFile {
             rights: self.rights(None).map_err(|error| anyhow!("{error}"))?,
             inputs: named_inputs,
             outputs: named_outputs,
+            listeners: named_listeners,
+            secrets,
             iterations: self.iterations,
             seed: self.seed,
             check: self.purpose == Purpose::Check,
@@ -234,7 +242,7 @@ impl ConfigurationFile {
         let runner = &configuration.runner;
         let (control, kubelet) = (control_settings(runner), kubelet_folder(runner));
         let (wanted, interval) = (wanted(measurement)?, measurement.interval.duration());
-        Ok(Ok(Reading { settings, files, inputs, outputs, policies, control, wanted, kubelet, interval }))
+        Ok(Ok(Reading { settings, files, inputs, outputs, listeners, policies, control, wanted, kubelet, interval }))
     }
 
     fn known_guests(&self) -> Vec<KnownGuest> {
@@ -345,4 +353,42 @@ fn outputs(configuration: &Configuration, first: FirstNumbers) -> Result<(Vec<Ou
         named.push(NamedOutput { path: path.clone(), replaced: log.overwrite, number });
     }
     Ok((outputs, named))
+}
+
+fn prometheus_storages(configuration: &Configuration) -> impl Iterator<Item = &PrometheusStorage> {
+    configuration.storages.iter().filter_map(|storage| match storage {
+        Storage::Prometheus(prometheus) => Some(&**prometheus),
+        _ => None,
+    })
+}
+
+/// Where storages are asked.
+#[allow(clippy::type_complexity, reason = "an address, and the same with its number")]
+fn listeners(configuration: &Configuration, first: FirstNumbers) -> Result<(Vec<ListenAddress>, Vec<(String, u32)>)> {
+    let addresses: Vec<ListenAddress> = prometheus_storages(configuration).map(|one| one.listen.clone()).collect();
+    let last = u32::try_from(addresses.len()).context("too many listeners")?;
+    let named = addresses.iter().map(ListenAddress::to_string).zip(first.listener..first.listener + last).collect();
+    Ok((addresses, named))
+}
+
+/// The certificates and secrets of storages, opened, each once.
+fn secrets(
+    configuration: &Configuration,
+    first: FirstNumbers,
+    files: &mut Vec<(String, File)>,
+) -> Result<Vec<(String, u32)>> {
+    let mut secrets = Vec::<(String, u32)>::new();
+    for path in prometheus_storages(configuration).flat_map(PrometheusStorage::secret_paths) {
+        if secrets.iter().any(|(known, _)| known == path) {
+            continue;
+        }
+        let file = File::open(path).with_context(|| format!("{path}: it cannot be opened"))?;
+        if !file.metadata().with_context(|| path.to_owned())?.is_file() {
+            bail!("{path}: this is no file; a certificate, a key, a password or a token is read from one");
+        }
+        let number = u32::try_from(files.len()).context("too many files")?;
+        files.push((path.to_owned(), file));
+        secrets.push((path.to_owned(), first.file + number));
+    }
+    Ok(secrets)
 }

@@ -13,6 +13,7 @@ mod error;
 mod events;
 mod files;
 mod lines;
+mod listen;
 mod loggers;
 mod model;
 mod node;
@@ -26,12 +27,14 @@ mod surroundings;
 pub use describe::{GuestDescription, ParameterDescription, describe_components};
 pub use error::{ConfigError, ConfigErrors, render, render_in};
 pub use files::{check_file_path, possible_files};
+pub use listen::ListenAddress;
 pub use loggers::{LogLevel, LoggerLevel, parse_logger};
 pub use model::{
-    Allocation, AllocationConfiguration, CgroupDriver, CgroupNode, ComponentEntry, Configuration, Control,
-    CountingWindow, Detection, EventNames, FilterStorage, Guest, GuestId, GuestRunner, Interval, KafkaStorage,
-    KubernetesNode, LabelGenerator, LinesChosen, LogStorage, Measurement, MesosNode, MetricNames, NodeChoice, Protect,
-    Rail, ResourceValue, Role, Runner, ServerVerify, Ssl, StaticNode, Storage, StorageId, UncoreEvents, WorkingSet,
+    Allocation, AllocationConfiguration, BasicAccess, Certificate, CgroupDriver, CgroupNode, ComponentEntry,
+    Configuration, Control, CountingWindow, Detection, EventNames, FilterStorage, Guest, GuestId, GuestRunner,
+    Interval, KafkaStorage, KubernetesNode, LabelGenerator, LinesChosen, LogStorage, Measurement, MesosNode,
+    MetricNames, NodeChoice, PrometheusStorage, Protect, Rail, ResourceValue, Role, Runner, ServerVerify, Ssl,
+    StaticNode, Storage, StorageId, UncoreEvents, WorkingSet,
 };
 pub use node::{Content, Entry, Node, Place};
 pub use parse::{ParseError, parse, parse_value};

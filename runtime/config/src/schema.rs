@@ -143,7 +143,7 @@ fn property(parameter: &Parameter, name: &str) -> Value {
 fn kind(wanted: &Kind) -> Value {
     match wanted {
         Kind::Bool => json!({ "type": "boolean" }),
-        Kind::Text | Kind::HostPort | Kind::Pattern(_) | Kind::Path { absolute: false, .. } => {
+        Kind::Text | Kind::HostPort | Kind::Listen | Kind::Pattern(_) | Kind::Path { absolute: false, .. } => {
             json!({ "type": "string", "maxLength": LONGEST_TEXT })
         }
         Kind::Path { absolute: true, .. } => json!({ "type": "string", "maxLength": LONGEST_TEXT, "pattern": "^/" }),

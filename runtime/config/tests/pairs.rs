@@ -15,7 +15,7 @@ fn guests() -> Vec<KnownGuest> {
         ("StaticAllocator", Some(Role::Allocator)),
         ("NUMAAllocator", Some(Role::Allocator)),
         ("NUMAAlgorithm", Some(Role::Value)),
-        ("PrometheusStorage", Some(Role::Storage)),
+        ("HTTPStorage", Some(Role::Storage)),
         ("HelloWorldRunner", None),
     ];
     known.into_iter().map(|(tag, role)| KnownGuest { tag: tag.into(), role }).collect()

@@ -119,6 +119,11 @@ pub enum Request {
         /// Its number among the outputs.
         output: u32,
     },
+    /// A socket that listens where the operator wants to be asked. Answer: [`Reply::Listening`], with the socket as descriptor.
+    Listen {
+        /// Its number among the listeners.
+        listener: u32,
+    },
     /// What the operator has written meanwhile, after [`Event::Reload`]. Answer: [`Reply::Renewed`].
     Renew,
     /// What became of it: from now on it is in force, or nothing of it is. Answer: [`Reply::Settled`].
@@ -252,6 +257,8 @@ pub enum Reply {
     OutputOpened,
     /// To `Publish`.
     Published,
+    /// To `Listen`; the socket is the descriptor beside it.
+    Listening,
     /// To `Renew`: what the operator asks for now.
     Renewed {
         /// Number of this reading of the configuration.

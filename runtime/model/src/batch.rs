@@ -1,12 +1,15 @@
 //! A batch: the metrics of one tick on their way to a storage.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::anomaly::set;
 use crate::catalog::Catalog;
-use crate::exposition;
+use crate::choice::{Choice, Chosen};
+use crate::exposition::{self, TextFamily};
+use crate::lane::Lane;
 use crate::metric::{Label, MetricInfo, MetricKind, Sample};
 use crate::snapshot::Snapshot;
 use crate::task::Roster;
@@ -134,6 +137,13 @@ impl LabelSets {
         Self { version, sets, texts, order, metrics, standing: values, length }
     }
 
+    /// What of it is chosen.
+    #[must_use]
+    pub fn chosen(&self, choice: &impl Choice) -> Chosen {
+        let metrics = self.order.iter().map(|order| choice.takes_name(&self.metrics[order.metric].name));
+        Chosen { metrics: metrics.collect(), sets: self.sets.iter().map(|set| choice.takes_labels(set)).collect() }
+    }
+
     /// Of no series: for batches of nothing but samples besides the snapshot.
     #[must_use]
     pub fn none() -> Self {
@@ -213,8 +223,9 @@ pub struct Batch {
     labels: Arc<LabelSets>,
     extra: Arc<Vec<Sample>>,
     extra_from: usize,
-    /// Names of the metrics that are left in; none: all.
-    only: Option<Arc<BTreeSet<String>>>,
+    /// What is left in; none: all.
+    chosen: Option<Arc<Chosen>>,
+    lane: Lane,
 }
 
 /// The label that says on which machine something was measured.
@@ -246,18 +257,34 @@ impl Batch {
             same
         });
         let extra_from = labels.sets.len();
-        Self { snapshot, labels, extra: Arc::new(extra), extra_from, only: None }
+        Self { snapshot, labels, extra: Arc::new(extra), extra_from, chosen: None, lane: Lane::default() }
     }
 
-    /// The metrics of these names alone.
+    /// The same on this lane.
     #[must_use]
-    pub fn only(&self, names: &Arc<BTreeSet<String>>) -> Self {
-        let only = match &self.only {
-            None => Arc::clone(names),
-            Some(before) => Arc::new(before.intersection(names).cloned().collect()),
-        };
-        let extra = self.extra.iter().filter(|sample| only.contains(&sample.name)).cloned().collect();
-        Self { extra: Arc::new(extra), only: Some(only), ..self.clone() }
+    pub fn on(self, lane: Lane) -> Self {
+        Self { lane, ..self }
+    }
+
+    /// The lane on which it comes to a storage.
+    #[must_use]
+    pub fn lane(&self) -> Lane {
+        self.lane
+    }
+
+    /// What is chosen of it; `chosen` is what [`LabelSets::chosen`] says of its label sets. Chosen once already, it is chosen
+    /// anew.
+    #[must_use]
+    pub fn choose(&self, chosen: &Arc<Chosen>, choice: &impl Choice) -> Self {
+        let is_taken = |sample: &&Sample| choice.takes_name(&sample.name) && choice.takes_labels(&sample.labels);
+        let extra = self.extra.iter().filter(is_taken).cloned().collect();
+        Self { extra: Arc::new(extra), chosen: Some(Arc::clone(chosen)), ..self.clone() }
+    }
+
+    /// The label sets of its series.
+    #[must_use]
+    pub fn labels(&self) -> &Arc<LabelSets> {
+        &self.labels
     }
 
     /// The snapshot that it holds.
@@ -346,6 +373,34 @@ impl Batch {
         families
     }
 
+    /// All of it as text without a form yet: the families stand by their names, and two of one name where a metric of the
+    /// snapshot and samples besides it share one.
+    #[must_use]
+    pub fn text_families(&self) -> Vec<TextFamily<'_>> {
+        let mut families = Vec::new();
+        self.measured(|metric, present| {
+            let sample = |(place, value): &(SeriesPlace, f64)| (Cow::Borrowed(&*self.labels.texts[place.set]), *value);
+            families.push(TextFamily {
+                name: &metric.name,
+                kind: metric.kind,
+                help: &metric.help,
+                samples: present.iter().map(sample).collect(),
+            });
+        });
+        for samples in self.extra.chunk_by(|a, b| a.name == b.name) {
+            let sample = |sample: &Sample| (Cow::Owned(exposition::label_text(&sample.labels)), sample.value);
+            families.push(TextFamily {
+                name: &samples[0].name,
+                kind: samples[0].kind,
+                help: &samples[0].help,
+                samples: samples.iter().map(sample).collect(),
+            });
+        }
+        families.retain(|family| !family.samples.is_empty());
+        families.sort_by(|a, b| a.name.cmp(b.name));
+        families
+    }
+
     /// All of it as records.
     #[must_use]
     pub fn samples(&self) -> Vec<Sample> {
@@ -365,15 +420,16 @@ impl Batch {
     }
 
     /// Calls `visit` with each metric of the snapshot in order of names, and its values that are not absent.
-    fn measured(&self, mut visit: impl FnMut(&MetricInfo, &[(SeriesPlace, f64)])) {
+    fn measured<'a>(&'a self, mut visit: impl FnMut(&'a MetricInfo, &[(SeriesPlace, f64)])) {
         let mut present = Vec::new();
-        for MetricOrder { metric, origin, series } in &self.labels.order {
+        for (at, MetricOrder { metric, origin, series }) in self.labels.order.iter().enumerate() {
             let info = &self.labels.metrics[*metric];
-            if self.only.as_ref().is_some_and(|only| !only.contains(&info.name)) {
+            if self.chosen.as_ref().is_some_and(|chosen| !chosen.metrics[at]) {
                 continue;
             }
             present.clear();
-            present.extend(series.iter().map(|place| (*place, self.value_at(*origin, *place))));
+            let is_chosen = |place: &&SeriesPlace| self.chosen.as_ref().is_none_or(|chosen| chosen.sets[place.set]);
+            present.extend(series.iter().filter(is_chosen).map(|place| (*place, self.value_at(*origin, *place))));
             present.retain(|(_, value)| !value.is_nan());
             visit(info, &present);
         }
@@ -394,6 +450,8 @@ fn index(at: usize) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use rstest::rstest;
 
     use super::*;
@@ -442,11 +500,31 @@ mod tests {
         );
     }
 
+    /// By names, and by a label where there is one.
+    struct By {
+        names: BTreeSet<String>,
+        label: Option<(&'static str, &'static str)>,
+    }
+
+    impl Choice for By {
+        fn takes_name(&self, name: &str) -> bool {
+            self.names.contains(name)
+        }
+
+        fn takes_labels(&self, labels: &[Label]) -> bool {
+            let has = |(name, value): (&str, &str)| labels.contains(&(name.to_owned(), value.to_owned()));
+            self.label.is_none_or(has)
+        }
+    }
+
     #[test]
     fn names_can_be_chosen_and_samples_carry_a_timestamp() {
-        let chosen = |names: &[&str]| Arc::new(names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>());
         let all = batch(vec![sample("zeal", &[], 1.0), sample("alpha", &[], 2.0)]);
-        let some = all.only(&chosen(&["zeal", "platform_mem_usage_bytes", "unknown"]));
+        let choose = |batch: &Batch, names: &[&str], label| {
+            let by = By { names: names.iter().map(|name| (*name).to_owned()).collect(), label };
+            batch.choose(&Arc::new(batch.labels().chosen(&by)), &by)
+        };
+        let some = choose(&all, &["zeal", "platform_mem_usage_bytes", "unknown"], None);
         assert_eq!(some.size(), 2);
         assert_eq!(
             some.exposition_at(Some(1_560_541_957_165)),
@@ -457,8 +535,11 @@ mod tests {
              # TYPE zeal gauge\n\
              zeal{host=\"vm\"} 1 1560541957165\n"
         );
-        assert_eq!(some.only(&chosen(&["zeal", "alpha"])).samples().len(), 1);
-        assert_eq!(all.only(&chosen(&[])).exposition(), "");
+        assert_eq!(choose(&all, &[], None).exposition(), "");
+        let of_task = choose(&all, &["zeal", "task_cpu_usage_seconds"], Some(("task_id", "task10")));
+        assert_eq!((of_task.size(), of_task.samples()[0].value), (1, 5.5));
+        let of_other = choose(&all, &["zeal", "task_cpu_usage_seconds"], Some(("task_id", "task2")));
+        assert_eq!((of_other.size(), of_other.families().len(), of_other.text_families().len()), (0, 0, 0));
     }
 
     #[test]

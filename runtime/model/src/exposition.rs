@@ -1,9 +1,60 @@
 //! The Prometheus text format, version 0.0.4
 //! (<https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format>).
 
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use crate::metric::{Label, MetricKind, Sample};
+
+/// A metric with its samples, before it has a form.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TextFamily<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// How its values behave.
+    pub kind: MetricKind,
+    /// One sentence; may be empty.
+    pub help: &'a str,
+    /// Labels as [`label_text`] makes them, with the value.
+    pub samples: Vec<(Cow<'a, str>, f64)>,
+}
+
+/// One family of each name, by their names, and in it each series once. Of those that share a name the first says kind and
+/// help, and of equal series the last says the value: readers of the formats refuse what stands there twice.
+#[must_use]
+pub fn merged(mut families: Vec<TextFamily<'_>>) -> Vec<TextFamily<'_>> {
+    families.sort_by_key(|family| family.name);
+    let mut merged: Vec<TextFamily<'_>> = Vec::with_capacity(families.len());
+    for family in families {
+        match merged.last_mut() {
+            Some(first) if first.name == family.name => add(&mut first.samples, family.samples),
+            _ => merged.push(family),
+        }
+    }
+    merged
+}
+
+fn add<'a>(samples: &mut Vec<(Cow<'a, str>, f64)>, others: Vec<(Cow<'a, str>, f64)>) {
+    let known: HashMap<Cow<'a, str>, usize> =
+        samples.iter().enumerate().map(|(at, (labels, _))| (labels.clone(), at)).collect();
+    for (labels, value) in others {
+        match known.get(&labels) {
+            Some(at) => samples[*at].1 = value,
+            None => samples.push((labels, value)),
+        }
+    }
+}
+
+/// Families that [`merged`] has made, each with its header.
+pub fn write_families(text: &mut String, families: &[TextFamily<'_>]) {
+    for family in families {
+        write_header(text, family.name, family.kind, family.help);
+        for (labels, value) in &family.samples {
+            write_sample(text, family.name, labels, *value, None);
+        }
+    }
+}
 
 /// Labels in braces, values escaped; nothing where there are none.
 #[must_use]
@@ -73,7 +124,7 @@ pub fn write_samples(text: &mut String, samples: &[Sample], timestamp: Option<i6
 }
 
 /// A value in the shortest form that reads back the same. Writing to a `String` cannot fail.
-fn write_value(text: &mut String, value: f64) {
+pub(crate) fn write_value(text: &mut String, value: f64) {
     if value.is_nan() {
         text.push_str("NaN");
     } else if value.is_infinite() {
@@ -90,7 +141,8 @@ fn write_value(text: &mut String, value: f64) {
     }
 }
 
-fn escape(text: &mut String, value: &str, quotes: bool) {
+/// Escapes backslashes and ends of lines, and double quotes where the form wants it.
+pub(crate) fn escape(text: &mut String, value: &str, quotes: bool) {
     for character in value.chars() {
         match character {
             '\\' => text.push_str("\\\\"),
@@ -129,6 +181,27 @@ mod tests {
     #[case::line("a\nb", r#"{a="a\nb"}"#)]
     fn values_of_labels(#[case] value: &str, #[case] expected: &str) {
         assert_eq!(label_text(&[("a".to_owned(), value.to_owned())]), expected);
+    }
+
+    #[test]
+    fn families_of_one_name_become_one_and_no_series_stands_there_twice() {
+        let family = |name: &'static str, help: &'static str, samples: &[(&'static str, f64)]| TextFamily {
+            name,
+            kind: MetricKind::Gauge,
+            help,
+            samples: samples.iter().map(|(labels, value)| (Cow::Borrowed(*labels), *value)).collect(),
+        };
+        let families = merged(vec![
+            family("b", "First.", &[("{x=\"1\"}", 1.0), ("{x=\"2\"}", 2.0)]),
+            family("a", "", &[("", 5.0)]),
+            family("b", "Second.", &[("{x=\"2\"}", 3.0), ("{x=\"3\"}", 4.0)]),
+        ]);
+        let mut text = String::new();
+        write_families(&mut text, &families);
+        assert_eq!(
+            text,
+            "# TYPE a gauge\na 5\n\n# HELP b First.\n# TYPE b gauge\nb{x=\"1\"} 1\nb{x=\"2\"} 3\nb{x=\"3\"} 4\n"
+        );
     }
 
     #[test]

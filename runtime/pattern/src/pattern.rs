@@ -17,6 +17,8 @@ pub struct Pattern {
     any: Regex,
     /// Matches at the beginning of a text.
     first: Regex,
+    /// Matches a whole text.
+    whole: Regex,
     /// Matches that have characters; none where there are no such.
     not_empty: Option<Regex>,
     groups: usize,
@@ -32,10 +34,11 @@ impl Pattern {
         let Translated { text: translated, groups, names } = translate(text)?;
         let any = build(&translated, false)?;
         let first = build(&format!(r"\A(?:{translated})"), false)?;
-        let (Some(any), Some(first)) = (any, first) else {
+        let whole = build(&format!(r"\A(?:{translated})\z"), false)?;
+        let (Some(any), Some(first), Some(whole)) = (any, first, whole) else {
             return Err(PatternError::Engine("it never matches".into()));
         };
-        Ok(Self { text: text.into(), any, first, not_empty: build(&translated, true)?, groups, names })
+        Ok(Self { text: text.into(), any, first, whole, not_empty: build(&translated, true)?, groups, names })
     }
 
     /// As it was written.
@@ -56,6 +59,14 @@ impl Pattern {
     /// [`TooCostly`].
     pub fn matches_beginning(&self, text: &str) -> Result<bool, TooCostly> {
         self.first.is_match(text).map_err(|_| TooCostly)
+    }
+
+    /// Whether a whole text matches, as `re.fullmatch` says.
+    ///
+    /// # Errors
+    /// [`TooCostly`].
+    pub fn matches_whole(&self, text: &str) -> Result<bool, TooCostly> {
+        self.whole.is_match(text).map_err(|_| TooCostly)
     }
 
     /// What the first groups match at the beginning of a text; none where that does not match, or one of them has no part
@@ -174,6 +185,20 @@ mod tests {
     #[case("(?i)NUMA(?!_miss)", "numa_miss", false)]
     fn the_beginning_of_a_text(#[case] pattern: &str, #[case] text: &str, #[case] expected: bool) {
         assert_eq!(Pattern::new(pattern).unwrap().matches_beginning(text), Ok(expected));
+    }
+
+    #[rstest]
+    #[case("web-.*", "web-7", true)]
+    #[case("web", "web-7", false)]
+    #[case("web|web-7", "web-7", true)]
+    #[case("eb-7", "web-7", false)]
+    #[case("web-7$", "web-7", true)]
+    #[case("web-7$", "web-7\n", false)]
+    #[case(".*", "a\nb", false)]
+    #[case("(?s).*", "a\nb", true)]
+    #[case("", "", true)]
+    fn a_whole_text(#[case] pattern: &str, #[case] text: &str, #[case] expected: bool) {
+        assert_eq!(Pattern::new(pattern).unwrap().matches_whole(text), Ok(expected));
     }
 
     #[test]

@@ -4,8 +4,10 @@
 //! keeps nobody waiting, and counts what is lost.
 
 mod delivery;
+mod filter;
 mod log;
 mod outlet;
+pub mod prometheus;
 mod queue;
 mod store;
 #[cfg(test)]
@@ -14,6 +16,7 @@ mod unfinished;
 mod work;
 
 pub use delivery::{Delivered, Delivery};
+pub use filter::{Filter, FilterError};
 pub use log::{Appended, LogStorage, Output, StandardError, TextForm, blocking};
 pub use outlet::Outlet;
 pub use store::{Store, StoreError};

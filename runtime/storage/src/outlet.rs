@@ -1,17 +1,17 @@
 //! To which storages a kind of metrics goes.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use wca_model::Batch;
+use wca_model::{Batch, Lane, Stream};
 
 use crate::delivery::Delivery;
+use crate::filter::{Chain, Filter};
 
-/// A storage, with the names of the metrics that it gets; none: all.
-type Way = (usize, Option<Arc<BTreeSet<String>>>);
+/// A storage, with the filters before it.
+type Way = (usize, Arc<Chain>);
 
 /// To which storages a kind of metrics goes, through which filters.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Outlet {
     ways: Vec<Way>,
 }
@@ -20,31 +20,36 @@ impl Outlet {
     /// To a storage, by its place among the deliveries.
     #[must_use]
     pub fn to(delivery: usize) -> Self {
-        Self { ways: vec![(delivery, None)] }
+        Self { ways: vec![(delivery, Arc::default())] }
     }
 
-    /// Through a filter to several outlets, in their order: only the metrics of these names, or all where there are none.
+    /// To several outlets, in their order.
     #[must_use]
-    pub fn through(names: Option<&[String]>, outlets: impl IntoIterator<Item = Outlet>) -> Self {
-        let names: Option<BTreeSet<String>> = names.map(|names| names.iter().cloned().collect());
-        let ways = outlets.into_iter().flat_map(|outlet| outlet.ways).map(|(delivery, inner)| {
-            let both = match (&names, inner) {
-                (None, inner) => inner,
-                (Some(names), None) => Some(Arc::new(names.clone())),
-                (Some(names), Some(inner)) => Some(Arc::new(names.intersection(&inner).cloned().collect())),
-            };
-            (delivery, both)
-        });
-        Self { ways: ways.collect() }
+    pub fn all(outlets: impl IntoIterator<Item = Outlet>) -> Self {
+        Self { ways: outlets.into_iter().flat_map(|outlet| outlet.ways).collect() }
+    }
+
+    /// Through a filter to several outlets, in their order.
+    #[must_use]
+    pub fn through(filter: Filter, outlets: impl IntoIterator<Item = Outlet>) -> Self {
+        let filter = Arc::new(filter);
+        let ways = Self::all(outlets).ways.into_iter();
+        Self { ways: ways.map(|(delivery, chain)| (delivery, Arc::new(chain.behind(&filter)))).collect() }
     }
 
     /// Hands the batch to all of them.
     pub async fn send(&self, batch: &Batch, deliveries: &[Arc<Delivery>]) {
-        for (at, only) in &self.ways {
+        for (way, (at, chain)) in self.ways.iter().enumerate() {
             let Some(delivery) = deliveries.get(*at) else { continue };
-            let batch = only.as_ref().map_or_else(|| batch.clone(), |names| batch.only(names));
-            delivery.send(batch).await;
+            let lane = Lane { way, ..batch.lane() };
+            delivery.send(chain.apply(batch).on(lane)).await;
         }
+    }
+
+    /// The lanes by which what is sent of this stream comes to a storage.
+    pub fn lanes_to(&self, delivery: usize, stream: Stream) -> impl Iterator<Item = Lane> {
+        let ways = self.ways.iter().enumerate().filter(move |(_, (at, _))| *at == delivery);
+        ways.map(move |(way, _)| Lane { stream, way })
     }
 }
 
@@ -58,8 +63,13 @@ mod tests {
     use super::*;
     use crate::testing::{Gate, batch, sample};
 
-    fn names(names: &[&str]) -> Vec<String> {
-        names.iter().map(|name| (*name).to_owned()).collect()
+    fn names(names: &[&str]) -> Filter {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        Filter::new(Some(&names), &[]).unwrap()
+    }
+
+    fn label(name: &str, pattern: &str) -> Filter {
+        Filter::new(None, &[(name.to_owned(), pattern.to_owned())]).unwrap()
     }
 
     /// How many samples of `task_up` (2), `x` and `y` each of two storages gets.
@@ -77,19 +87,28 @@ mod tests {
     #[tokio::test]
     async fn filters_choose_by_name_through_all_that_stand_one_in_another() {
         let (first, second) = (Outlet::to(0), Outlet::to(1));
-        let x = Outlet::through(Some(&names(&["x"])), [first.clone()]);
-        let x_and_up = Outlet::through(Some(&names(&["x", "task_up"])), [first.clone()]);
+        let x = Outlet::through(names(&["x"]), [first.clone()]);
+        let x_and_up = Outlet::through(names(&["x", "task_*"]), [first.clone()]);
         let cases = [
             (first.clone(), [4, 0]),
             (Outlet::default(), [0, 0]),
-            (Outlet::through(None, [first.clone(), second.clone()]), [4, 4]),
-            (Outlet::through(Some(&[]), [first.clone()]), [0, 0]),
+            (Outlet::all([first.clone(), second.clone()]), [4, 4]),
+            (Outlet::through(names(&[]), [first.clone()]), [0, 0]),
             (x.clone(), [1, 0]),
-            (Outlet::through(Some(&names(&["x", "task_up"])), [x.clone()]), [1, 0]),
-            (Outlet::through(Some(&names(&["y"])), [x.clone()]), [0, 0]),
-            (Outlet::through(None, [x.clone(), second.clone()]), [1, 4]),
+            (Outlet::through(names(&["x", "task_up"]), [x.clone()]), [1, 0]),
+            (Outlet::through(names(&["y"]), [x.clone()]), [0, 0]),
+            (Outlet::all([x.clone(), second.clone()]), [1, 4]),
             // One storage behind several filters, as an alias is.
-            (Outlet::through(None, [x, x_and_up, first]), [8, 0]),
+            (Outlet::through(label("task_name", "a"), [first.clone(), second.clone()]), [1, 1]),
+            (Outlet::through(label("task_name", "b?"), [first.clone()]), [3, 0]),
+            (
+                Outlet::through(
+                    label("host", "vm"),
+                    [Outlet::through(label("task_id", ".+"), [x.clone(), first.clone()])],
+                ),
+                [2, 0],
+            ),
+            (Outlet::all([x, x_and_up, first]), [8, 0]),
             (Outlet::to(7), [0, 0]),
         ];
         for (outlet, expected) in cases {

@@ -17,8 +17,17 @@ pub(crate) fn sample(name: &str, labels: &[(&str, &str)], value: f64) -> Sample 
     Sample { name: name.into(), labels, value, kind: MetricKind::Gauge, help: String::new() }
 }
 
+/// A batch of that tick, as [`batch`].
+pub(crate) fn batch_of_tick(tick: u64) -> Batch {
+    batch_at(tick, 0.0, vec![])
+}
+
 /// A batch at that time: `task_up` of the tasks `a` and `b` on the host `vm`, and these samples.
 pub(crate) fn batch(timestamp: f64, samples: Vec<Sample>) -> Batch {
+    batch_at(1, timestamp, samples)
+}
+
+fn batch_at(tick: u64, timestamp: f64, samples: Vec<Sample>) -> Batch {
     let info = MetricInfo {
         name: "task_up".into(),
         help: "Up.".into(),
@@ -45,7 +54,7 @@ pub(crate) fn batch(timestamp: f64, samples: Vec<Sample>) -> Batch {
     let labels = Arc::new(LabelSets::new(1, &roster, &catalog, &common, &[]));
     let values = Arc::new(vec![1.0, 1.0]);
     let (roster, catalog) = (Arc::new(roster), Arc::new(catalog));
-    let snapshot = Snapshot::new(1, timestamp, roster, catalog, Arc::default(), values, None).unwrap();
+    let snapshot = Snapshot::new(tick, timestamp, roster, catalog, Arc::default(), values, None).unwrap();
     Batch::new(Arc::new(snapshot), labels, samples, &common)
 }
 

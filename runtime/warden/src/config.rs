@@ -4,6 +4,7 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use wca_config::ListenAddress;
 use wca_control::Policy;
 use wca_kernel::{Roots, Wanted};
 
@@ -28,6 +29,8 @@ pub struct WardenConfig {
     pub inputs: Vec<PathBuf>,
     /// The files that the agent may write.
     pub outputs: Vec<OutputFile>,
+    /// Where the agent is asked.
+    pub listeners: Vec<ListenAddress>,
     /// The policies that the operator named, those that come first first; a request in the name of any other is refused.
     pub policies: Vec<Policy>,
     /// How changes are made.
@@ -68,6 +71,7 @@ impl Default for WardenConfig {
             files: Vec::new(),
             inputs: Vec::new(),
             outputs: Vec::new(),
+            listeners: Vec::new(),
             policies: vec![Policy::default()],
             control: wca_control::Settings::default(),
             user: None,

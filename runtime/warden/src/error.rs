@@ -39,6 +39,14 @@ pub enum WardenError {
         /// What the kernel said.
         errno: Errno,
     },
+    /// An address at which the operator wants to be asked.
+    #[error("nobody can listen at {address}: {error}")]
+    Listen {
+        /// The address.
+        address: String,
+        /// What the kernel said.
+        error: io::Error,
+    },
     /// The agent's user cannot be had.
     #[error(transparent)]
     User(#[from] crate::user::UserError),

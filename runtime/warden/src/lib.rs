@@ -23,6 +23,7 @@ mod inputs;
 mod keys;
 mod kubelet;
 mod launch;
+mod listeners;
 mod measure;
 mod memory_topology;
 mod nobody;

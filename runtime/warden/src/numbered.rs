@@ -34,6 +34,16 @@ impl<T> Numbered<T> {
         self.entries.truncate(number);
     }
 
+    /// Those that are not forgotten.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.entries.iter().flatten()
+    }
+
+    /// Those that are not forgotten.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.entries.iter_mut().flatten()
+    }
+
     pub(crate) fn get(&self, number: u32) -> Result<&T, Refused> {
         let found = self.entries.get(number as usize).and_then(Option::as_ref);
         found.ok_or_else(|| absent(self.what, number, self.entries.len()))

@@ -60,10 +60,7 @@ impl Output {
         let path = file.path.clone();
         let failed = |errno: Errno| WardenError::Output { path: path.clone(), errno };
         let place = match file.written {
-            Written::Appended => {
-                let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOCTTY;
-                Place::File(open(&path, flags, MODE).map_err(failed)?)
-            }
+            Written::Appended => Place::File(open_at_end(&path)?),
             Written::Replaced => {
                 let name = path.file_name().ok_or_else(|| failed(Errno::ISDIR))?.to_owned();
                 let folder = match path.parent() {
@@ -80,6 +77,14 @@ impl Output {
             }
         };
         Ok(Self { path, place })
+    }
+
+    /// Opens a file that is written at its end anew, by its name, as after it was moved away.
+    pub(crate) fn reopen(&mut self) -> Result<(), WardenError> {
+        if let Place::File(file) = &mut self.place {
+            *file = open_at_end(&self.path)?;
+        }
+        Ok(())
     }
 
     /// A descriptor to write to. What is replaced is written beside its old content.
@@ -108,6 +113,11 @@ impl Output {
     fn failed(&self, what: &str, errno: Errno) -> Refused {
         Refused::Failed(format!("{}: {what}: {errno}", self.path.display()))
     }
+}
+
+fn open_at_end(path: &Path) -> Result<OwnedFd, WardenError> {
+    let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOCTTY;
+    open(path, flags, MODE).map_err(|errno| WardenError::Output { path: path.to_owned(), errno })
 }
 
 /// Name of the file that takes the place of `name`: no two names share it, and no two outputs.
@@ -162,6 +172,20 @@ mod tests {
         assert_eq!(read_to_string(&path).unwrap(), "old\nnew\nnewer\n");
         let told = output.publish().unwrap_err().to_string();
         assert!(told.ends_with("metrics.prom is written at its end, not replaced"), "{told}");
+    }
+
+    #[test]
+    fn a_file_that_was_moved_away_is_opened_anew_by_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, moved) = (folder.path().join("metrics.prom"), folder.path().join("metrics.prom.1"));
+        let mut output = output(path.clone(), Written::Appended);
+        File::from(output.hand_over().unwrap()).write_all(b"old\n").unwrap();
+        std::fs::rename(&path, &moved).unwrap();
+        File::from(output.hand_over().unwrap()).write_all(b"still old\n").unwrap();
+        output.reopen().unwrap();
+        File::from(output.hand_over().unwrap()).write_all(b"new\n").unwrap();
+        assert_eq!(read_to_string(&path).unwrap(), "new\n");
+        assert_eq!(read_to_string(&moved).unwrap(), "old\nstill old\n");
     }
 
     #[test]

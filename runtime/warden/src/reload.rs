@@ -4,6 +4,7 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use wca_config::ListenAddress;
 use wca_control::Policy;
 use wca_kernel::Wanted;
 use wca_messages::Refused;
@@ -14,7 +15,7 @@ use crate::inputs::Input;
 use crate::outputs::{Output, OutputFile};
 use crate::serve::Service;
 
-/// Numbers of the first file, the first output and the first input that a new reading names.
+/// Numbers of the first file, the first output, the first input and the first listener that a new reading names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FirstNumbers {
     /// Of the files.
@@ -23,6 +24,17 @@ pub struct FirstNumbers {
     pub output: u32,
     /// Of the inputs.
     pub input: u32,
+    /// Of the listeners.
+    pub listener: u32,
+}
+
+/// Where what a new reading names begins among all that was ever named.
+#[derive(Clone, Copy)]
+struct FirstPlaces {
+    file: usize,
+    output: usize,
+    input: usize,
+    listener: usize,
 }
 
 /// What the operator asks for now.
@@ -36,6 +48,8 @@ pub struct Renewed {
     pub outputs: Vec<OutputFile>,
     /// The files that arguments of components may name.
     pub inputs: Vec<PathBuf>,
+    /// Where the agent is asked.
+    pub listeners: Vec<ListenAddress>,
     /// The policies that it names, those that come first first.
     pub policies: Vec<Policy>,
     /// How changes are made.
@@ -91,7 +105,7 @@ pub(crate) struct Pending {
     pub(crate) terms: Terms,
     /// The agent has fetched it.
     pub(crate) is_fetched: bool,
-    first: (usize, usize, usize),
+    first: FirstPlaces,
     since: Instant,
 }
 
@@ -116,21 +130,33 @@ impl Service {
             return Err(Refused::Invalid(text.into()));
         };
         let since = Instant::now();
-        let first = (self.files.next(), self.outputs.next(), self.inputs.next());
+        let first = FirstPlaces {
+            file: self.files.next(),
+            output: self.outputs.next(),
+            input: self.inputs.next(),
+            listener: self.listeners.next(),
+        };
         let number = |at: usize| u32::try_from(at).map_err(|_| Refused::Failed("too many files in one life".into()));
-        let numbers = FirstNumbers { file: number(first.0)?, output: number(first.1)?, input: number(first.2)? };
+        let numbers = FirstNumbers {
+            file: number(first.file)?,
+            output: number(first.output)?,
+            input: number(first.input)?,
+            listener: number(first.listener)?,
+        };
         let renewed = read(numbers).and_then(|renewed| {
             let may_change = self.changes.check(&renewed.control);
             let outputs = || renewed.outputs.iter().map(Output::open).collect::<Result<Vec<Output>, WardenError>>();
-            let outputs = may_change.and_then(|()| outputs());
-            outputs.map(|outputs| (renewed, outputs)).map_err(|error| error.to_string())
+            let opened = may_change.and_then(|()| Ok((outputs()?, self.listeners.at(&renewed.listeners)?)));
+            opened.map(|opened| (renewed, opened)).map_err(|error| error.to_string())
         });
-        let (renewed, outputs) = renewed.map_err(|why| {
+        let (renewed, (outputs, listeners)) = renewed.map_err(|why| {
             self.misread += 1;
+            self.reopen_outputs();
             Refused::Invalid(why)
         })?;
         self.outputs.extend(outputs);
         self.inputs.extend(renewed.inputs.into_iter().map(Input::new).collect());
+        self.listeners.extend(listeners);
         self.files.extend(renewed.files);
         self.generation += 1;
         self.pending = Some(Pending {
@@ -150,22 +176,35 @@ impl Service {
         Ok(())
     }
 
+    /// Opens the files anew that are written at their end: also where the configuration stays as it was, somebody may have
+    /// moved them away before he asked for it to be read again. The agent asks for them once more.
+    pub(crate) fn reopen_outputs(&mut self) {
+        for output in self.outputs.iter_mut() {
+            if let Err(error) = output.reopen() {
+                tracing::error!("{error}; what was open before is written still");
+            }
+        }
+    }
+
     /// Ends the reload that is under way: what was read is in force, or as if it had never been.
     pub(crate) fn settle(&mut self, refused: Option<String>) -> Option<Settled> {
         let pending = self.pending.take()?;
-        let (file, output, input) = pending.first;
+        let first = pending.first;
         if refused.is_none() {
             self.terms = pending.terms;
             let (control, policies) = (self.terms.control.clone(), self.terms.policies.clone());
             self.changes.renew(control, policies, self.measure.platform());
             self.measure.want(&self.terms.wanted);
-            self.files.forget_before(file);
-            self.outputs.forget_before(output);
-            self.inputs.forget_before(input);
+            self.files.forget_before(first.file);
+            self.outputs.forget_before(first.output);
+            self.inputs.forget_before(first.input);
+            self.listeners.forget_before(first.listener);
         } else {
-            self.files.forget_from(file);
-            self.outputs.forget_from(output);
-            self.inputs.forget_from(input);
+            self.files.forget_from(first.file);
+            self.outputs.forget_from(first.output);
+            self.inputs.forget_from(first.input);
+            self.listeners.forget_from(first.listener);
+            self.reopen_outputs();
         }
         Some(Settled { refused, took: pending.since.elapsed() })
     }

@@ -88,6 +88,8 @@ impl Warden {
         let launcher = Launcher::new(config.program, config.agent, user)?;
         let compiler = launcher.compiler(config.compiler, config.compile)?;
         let outputs = config.outputs.iter().map(Output::open).collect::<Result<_, _>>()?;
+        let none = Numbered::new("listener", Vec::new());
+        let listeners = none.at(&config.listeners)?;
         let run_dir =
             if config.serves_operator { run_dir(config.run_dir.as_deref(), config.control.mode)? } else { None };
         let measure = Measure::new(&config.roots, config.wanted.clone())?;
@@ -107,6 +109,7 @@ impl Warden {
                 files: Numbered::new("file", config.files),
                 outputs: Numbered::new("output", outputs),
                 inputs: Numbered::new("input", config.inputs.into_iter().map(Input::new).collect()),
+                listeners: Numbered::new("listener", listeners),
             },
             measure,
             Compilations::new(compiler, Store::new(config.cache, config.compile.cache)),

@@ -13,6 +13,7 @@ use crate::files::{Files, Opened};
 use crate::inputs::Input;
 use crate::keys::Keys;
 use crate::kubelet::Kubelet;
+use crate::listeners::Listener;
 use crate::measure::Measure;
 use crate::numbered::Numbered;
 use crate::outputs::Output;
@@ -25,6 +26,7 @@ pub(crate) struct Service {
     pub(crate) files: Files,
     pub(crate) outputs: Numbered<Output>,
     pub(crate) inputs: Numbered<Input>,
+    pub(crate) listeners: Numbered<Listener>,
     pub(crate) measure: Measure,
     pub(crate) compilations: Compilations,
     pub(crate) changes: Changes,
@@ -42,11 +44,12 @@ pub(crate) struct Service {
     samples: u64,
 }
 
-/// What the operator named, by numbers.
+/// What the operator has named, opened.
 pub(crate) struct Named {
     pub(crate) files: Files,
     pub(crate) outputs: Numbered<Output>,
     pub(crate) inputs: Numbered<Input>,
+    pub(crate) listeners: Numbered<Listener>,
 }
 
 /// How far one agent is. A new agent begins anew.
@@ -84,7 +87,7 @@ impl From<Reply> for Answer {
 impl Service {
     pub(crate) fn new(
         terms: Terms,
-        Named { files, outputs, inputs }: Named,
+        Named { files, outputs, inputs, listeners }: Named,
         measure: Measure,
         compilations: Compilations,
         changes: Changes,
@@ -95,6 +98,7 @@ impl Service {
             files,
             outputs,
             inputs,
+            listeners,
             measure,
             compilations,
             changes,
@@ -158,6 +162,10 @@ impl Service {
                 output.publish()?;
                 // One that cannot be made is told when it is asked for.
                 Answer { reply: Reply::Published, descriptor: output.hand_over().ok() }
+            }
+            Request::Listen { listener } => {
+                let descriptor = self.listeners.get(listener)?.hand_over()?;
+                Answer { reply: Reply::Listening, descriptor: Some(descriptor) }
             }
             Request::Renew => self.renewed()?.into(),
             Request::Settle { generation, refused } => self.settled_by_agent(generation, refused)?.into(),

@@ -4,15 +4,16 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use wca_config::{
-    ConfigError, ConfigErrors, Configuration, GuestId, Interval, Role, Storage, StorageId, Surroundings, load, render,
-    render_in,
+    ConfigError, ConfigErrors, Configuration, FilterStorage, GuestId, Interval, ListenAddress, Role, Storage,
+    StorageId, Surroundings, load, render, render_in,
 };
 use wca_model::DeliveryTerms;
 use wca_sandbox::Policy;
-use wca_storage::{Outlet, TextForm};
+use wca_storage::{Filter, Outlet, TextForm};
 
 use crate::configured::guests::{self, Components, Files};
 use crate::configured::rdt::{check_rdt, check_required};
+use crate::configured::site::site;
 use crate::configured::swap::{Running, Way};
 use crate::configured::view::view;
 use crate::entry::Agent;
@@ -191,6 +192,12 @@ impl Building<'_> {
                     ways.push(Way::Log(self.form(log), self.target(log)?, log.delivery));
                     Outlet::to(ways.len() - 1)
                 }
+                Storage::Prometheus(storage) => {
+                    let site = site(&self.agent.client, self.settings, storage).await;
+                    let site = site.map_err(|error| self.shown(error))?;
+                    ways.push(Way::Prometheus(storage.listen.clone(), self.listener(&storage.listen)?, site));
+                    Outlet::to(ways.len() - 1)
+                }
                 Storage::Guest(guest) => {
                     let terms = self.terms(*guest);
                     ways.push(Way::Guest(self.part(*guest).await?, terms));
@@ -199,7 +206,7 @@ impl Building<'_> {
                 // Those inside of a filter stand before it.
                 Storage::Filter(filter) => {
                     let inner = filter.storages.iter().map(|id| outlets.get(id).cloned().unwrap_or_default());
-                    Outlet::through(filter.filter.as_deref(), inner)
+                    Outlet::through(self.filter(filter)?, inner)
                 }
                 Storage::Kafka(_) => return Err("`!KafkaStorage`: this version of WCA does not have it yet".into()),
             };
@@ -221,6 +228,18 @@ impl Building<'_> {
 
     fn form(&self, log: &wca_config::LogStorage) -> TextForm {
         TextForm { timestamps: log.include_timestamp, labels: log.filter_labels.clone() }
+    }
+
+    fn filter(&self, storage: &FilterStorage) -> Result<Filter, String> {
+        let filter = Filter::new(storage.filter.as_deref(), &storage.labels);
+        filter.map_err(|error| format!("{}: `!FilterStorage`: {error}", self.settings.source))
+    }
+
+    fn listener(&self, address: &ListenAddress) -> Result<u32, String> {
+        let listener = self.settings.listeners.iter().find(|(known, _)| *known == address.to_string());
+        listener
+            .map(|(_, number)| *number)
+            .ok_or_else(|| format!("{address}: the warden was not asked to listen there"))
     }
 
     fn target(&self, log: &wca_config::LogStorage) -> Result<LogTarget, String> {

@@ -78,7 +78,10 @@ impl Reloading {
         let Some(finished) = self.finished.take() else {
             let now = *self.reloads.borrow_and_update();
             let before = std::mem::replace(&mut self.seen, now);
-            self.state.taken &= now.misread == before.misread;
+            if now.misread != before.misread {
+                self.state.taken = false;
+                self.agent.client.have_reopened();
+            }
             if now.asked != before.asked {
                 let (agent, running) = (self.agent.clone(), Arc::clone(&self.running));
                 self.building = Some(workers::spawn(async move { renew(&agent, &running).await }));
@@ -132,7 +135,9 @@ impl Reloading {
     /// Nothing of what was read comes into force.
     async fn refuse(&mut self, generation: u64, why: String) -> Result<(), ClientError> {
         self.state.taken = false;
-        self.settle(generation, Some(why)).await
+        self.settle(generation, Some(why)).await?;
+        self.agent.client.have_reopened();
+        Ok(())
     }
 
     async fn settle(&mut self, generation: u64, refused: Option<String>) -> Result<(), ClientError> {

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
 
+use wca_config::ListenAddress;
 use wca_model::DeliveryTerms;
+use wca_storage::prometheus::{Endpoint, Site};
 use wca_storage::{Delivery, TextForm};
 
 use crate::client::{Client, ClientError};
@@ -16,6 +18,8 @@ use crate::storages::{self, GuestCounts, LogTarget, Storages};
 pub(crate) enum Way {
     /// To a file or to standard error; always new, so that files are opened anew.
     Log(TextForm, LogTarget, DeliveryTerms),
+    /// To who asks at this address, where the warden has a socket under this number; what is served there.
+    Prometheus(ListenAddress, u32, Site),
     /// To a policy.
     Guest(Part, DeliveryTerms),
 }
@@ -25,6 +29,7 @@ pub(crate) enum Way {
 pub(crate) struct Running {
     members: Vec<(String, String)>,
     guests: HashMap<String, (Arc<Delivery>, Arc<GuestCounts>)>,
+    endpoints: HashMap<ListenAddress, Arc<Endpoint>>,
     runner: Option<(String, String)>,
 }
 
@@ -91,12 +96,25 @@ impl Running {
             allocations: built.allocations.take(),
             ..Storages::default()
         };
-        let mut guests = HashMap::new();
+        let (mut guests, mut endpoints) = (HashMap::new(), HashMap::new());
+        let mut sites = Vec::new();
         for way in built.ways.drain(..) {
             match way {
                 Way::Log(form, target, terms) => {
                     let delivery = storages::log((form, &target), terms, client, &storages.deliveries, before).await?;
                     storages.deliveries.push(Arc::new(delivery));
+                }
+                Way::Prometheus(address, listener, site) => {
+                    let endpoint = match self.endpoints.get(&address) {
+                        Some(endpoint) => {
+                            sites.push((Arc::clone(endpoint), site));
+                            Arc::clone(endpoint)
+                        }
+                        None => Arc::new(storages::endpoint(&address, listener, site, client).await?),
+                    };
+                    let delivery = storages::prometheus(&address, &endpoint, storages.lanes_to_next(), before);
+                    storages.deliveries.push(Arc::new(delivery));
+                    endpoints.insert(address, endpoint);
                 }
                 Way::Guest(part, terms) => {
                     let (identity, (delivery, counts)) = match part {
@@ -115,7 +133,11 @@ impl Running {
                 }
             }
         }
+        for (endpoint, site) in sites {
+            endpoint.renew(site);
+        }
         self.guests = guests;
+        self.endpoints = endpoints;
         Ok(storages)
     }
 }

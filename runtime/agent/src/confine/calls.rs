@@ -56,6 +56,8 @@ pub(super) const COMMON: &[c_long] = &[
 
 /// Kept by the agent besides: waiting, the network, looking at files.
 pub(super) const AGENT: &[c_long] = &[
+    // Of a socket that the warden has bound: `bind` and `listen` are not kept.
+    libc::SYS_accept4,
     libc::SYS_close_range,
     libc::SYS_connect,
     libc::SYS_dup,

@@ -161,3 +161,27 @@ fn a_storage_that_fails_can_hold_ticks_up_until_it_takes_them() {
     assert!(last("wca_storage_queue_depth") >= 1.0 && last("wca_storage_dropped_samples") == 0.0, "{lines:#?}");
     started.stop().ends_with(0).says("LogStorage(/dev/full): not everything was stored within 5s");
 }
+
+#[test]
+fn a_filter_chooses_by_patterns_of_names_and_by_labels() {
+    let setup = measured(
+        "!FilterStorage {filter: ['wca_duration_*', platform_cpu_usage], labels: {cpu: '0?', function: 's.*|'}, storages: \
+         [!LogStorage {output_filename: FOLDER/metrics.prom}]}",
+    );
+    setup.run(&["--iterations", "2"]).ends_with(0);
+    let lines = setup.lines("metrics.prom");
+    let found: BTreeSet<[&str; 3]> =
+        lines.iter().map(|line| [line.name.as_str(), line.label("cpu"), line.label("function")]).collect();
+    for expected in [
+        ["platform_cpu_usage", "0", ""],
+        ["wca_duration_seconds", "", "sync_containers_state"],
+        ["wca_duration_seconds_avg", "", "sync_containers_state"],
+    ] {
+        assert!(found.contains(&expected), "{found:?}");
+    }
+    let is_chosen = |[name, cpu, function]: &[&str; 3]| match *name {
+        "platform_cpu_usage" => *cpu == "0" && function.is_empty(),
+        name => name.starts_with("wca_duration_") && function.starts_with('s'),
+    };
+    assert!(found.iter().all(is_chosen), "{found:?}");
+}

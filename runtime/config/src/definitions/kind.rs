@@ -37,6 +37,8 @@ pub(crate) enum Kind {
     },
     /// `host:port`
     HostPort,
+    /// An address of this machine with a port, or the path of a socket.
+    Listen,
     /// A list of these.
     List(&'static Kind),
     /// A mapping from texts to these.
@@ -72,6 +74,7 @@ impl Kind {
             Self::Path { absolute: true, .. } => "an absolute path".into(),
             Self::Path { .. } => "a path".into(),
             Self::HostPort => "HOST:PORT".into(),
+            Self::Listen => "ADDRESS:PORT, or the path of a socket".into(),
             Self::List(item) => format!("a list of {}", item.expected_many()),
             Self::Map(value) | Self::Labels(value) => format!("a mapping to {}", value.expected_many()),
             Self::Either(kinds) => kinds.iter().map(Self::expected).collect::<Vec<_>>().join(", or "),
@@ -91,6 +94,7 @@ impl Kind {
             Self::Path { absolute: true, .. } => "absolute paths".into(),
             Self::Path { .. } => "paths".into(),
             Self::HostPort => "addresses HOST:PORT".into(),
+            Self::Listen => "addresses to listen at".into(),
             Self::List(item) => format!("lists of {}", item.expected_many()),
             Self::Map(value) | Self::Labels(value) => format!("mappings to {}", value.expected_many()),
             Self::Either(kinds) => kinds.iter().map(Self::expected_many).collect::<Vec<_>>().join(" or "),
@@ -116,9 +120,13 @@ impl Kind {
             Self::Float => scalar.as_float().is_some() && scalar.as_integer().is_none(),
             Self::Integer(..) => scalar.as_integer().is_some(),
             Self::Numeric(..) | Self::Number => scalar.as_float().is_some(),
-            Self::Text | Self::OneOf(..) | Self::Pattern(_) | Self::Url | Self::Path { .. } | Self::HostPort => {
-                is_text(scalar)
-            }
+            Self::Text
+            | Self::OneOf(..)
+            | Self::Pattern(_)
+            | Self::Url
+            | Self::Path { .. }
+            | Self::HostPort
+            | Self::Listen => is_text(scalar),
             Self::List(_) | Self::Map(_) | Self::Labels(_) | Self::Either(_) | Self::Component(_) | Self::Only(_) => {
                 false
             }

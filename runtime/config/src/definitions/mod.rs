@@ -6,6 +6,7 @@ mod guests;
 mod kind;
 mod nodes;
 mod parameter;
+mod prometheus;
 mod protect;
 mod rails;
 mod runners;

@@ -1,6 +1,7 @@
 //! Storages of this program.
 
 use super::delivery::{ON_FAILURE, QUEUE, RETRY, delivery};
+use super::prometheus::PROMETHEUS_STORAGE;
 use super::{Definition, Kind, Parameter, Shape};
 use crate::model::{FilterStorage, KafkaStorage, LogStorage, Role, Storage};
 use crate::reading::{Arguments, Made, Pairs, Reader, Seconds};
@@ -42,7 +43,7 @@ pub(super) const STORAGES: &[Definition] = &[
     Definition {
         tag: "FilterStorage",
         role: Role::Storage,
-        help: "Passes metrics with certain names on to other storages.",
+        help: "Passes metrics with certain names and labels on to other storages.",
         available: true,
         shape: Shape::Arguments(
             &[
@@ -54,12 +55,20 @@ pub(super) const STORAGES: &[Definition] = &[
                 Parameter::optional(
                     "filter",
                     TEXTS,
-                    "Names of the metrics that are passed on; null is all, and an empty list none.",
+                    "Names of the metrics that are passed on, in which * stands for any characters and ? for one; null is all, and an \
+                     empty list none.",
+                ),
+                Parameter::optional(
+                    "labels",
+                    Kind::Labels(&Kind::Pattern(None)),
+                    "Labels of the samples that are passed on, each with a regular expression of Python that matches the whole value; \
+                     one that a sample lacks is empty. All must match, and the name too.",
                 ),
             ],
             filter_storage,
         ),
     },
+    PROMETHEUS_STORAGE,
     Definition {
         tag: "KafkaStorage",
         role: Role::Storage,
@@ -129,7 +138,22 @@ fn shares(other: &Storage, path: &str, overwrite: bool) -> bool {
 }
 
 fn filter_storage(reader: &mut Reader<'_>, arguments: &mut Arguments) -> Option<Made> {
-    let storage = FilterStorage { storages: arguments.take("storages")?, filter: arguments.take("filter")? };
+    let storages = arguments.take("storages")?;
+    let filter: Option<Vec<String>> = arguments.take("filter")?;
+    let wrong = filter.iter().flatten().find_map(|name| {
+        let is_of_name = |found: char| found.is_ascii_alphanumeric() || "_:*?".contains(found);
+        name.chars().find(|found| !is_of_name(*found)).map(|found| (name, found))
+    });
+    if let Some((name, found)) = wrong {
+        reader.error_with_help(
+            arguments.place_of("filter"),
+            format!("`filter` of `!FilterStorage` has names of metrics, and none has {found:?} as {name:?} does"),
+            "a name has letters, digits, _ and :, and here * for any characters and ? for one".into(),
+        );
+        return None;
+    }
+    let labels = arguments.take::<Option<Pairs<String>>>("labels")?.unwrap_or_default().0;
+    let storage = FilterStorage { storages, filter, labels };
     Some(reader.store(Storage::Filter(storage)))
 }
 

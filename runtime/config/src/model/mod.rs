@@ -15,7 +15,9 @@ pub use runner::{
     Allocation, AllocationConfiguration, CountingWindow, Detection, EventNames, GuestRunner, Interval, LabelGenerator,
     LinesChosen, Measurement, MetricNames, Runner, UncoreEvents, WorkingSet,
 };
-pub use storage::{FilterStorage, KafkaStorage, LogStorage, ServerVerify, Ssl, Storage};
+pub use storage::{
+    BasicAccess, Certificate, FilterStorage, KafkaStorage, LogStorage, PrometheusStorage, ServerVerify, Ssl, Storage,
+};
 
 use wca_model::DeliveryTerms;
 

@@ -5,6 +5,8 @@ use std::time::Duration;
 use wca_model::DeliveryTerms;
 
 use super::{GuestId, StorageId};
+use crate::listen::ListenAddress;
+use crate::node::Place;
 
 /// Where metrics go.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,6 +15,8 @@ pub enum Storage {
     Log(LogStorage),
     /// `FilterStorage`
     Filter(FilterStorage),
+    /// `PrometheusStorage`
+    Prometheus(Box<PrometheusStorage>),
     /// `KafkaStorage`
     Kafka(KafkaStorage),
     /// A WebAssembly component.
@@ -39,8 +43,54 @@ pub struct LogStorage {
 pub struct FilterStorage {
     /// Where they are passed on to, in this order.
     pub storages: Vec<StorageId>,
-    /// Names of the metrics that are passed on; `None`: all.
+    /// Names of the metrics that are passed on, in which `*` stands for any characters and `?` for one; `None`: all.
     pub filter: Option<Vec<String>>,
+    /// Labels, each with a regular expression that must match its whole value.
+    pub labels: Vec<(String, String)>,
+}
+
+/// The last iteration, for who asks by HTTP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PrometheusStorage {
+    /// Where it listens; no two storages have the same.
+    pub listen: ListenAddress,
+    /// The path in the URL, which begins with a slash.
+    pub path: String,
+    /// Files of the certificate; `None`: no TLS.
+    pub certificate: Option<Certificate>,
+    /// A user who may read; `None` here and no token: everybody.
+    pub basic: Option<BasicAccess>,
+    /// File with a token whose holder may read.
+    pub token_path: Option<String>,
+    /// Where the address stands.
+    pub place: Place,
+}
+
+impl PrometheusStorage {
+    /// The files that it names.
+    pub fn secret_paths(&self) -> impl Iterator<Item = &str> {
+        let certificate = self.certificate.iter().flat_map(|files| [&files.certificate_path, &files.key_path]);
+        let password = self.basic.iter().map(|basic| &basic.password_path);
+        certificate.chain(password).chain(&self.token_path).map(String::as_str)
+    }
+}
+
+/// Files of a certificate that we show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certificate {
+    /// With the certificate.
+    pub certificate_path: String,
+    /// With the key; perhaps the same.
+    pub key_path: String,
+}
+
+/// A user who may read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BasicAccess {
+    /// The name, without a colon.
+    pub user: String,
+    /// File with the password.
+    pub password_path: String,
 }
 
 /// Messages of a Kafka topic.

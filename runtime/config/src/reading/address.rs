@@ -90,7 +90,8 @@ fn check_host(host: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn check_port(port: &str) -> Result<(), String> {
+/// A port, in digits alone.
+pub(crate) fn check_port(port: &str) -> Result<(), String> {
     let digits = port.bytes().all(|byte| byte.is_ascii_digit());
     match port.parse::<u16>() {
         Ok(number) if digits && number > 0 => Ok(()),

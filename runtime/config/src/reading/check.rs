@@ -9,6 +9,7 @@ use super::spot::Spot;
 use super::suggest::{did_you_mean, nearest};
 use super::{Reader, Value};
 use crate::definitions::{Kind, LONGEST_TEXT, definition, is_text};
+use crate::listen::ListenAddress;
 use crate::node::{Content, Entry, Node};
 use crate::scalar::Scalar;
 
@@ -105,6 +106,7 @@ impl Reader<'_> {
             Kind::Pattern(groups) => check_pattern(&scalar.text, groups).map(|()| text()).map_err(without_help),
             Kind::Url => check_url(&scalar.text).map(|()| text()).map_err(without_help),
             Kind::HostPort => check_host_port(&scalar.text).map(|()| text()).map_err(without_help),
+            Kind::Listen => scalar.text.parse::<ListenAddress>().map(|_| text()).map_err(without_help),
             Kind::Path { absolute, readable } => {
                 check_path(&scalar.text, absolute).map_err(without_help)?;
                 if readable && self.in_default == 0 {

@@ -167,7 +167,7 @@ mod tests {
     use crate::surroundings::Surroundings;
 
     /// Each component with all of its arguments, so that what is defined is also what is read.
-    const ALL: [&str; 12] = [
+    const ALL: [&str; 13] = [
         "!MeasurementRunner {node: !CgroupNode , metrics_storage: !LogStorage , interval: null, rdt_enabled: true, \
          gather_hw_mm_topology: null, extra_labels: {a: b}, event_names: [a], perf_aggregate_cpus: false, \
          perf_fd_budget: 100, perf_window: [1, 2.5], enable_derived_metrics: true, uncore_event_names: [a, [b]], \
@@ -188,7 +188,9 @@ mod tests {
          server_cert_ca_path: /a, kubelet_enabled: true, kubelet_endpoint: 'http://a', kubeapi_host: a, \
          kubeapi_port: '1', node_ip: a, timeout: 60, monitored_namespaces: [a]}",
         "!LogStorage {output_filename: a, overwrite: true, include_timestamp: true, filter_labels: [a]}",
-        "!FilterStorage {storages: [!LogStorage ], filter: []}",
+        "!FilterStorage {storages: [!LogStorage ], filter: [], labels: {a: b}}",
+        "!PrometheusStorage {listen: '[::]:9100', path: /m, certificate_path: /a, key_path: /b, username: c, password_path: /d, \
+         token_path: /e}",
         "!KafkaStorage {topic: a, brokers_ips: ['a:1'], max_timeout_in_seconds: 0, extra_config: {a: b}, ssl: !SSL }",
         "!SSL {server_verify: /a, client_cert_path: /a, client_key_path: /a}",
         "!TaskLabelRegexGenerator {pattern: a, repl: b, source: c}",

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Made, Value};
+use crate::listen::ListenAddress;
 use crate::model::{
     AllocationConfiguration, Control, GuestId, Interval, LabelGenerator, LinesChosen, Measurement, NodeChoice, Protect,
     Rail, ResourceValue, ServerVerify, Ssl, StorageId,
@@ -85,6 +86,7 @@ from_value! {
     u32: Value::Integer(value) => value.try_into().ok();
     i32: Value::Integer(value) => value.try_into().ok();
     String: Value::Text(text, _) => Some(text);
+    ListenAddress: Value::Text(text, _) => text.parse().ok();
     (String, Place): Value::Text(text, place) => Some((text, place));
     Seconds: Value::Number(seconds) => Duration::try_from_secs_f64(seconds).ok().map(Self);
     Interval:

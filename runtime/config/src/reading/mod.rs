@@ -18,7 +18,7 @@ mod value;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-pub(crate) use address::check_file;
+pub(crate) use address::{check_file, check_path, check_port};
 pub(crate) use arguments::Arguments;
 pub(crate) use convert::{Bound, Group, NameOrMap, Pairs, Seconds, SwitchOrNumbers};
 pub use file::load;
@@ -74,7 +74,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn note(&mut self, place: &Place, what: String) {
+    pub(crate) fn note(&mut self, place: &Place, what: String) {
         if !self.notes.iter().any(|(known, text)| known == place && *text == what) {
             self.notes.push((place.clone(), what));
         }

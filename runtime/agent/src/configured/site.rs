@@ -1,0 +1,96 @@
+//! What an endpoint for Prometheus serves, and to whom: with the certificates and secrets that the warden has opened.
+
+use std::fs::File;
+use std::io::Read as _;
+
+use wca_config::{ConfigError, PrometheusStorage};
+use wca_messages::{Reply, Request};
+use wca_storage::prometheus::{Access, Credentials, Site, Tls, TlsError};
+
+use crate::client::{Client, ClientError};
+use crate::settings::Configured;
+
+/// Most bytes of a certificate or a secret.
+const MOST: u64 = 1 << 20;
+
+/// What this storage serves.
+pub(super) async fn site(
+    client: &Client,
+    settings: &Configured,
+    storage: &PrometheusStorage,
+) -> Result<Site, ConfigError> {
+    let secrets = Secrets { client, settings };
+    let built = secrets.site(storage).await;
+    built.map_err(|what| ConfigError {
+        place: Box::new(storage.place.clone()),
+        what: format!("`!PrometheusStorage` at {}: {what}", storage.listen),
+        help: None,
+    })
+}
+
+struct Secrets<'a> {
+    client: &'a Client,
+    settings: &'a Configured,
+}
+
+impl Secrets<'_> {
+    async fn site(&self, storage: &PrometheusStorage) -> Result<Site, String> {
+        let tls = match &storage.certificate {
+            None => None,
+            Some(files) => {
+                let (certificate, key) = (self.read(&files.certificate_path).await?, self.read(&files.key_path).await?);
+                let path = |error: &TlsError| match error {
+                    TlsError::NoKey => files.key_path.clone(),
+                    TlsError::Unusable(_) if files.key_path != files.certificate_path => {
+                        format!("{} with {}", files.certificate_path, files.key_path)
+                    }
+                    _ => files.certificate_path.clone(),
+                };
+                Some(Tls::new(&certificate, &key).map_err(|error| format!("{}: {error}", path(&error)))?)
+            }
+        };
+        let mut credentials = Vec::new();
+        if let Some(basic) = &storage.basic {
+            let (user, password) = (basic.user.clone(), self.secret(&basic.password_path).await?);
+            credentials.push((&basic.password_path, Credentials::Basic { user, password }));
+        }
+        if let Some(path) = &storage.token_path {
+            credentials.push((path, Credentials::Bearer { token: self.secret(path).await? }));
+        }
+        for (path, credentials) in &credentials {
+            Access::new(std::slice::from_ref(credentials)).map_err(|error| format!("{path}: {error}"))?;
+        }
+        let credentials: Vec<Credentials> = credentials.into_iter().map(|(_, credentials)| credentials).collect();
+        let access = Access::new(&credentials).map_err(|error| error.to_string())?;
+        Ok(Site { path: storage.path.clone(), tls, access })
+    }
+
+    /// What stands in a file, without the end of its line.
+    async fn secret(&self, path: &str) -> Result<Vec<u8>, String> {
+        let mut secret = self.read(path).await?;
+        if secret.last() == Some(&b'\n') {
+            secret.pop();
+            if secret.last() == Some(&b'\r') {
+                secret.pop();
+            }
+        }
+        Ok(secret)
+    }
+
+    async fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        let number = self.settings.secrets.iter().find(|(known, _)| known == path).map(|(_, number)| *number);
+        let file = number.ok_or_else(|| format!("{path}: the warden was not asked to open it"))?;
+        let failed = |error: ClientError| format!("{path}: {error}");
+        let answer = self.client.ask(&Request::Open { file }).await.map_err(failed)?;
+        let (Reply::Opened { .. }, Some(descriptor)) = (answer.reply, answer.descriptors.into_iter().next()) else {
+            return Err(failed(ClientError::Unexpected));
+        };
+        let mut content = Vec::new();
+        let read = File::from(descriptor).take(MOST + 1).read_to_end(&mut content);
+        read.map_err(|error| format!("{path}: {error}"))?;
+        if content.len() as u64 > MOST {
+            return Err(format!("{path}: it has more than {MOST} bytes"));
+        }
+        Ok(content)
+    }
+}
