@@ -52,6 +52,10 @@ impl Allocator {
             kept.to_move.see(machine.nodes[node].id, row.pages.elsewhere(node));
         }
         let chosen = self.choose(config, machine, rows, load, tick);
+        if let Some(kept) = chosen.and_then(|(row, _)| self.tasks.get_mut(row.key)) {
+            // It is about to get that of another node.
+            kept.gives_memory_back = false;
+        }
         let mut requests = Requests::new(config, machine, tick, &mut self.said);
         if is_first {
             requests.take_over(rows);

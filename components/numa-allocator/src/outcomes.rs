@@ -8,7 +8,7 @@ use wca_guest::types::Key;
 
 use crate::attempts::Asked;
 use crate::numa::Config;
-use crate::requests::{Binding, MEMS, MIGRATE};
+use crate::requests::{Binding, CPUS, MEMS, MIGRATE};
 use crate::tasks::{Kept, Placed, Tasks};
 
 /// Reasons kept at most: more than that, and they are said once more.
@@ -66,7 +66,7 @@ fn of_node(kept: &mut Kept, kind: &str, node: u32, fate: Fate, tick: u64, said: 
         Fate::Failed(why) | Fate::Reverted(why) => {
             kept.placed = None;
             // Memory of one node and processors of another would be the worst of both.
-            kept.gives_memory_back = true;
+            kept.gives_memory_back = kind == CPUS;
             failed(kept, Asked::Node(node), kind, &why, tick, said);
         }
     }

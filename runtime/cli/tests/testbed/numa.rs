@@ -155,7 +155,8 @@ fn twelve_tasks_are_balanced_on_four_nodes_and_their_pages_follow(
     assert!(expected.values().all(|node| *node >= 0), "{expected:?}");
     // A node that it cannot have is refused, and it gets one that it can.
     let node = confined.last().unwrap().nodes[CONFINED];
-    assert!([1, 2].contains(&node), "{text}");
+    // With minimize_migrations it waits where no node is good enough in two ways.
+    assert!([1, 2].contains(&node) || node == -1 && arguments.contains("minimize"), "{text}");
     expected.insert(CONFINED.into(), node);
     assert_eq!(confined.last().unwrap().nodes, expected, "{text}");
     let refused =
@@ -167,6 +168,9 @@ fn twelve_tasks_are_balanced_on_four_nodes_and_their_pages_follow(
     assert_eq!(tasks.len(), TASKS + 1, "{text}");
     for line in tasks {
         let words: Vec<&str> = line.split(' ').collect();
+        if expected[words[1]] < 0 {
+            continue;
+        }
         let node = usize::try_from(expected[words[1]]).unwrap();
         let (first, last) = (2 * node, 2 * node + 1);
         let cpus =
