@@ -29,7 +29,7 @@ pub struct FirstNumbers {
 }
 
 /// Where what a new reading names begins among all that was ever named.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct FirstPlaces {
     file: usize,
     output: usize,
