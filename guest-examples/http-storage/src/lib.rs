@@ -27,6 +27,7 @@ mod http_storage {
                 log::warn!("timeout!");
                 Ok(())
             }
+            Err(http::Error::Denied) => Err(StoreError::Rejected(format!("{} is not granted", config.http_endpoint))),
             Err(why) => Err(StoreError::Unavailable(format!("{}: {why}", config.http_endpoint))),
         }
     }

@@ -13,6 +13,8 @@ const CHUNK: usize = 4096;
 pub enum Error {
     /// Nobody answered in time.
     Timeout,
+    /// The operator has not granted it.
+    Denied,
     /// No request could be made, or it broke.
     Failed(String),
 }
@@ -21,6 +23,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Timeout => f.write_str("no answer in time"),
+            Self::Denied => f.write_str("the request was denied"),
             Self::Failed(why) => f.write_str(why),
         }
     }
@@ -76,6 +79,7 @@ fn failed(code: ErrorCode) -> Error {
         | ErrorCode::ConnectionWriteTimeout
         | ErrorCode::DnsTimeout
         | ErrorCode::HttpResponseTimeout => Error::Timeout,
+        ErrorCode::HttpRequestDenied => Error::Denied,
         other => Error::Failed(words(&format!("{other:?}"))),
     }
 }
