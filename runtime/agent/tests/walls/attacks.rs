@@ -33,6 +33,8 @@ const OTHERWISE: &[(&str, i64)] = &[
     // Absent rather than refused, so that callers use the calls that the filter can look into.
     ("openat2", ENOSYS),
     ("clone3", ENOSYS),
+    // The agent answers who connects to sockets that the warden has made listen. This one does not listen.
+    ("accept4", EINVAL),
     // Not by the filter: the descriptor was opened to read.
     ("write the file", EBADF),
     ("truncate the file", EINVAL),

@@ -31,7 +31,7 @@ fn the_operator_is_answered_and_so_is_a_second_one_beside_the_first() {
         let operator = connected(&folder.path().join("run/operator.sock"));
         let other = connected(&folder.path().join("run/operator.sock"));
         for (request, expected) in [
-            (OperatorRequest::Journal, "Journal([])"),
+            (OperatorRequest::Journal, "Journal { entries: [], cooling: [] }"),
             (OperatorRequest::Restore, "Restored(RestoredValues { put_back: 0, gone: 0, foreign: [], failed: [] })"),
             (OperatorRequest::Freeze, "Done"),
             (OperatorRequest::Thaw, "Done"),
@@ -55,14 +55,17 @@ fn the_operator_is_answered_and_so_is_a_second_one_beside_the_first() {
         operator.send_bytes(b"junk", &[]).unwrap();
         let told = format!("{:?}", operator.receive().unwrap().message);
         assert_eq!(told, "Refused(Malformed(\"no header\"))");
-        assert_eq!(ask(&operator, &OperatorRequest::Journal), "Journal([])");
+        assert_eq!(ask(&operator, &OperatorRequest::Journal), "Journal { entries: [], cooling: [] }");
 
         // Another warden of the same folder has a folder of its own in it.
         let second = Warden::start_in(&folder, who, &["tick"], json!({}), &[]);
         second.line();
         second.line();
         let beside = folder.path().join("run").join(second.pid().as_raw_nonzero().to_string());
-        assert_eq!(ask(&connected(&beside.join("operator.sock")), &OperatorRequest::Journal), "Journal([])");
+        assert_eq!(
+            ask(&connected(&beside.join("operator.sock")), &OperatorRequest::Journal),
+            "Journal { entries: [], cooling: [] }"
+        );
         second.signal(rustix::process::Signal::TERM);
         assert!(second.rest().1.success());
         assert!(!beside.exists(), "{who:?}: its folder stays");
@@ -79,7 +82,7 @@ fn an_agent_that_does_not_take_its_answers_keeps_nobody_waiting_and_loses_none()
         warden.line();
         assert_eq!(warden.line(), json!({"hoarding": true}));
         let operator = connected(&warden.folder.path().join("run/operator.sock"));
-        assert_eq!(ask(&operator, &OperatorRequest::Journal), "Journal([])", "{who:?}");
+        assert_eq!(ask(&operator, &OperatorRequest::Journal), "Journal { entries: [], cooling: [] }", "{who:?}");
         let (lines, status, log) = warden.rest();
         assert!(status.success(), "{who:?}: {log}");
         assert_eq!(lines, [json!({"answers": 20_000})], "{who:?}");
@@ -130,7 +133,7 @@ fn nobody_else_reaches_the_operators_socket() {
             .unwrap();
         String::from_utf8_lossy(&output.stdout).into_owned()
     };
-    assert_eq!(run(0), "\"Journal([])\"\n");
+    assert_eq!(run(0), "\"Journal { entries: [], cooling: [] }\"\n");
     assert_eq!(run(USER), "\"closed\"\n");
     warden.wait_for_log("somebody else's connection to the operator's socket was closed");
 }
