@@ -49,7 +49,7 @@ fn the_operator_is_answered_and_so_is_a_second_one_beside_the_first() {
         }
         if let Some(task) = tasks.first() {
             let cgroup = task[0].as_str().unwrap().to_owned();
-            let expected = format!("Explained {{ cgroup: {cgroup:?}, held: [] }}");
+            let expected = format!("Explained {{ cgroup: {cgroup:?}, held: [], cooling: [] }}");
             assert_eq!(ask(&operator, &OperatorRequest::Explain { task: cgroup }), expected);
         }
         operator.send_bytes(b"junk", &[]).unwrap();

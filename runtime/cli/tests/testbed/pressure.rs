@@ -80,6 +80,7 @@ fn configuration() -> String {
 }
 
 #[test]
+#[ignore = "an experiment of a minute, which .ci/full makes"]
 fn cache_ways_and_bandwidth_bring_a_service_under_its_target() {
     let Some(run) = testbed() else { return };
     let dir = tempfile::tempdir().unwrap();
@@ -136,7 +137,7 @@ fn plot_data(before: &[Row], all: &[Row], best: f64) {
     let begun = before.last().unwrap().seconds;
     let mut text = format!(
         "# title: PressureAllocator: a service and a hog with one cache and memory (emulated machine)
-# command: WCA_PLOT_DATA=docs/policies/data cargo test --release --locked --workspace --test testbed -- pressure::
+# command: WCA_PLOT_DATA=docs/policies/data cargo test --release --locked --workspace --test testbed -- --ignored pressure::cache
 # source: service waited: /sys/fs/cgroup/{SERVICE}/cpu.pressure, {TICK} s at a time
 # source: target: the configuration
 # source: hog moved: mbm_total_bytes of the hog's resctrl group
