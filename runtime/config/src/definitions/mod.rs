@@ -10,6 +10,7 @@ mod prometheus;
 mod protect;
 mod rails;
 mod runners;
+mod selector;
 mod storages;
 mod values;
 

@@ -2,9 +2,10 @@
 
 use wca_model::{CompareWith, Signal, Worse};
 
+use super::selector::{EXCEPT, selector};
 use super::{Definition, Kind, Parameter, Shape};
 use crate::model::{Protect, Role};
-use crate::reading::{Arguments, Made, NameOrMap, Pairs, Reader, Seconds};
+use crate::reading::{Arguments, Made, NameOrMap, Reader, Seconds};
 
 /// A number beyond which one is a mistake.
 const MANY: f64 = 1e18;
@@ -24,12 +25,7 @@ pub(super) const PROTECT: Definition = Definition {
                 "Labels of the tasks that are protected, each with a pattern of * and ?; all must match, and without any all tasks are.",
             )
             .also_named("labels"),
-            Parameter::with_default(
-                "except",
-                Kind::Map(&Kind::Text),
-                "{}",
-                "Tasks with all of these labels are left out.",
-            ),
+            EXCEPT,
             Parameter::with_default(
                 "cgroups",
                 Kind::List(&Kind::Text),
@@ -79,14 +75,15 @@ pub(super) const PROTECT: Definition = Definition {
 
 fn protect(reader: &mut Reader<'_>, arguments: &mut Arguments) -> Option<Made> {
     let signal = signal(reader, arguments);
+    let (tasks, except, cgroups) = selector(arguments)?;
     let worse: String = arguments.take("worse")?;
     let compare_with: String = arguments.take("compare_with")?;
     Some(Made::Protect(Box::new(Protect {
         place: arguments.place.clone(),
         name: arguments.take("name")?,
-        tasks: arguments.take::<Pairs<String>>("tasks")?.0,
-        except: arguments.take::<Pairs<String>>("except")?.0,
-        cgroups: arguments.take("cgroups")?,
+        tasks,
+        except,
+        cgroups,
         signal: signal?,
         signal_place: arguments.place_of("signal").clone(),
         worse: Worse::named(&worse)?,

@@ -3,6 +3,7 @@
 use wca_model::Kind as Change;
 
 use super::control::{CHANGES, change};
+use super::selector::{EXCEPT, selector};
 use super::{Definition, Kind, Parameter, Shape};
 use crate::model::{Rail, Role};
 use crate::quantity::parse_bytes;
@@ -27,12 +28,7 @@ pub(super) const RAIL: Definition = Definition {
                 "{}",
                 "Labels of the tasks that it holds for, each with a pattern of * and ?; all must match, and without any it holds for all tasks.",
             ),
-            Parameter::with_default(
-                "except",
-                Kind::Map(&Kind::Text),
-                "{}",
-                "Tasks with all of these labels are left out.",
-            ),
+            EXCEPT,
             Parameter::with_default(
                 "cgroups",
                 Kind::List(&Kind::Text),
@@ -98,12 +94,13 @@ fn rail(reader: &mut Reader<'_>, arguments: &mut Arguments) -> Option<Made> {
     let l2 = row("l2", "L2", hexadecimal, reader, arguments);
     let mb = row("mb", "MB", |text| text.parse().ok(), reader, arguments);
     let bytes = bytes_per_minute(reader, arguments);
+    let (tasks, except, cgroups) = selector(arguments)?;
     Some(Made::Rail(Box::new(Rail {
         place: arguments.place.clone(),
         name: arguments.take("name")?,
-        tasks: arguments.take::<Pairs<String>>("tasks")?.0,
-        except: arguments.take::<Pairs<String>>("except")?.0,
-        cgroups: arguments.take("cgroups")?,
+        tasks,
+        except,
+        cgroups,
         kinds: kinds.map(|kinds| kinds.iter().filter_map(|kind| kind.parse().ok()).collect()),
         ranges: ranges?,
         cpus: cpus?,
