@@ -17,7 +17,7 @@ use wca_kernel::{children, open_files, resident_memory};
 
 use crate::arguments::NodeBenchArguments;
 use crate::bench::floor::Floor;
-use crate::bench::observed::{Observed, observe};
+use crate::bench::observed::{Metrics, Observed};
 use crate::bench::result::Measured;
 use crate::bench::tasks::Tasks;
 use crate::report;
@@ -26,7 +26,8 @@ use crate::report;
 const WARM_UP: u64 = 3;
 /// What the descriptor of a counter leads to.
 const COUNTER: &str = "anon_inode:[perf_event]";
-/// How often it is looked whether a tick has been stored.
+/// How often it is looked whether a tick has been stored. Reading what has not changed would push what is measured out of
+/// the processor's caches.
 const LOOK: Duration = Duration::from_millis(5);
 /// How long the loop may take to store its first tick, and how many intervals for each further one.
 const PATIENCE: (Duration, u32) = (Duration::from_secs(60), 20);
@@ -54,7 +55,7 @@ fn signals() -> Result<SignalFd> {
 /// The real loop: this program with a configuration, ended with this value.
 struct Loop {
     child: Child,
-    metrics: std::path::PathBuf,
+    metrics: Metrics,
     said: std::path::PathBuf,
     patience: Duration,
 }
@@ -75,7 +76,7 @@ impl Loop {
             .stderr(log)
             .spawn()
             .context("wca run")?;
-        Ok(Self { child, metrics, said, patience: arguments.interval * PATIENCE.1 })
+        Ok(Self { child, metrics: Metrics::of(metrics), said, patience: arguments.interval * PATIENCE.1 })
     }
 
     /// Looks at each tick, and reads the same files beside it.
@@ -107,7 +108,7 @@ impl Loop {
     fn next(&mut self, last: &Observed, patience: Duration, signals: &SignalFd) -> Result<Observed> {
         let begun = Instant::now();
         loop {
-            if let Some(now) = observe(&self.metrics)?.filter(|now| now.tick > last.tick) {
+            if let Some(now) = self.metrics.observe()?.filter(|now| now.tick > last.tick) {
                 return Ok(now);
             }
             if signals.read_signal().context("signalfd")?.is_some() {

@@ -1,9 +1,11 @@
 //! What the loop has stored of itself.
 
 use std::collections::HashMap;
-use std::io::ErrorKind;
-use std::path::Path;
-use std::time::Duration;
+use std::fs::File;
+use std::io::{ErrorKind, Read as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
 
@@ -28,19 +30,40 @@ pub(super) const SPENT: [(&str, &str, &str); 6] = [
     ("agent", "wca_cpu_seconds", "process=\"agent\""),
 ];
 
-/// What stands in the file; none where nothing has been stored yet.
-///
-/// # Errors
-/// The file cannot be read, or lacks what the loop always stores.
-pub(super) fn observe(path: &Path) -> Result<Option<Observed>> {
-    let text = match std::fs::read_to_string(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        text => text.with_context(|| path.display().to_string())?,
-    };
-    if text.is_empty() {
-        return Ok(None);
+/// The file that the loop writes anew at each tick.
+pub(super) struct Metrics {
+    path: PathBuf,
+    /// The file that was read last: its number and when it was written.
+    seen: Option<(u64, SystemTime)>,
+}
+
+impl Metrics {
+    pub(super) fn of(path: PathBuf) -> Self {
+        Self { path, seen: None }
     }
-    parse(&text).with_context(|| format!("{}: not what the loop stores", path.display())).map(Some)
+
+    /// What stands in the file; none where it is the one that was read last, or nothing has been stored yet.
+    ///
+    /// # Errors
+    /// The file cannot be read, or lacks what the loop always stores.
+    pub(super) fn observe(&mut self) -> Result<Option<Observed>> {
+        let mut file = match File::open(&self.path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            file => file.with_context(|| self.path.display().to_string())?,
+        };
+        let about = file.metadata().with_context(|| self.path.display().to_string())?;
+        let is = about.modified().ok().map(|written| (about.ino(), written));
+        if is.is_some() && is == self.seen {
+            return Ok(None);
+        }
+        let mut text = String::new();
+        file.read_to_string(&mut text).with_context(|| self.path.display().to_string())?;
+        if text.is_empty() {
+            return Ok(None);
+        }
+        self.seen = is;
+        parse(&text).with_context(|| format!("{}: not what the loop stores", self.path.display())).map(Some)
+    }
 }
 
 fn parse(text: &str) -> Result<Observed> {
@@ -82,6 +105,24 @@ mod tests {
     fn what_is_missing_is_named() {
         let told = parse("wca_up 1\n").unwrap_err().to_string();
         assert_eq!(told, "wca_part_cpu_seconds{part=\"reading\"} is missing");
-        assert_eq!(observe(Path::new("/nowhere/metrics.prom")).unwrap(), None);
+        assert_eq!(Metrics::of("/nowhere/metrics.prom".into()).observe().unwrap(), None);
+    }
+
+    #[test]
+    fn a_file_is_read_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("metrics.prom");
+        let store = |tick: u32| {
+            let next = folder.path().join("next");
+            let spent: String = SPENT.iter().map(|(_, name, label)| format!("{name}{{{label}}} 0.25\n")).collect();
+            std::fs::write(&next, format!("{spent}wca_up {tick}\nwca_ticks_overrun 0\n")).unwrap();
+            std::fs::rename(next, &path).unwrap();
+        };
+        let mut metrics = Metrics::of(path.clone());
+        store(1);
+        assert_eq!(metrics.observe().unwrap().map(|observed| observed.tick), Some(1.0));
+        assert_eq!(metrics.observe().unwrap(), None);
+        store(2);
+        assert_eq!(metrics.observe().unwrap().map(|observed| observed.tick), Some(2.0));
     }
 }
