@@ -54,16 +54,17 @@ impl State {
             // A life of this policy before this one may have left limits of which this one does not know.
             for means in &self.ladder.means {
                 for key in view.roster.best_effort.keys() {
-                    self.requests.release(*key, means.lever);
+                    self.requests.release_if_left(*key, means.lever);
                 }
             }
         }
-        take_over(&change, &view, &mut self.ladder, &mut self.requests);
-        if !change.departed.is_empty() {
-            self.controller.forget(config);
-        }
+        // Before tasks come under limits of which nothing can be in force yet.
         if !self.requests.is_shadow {
             correct(&news, &view, &mut self.ladder);
+        }
+        take_over(&change, &view, &mut self.ladder, &mut self.requests);
+        if !change.departed.is_empty() {
+            self.controller.tasks_have_gone(config);
         }
         if news.reverted {
             let times = 1_u32 << self.reverted.min(LONGEST_REST.ilog2());
@@ -96,13 +97,13 @@ impl State {
                 }
             }
             Step::Release(growth) => {
-                let may_probe = self.controller.may_probe(config);
-                if may_probe {
+                let may_probe = self.controller.may_probe(config, reading.is_some());
+                if self.controller.has_waited(config) {
                     self.reverted = 0;
                 }
                 let (given, is_slow) = self.ladder.release(&view, growth, may_probe, &mut self.requests);
                 if given.anything {
-                    self.controller.released(is_slow, given.was_probe);
+                    self.controller.released(is_slow, given.was_probe && reading.is_some());
                     self.signal.clear();
                     self.counts.releases += 1;
                 }
@@ -111,6 +112,7 @@ impl State {
                 }
             }
         }
+        self.requests.give_back();
         tell::contentions(&view, &pressures, worst)?;
         tell::metrics(&view, &pressures, worst, &self.ladder, self.counts)
     }
@@ -176,6 +178,7 @@ fn correct(news: &News, view: &View<'_>, ladder: &mut Ladder) {
                 if let Some(key) = shared.get(means.lever.kind()) {
                     means.look_at(*key, true, view);
                 }
+                means.reconcile(view);
             }
         }
     }
