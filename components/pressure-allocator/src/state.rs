@@ -44,10 +44,14 @@ impl State {
         let keys = now::keys();
         let columns = self.columns(config);
         let pressures = signal::pressures(&self.roster, &keys, columns);
-        let names = &self.roster.best_effort;
-        let news = self
-            .requests
-            .hear(self.tick, |key| names.get(&key).map_or_else(|| key.to_string(), |task| task.id.clone()));
+        let (roster, departed) = (&self.roster, &change.departed);
+        let name = |key: Key| match (roster.best_effort.get(&key), roster.protected.get(&key)) {
+            (Some(task), _) => task.id.clone(),
+            (None, Some(task)) => task.id.clone(),
+            (None, None) if departed.contains(&key) => "a task that has ended".to_owned(),
+            (None, None) => "a task that was best-effort".to_owned(),
+        };
+        let news = self.requests.hear(self.tick, name);
         let view = View::new(config, &self.roster, self.tick, &keys);
 
         if self.tick == 1 {
