@@ -9,7 +9,7 @@ pub(crate) struct Pair {
     pub(crate) usage: f64,
 }
 
-/// The antagonist correlation of section 4.2 of the paper, -1 to 1. With usages scaled so that they add up to 1, a moment above
+/// The antagonist correlation of the paper, -1 to 1. With usages scaled so that they add up to 1, a moment above
 /// the threshold counts `usage * (1 - threshold / value)`, one below it `usage * (value / threshold - 1)`. It is high where the
 /// suspect uses processors while the victim suffers and at no other time. 0 for a suspect that used nothing.
 pub(crate) fn antagonist_correlation(pairs: &[Pair], threshold: f64) -> f64 {

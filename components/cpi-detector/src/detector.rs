@@ -7,7 +7,7 @@ use wca_guest::{log, now};
 
 use crate::clock::Clock;
 use crate::cpi_detector::Config;
-use crate::group::{GroupId, Groups};
+use crate::group::{GroupId, Groups, MOST};
 use crate::measure::Measure;
 use crate::readings::Columns;
 use crate::resource::Traffic;
@@ -43,6 +43,7 @@ struct Said {
     nothing_measured: bool,
     without_labels: bool,
     too_many: bool,
+    dropped_group: bool,
 }
 
 impl Detector {
@@ -80,16 +81,20 @@ impl Detector {
     fn follow_roster(&mut self, now: f64, config: &Config) {
         let changes = now::roster_changes();
         for key in changes.departed {
-            self.tasks.remove(&key);
+            self.groups.leave(self.tasks.remove(&key).and_then(|task| task.group));
         }
         let mut without_labels = 0;
         for task in changes.arrived {
-            let group = self.groups.of(&task.labels, config, now);
-            without_labels += u32::from(group.is_none());
+            self.groups.leave(self.tasks.get(&task.key).and_then(|known| known.group));
+            let joined = self.groups.join(&task.labels, config, now);
+            without_labels += u32::from(joined.group.is_none());
+            if let Some(dropped) = joined.dropped {
+                self.drop_group(dropped, config);
+            }
             match self.tasks.get_mut(&task.key) {
-                Some(known) => known.join(group),
+                Some(known) => known.join(joined.group),
                 None => {
-                    self.tasks.insert(task.key, Task::new(task, group, self.sampler.number()));
+                    self.tasks.insert(task.key, Task::new(task, joined.group, self.sampler.number()));
                 }
             }
         }
@@ -97,6 +102,18 @@ impl Detector {
             let labels = config.labels.join(", ");
             log::info!(
                 "{without_labels} tasks have none of the labels {labels}: they may be culprits, and are not judged"
+            );
+        }
+    }
+
+    /// A group of tasks that live had to make room for another.
+    fn drop_group(&mut self, group: GroupId, config: &Config) {
+        self.tasks.values_mut().filter(|task| task.group == Some(group)).for_each(|task| task.join(None));
+        if !std::mem::replace(&mut self.has_said.dropped_group, true) {
+            let labels = config.labels.join(", ");
+            log::warn!(
+                "tasks that live have more than {MOST} values of the labels {labels}: those whose group had no sample for longest are \
+                 not judged any more, and its history is lost; labels with fewer values keep it"
             );
         }
     }

@@ -8,8 +8,8 @@ use crate::cpi_detector::Config;
 use crate::history::{Expected, History};
 use crate::measure::Measure;
 
-/// Groups that are kept; beyond, the one goes that was not seen for longest.
-const MOST: usize = 1_000;
+/// Groups that are kept; beyond, the one goes that was not seen for longest, of those without a task that lives if there is one.
+pub(crate) const MOST: usize = 1_000;
 
 /// Number of a group.
 pub(crate) type GroupId = u64;
@@ -20,6 +20,8 @@ pub(crate) struct Group {
     pub(crate) labels: Vec<Label>,
     known: BTreeMap<Measure, Known>,
     seen: f64,
+    /// Tasks of it that live.
+    living: usize,
 }
 
 #[derive(Default)]
@@ -65,6 +67,15 @@ impl Group {
     }
 }
 
+/// What came of a task that was taken in.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Joined {
+    /// Its group.
+    pub(crate) group: Option<GroupId>,
+    /// One that had tasks that live, and had to make room.
+    pub(crate) dropped: Option<GroupId>,
+}
+
 /// All groups.
 #[derive(Default)]
 pub(crate) struct Groups {
@@ -74,31 +85,45 @@ pub(crate) struct Groups {
 }
 
 impl Groups {
-    /// The group of a task with these labels; none where it has none of those that count.
-    pub(crate) fn of(&mut self, labels: &[Label], config: &Config, now: f64) -> Option<GroupId> {
+    /// Takes a task in: the group of tasks with these labels, none where it has none of those that count.
+    pub(crate) fn join(&mut self, labels: &[Label], config: &Config, now: f64) -> Joined {
         let of_task = |name: &String| labels.iter().find(|(known, _)| known == name).cloned();
         let labels: Vec<Label> = config.labels.iter().filter_map(of_task).collect();
         if labels.is_empty() {
-            return None;
+            return Joined::default();
         }
-        if let Some(id) = self.by_labels.get(&labels) {
-            return Some(*id);
+        let known = self.by_labels.get(&labels).copied();
+        let dropped = if known.is_none() && self.all.len() >= MOST { self.forget_oldest() } else { None };
+        let group = known.unwrap_or_else(|| {
+            let id = self.next;
+            self.next += 1;
+            self.by_labels.insert(labels.clone(), id);
+            self.all.insert(id, Group { labels, known: BTreeMap::new(), seen: now, living: 0 });
+            id
+        });
+        if let Some(group) = self.all.get_mut(&group) {
+            group.living += 1;
         }
-        if self.all.len() >= MOST {
-            self.forget_oldest();
-        }
-        let id = self.next;
-        self.next += 1;
-        self.by_labels.insert(labels.clone(), id);
-        self.all.insert(id, Group { labels, known: BTreeMap::new(), seen: now });
-        Some(id)
+        Joined { group: Some(group), dropped }
     }
 
-    fn forget_oldest(&mut self) {
-        let oldest = self.all.iter().min_by(|one, other| one.1.seen.total_cmp(&other.1.seen)).map(|(id, _)| *id);
-        if let Some(group) = oldest.and_then(|id| self.all.remove(&id)) {
-            self.by_labels.remove(&group.labels);
+    /// A task of it has ended, or has other labels. It lives on without tasks.
+    pub(crate) fn leave(&mut self, id: Option<GroupId>) {
+        if let Some(group) = id.and_then(|id| self.all.get_mut(&id)) {
+            group.living = group.living.saturating_sub(1);
         }
+    }
+
+    /// The number of the group that has gone, where it had tasks that live.
+    fn forget_oldest(&mut self) -> Option<GroupId> {
+        let order = |one: &Group, other: &Group| {
+            (one.living > 0).cmp(&(other.living > 0)).then(one.seen.total_cmp(&other.seen))
+        };
+        let (oldest, _) = self.all.iter().min_by(|one, other| order(one.1, other.1))?;
+        let oldest = *oldest;
+        let group = self.all.remove(&oldest)?;
+        self.by_labels.remove(&group.labels);
+        (group.living > 0).then_some(oldest)
     }
 
     pub(crate) fn get(&self, id: GroupId) -> Option<&Group> {

@@ -13,7 +13,7 @@ const SCALE: f64 = 1.4826;
 const HEAVY: f64 = 1e12;
 
 /// A histogram with buckets of equal ratio, so that its memory does not grow with time, in which a sample's weight falls with its
-/// age: by `age_weight` per day, as the paper weights the day before (section 3.1).
+/// age: by `age_weight` per day, as the paper weights the day before.
 ///
 /// Mean and standard deviation, which the paper takes over thousands of machines, would here follow the very contention that is
 /// to be found: one node has few tasks of a group, and all may suffer at once. Median and median absolute deviation stay as they

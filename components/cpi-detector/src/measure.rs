@@ -47,8 +47,8 @@ impl Measure {
         }
     }
 
-    /// Below how many cores a sample says nothing. CPI of a task that hardly runs rises for reasons of its own (section 4.1 of
-    /// the paper), while one that waits or is throttled uses little for that very reason.
+    /// Below how many cores a sample says nothing. CPI of a task that hardly runs rises for reasons of its own (the
+    /// paper), while one that waits or is throttled uses little for that very reason.
     pub(crate) fn minimum_usage(self, config: &Config) -> f64 {
         if self == Self::Cpi { config.minimum_usage } else { 0.0 }
     }

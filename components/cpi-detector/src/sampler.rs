@@ -8,7 +8,7 @@ use crate::cpi_detector::Config;
 use crate::measure::Measure;
 use crate::readings::Readings;
 
-/// Takes a sample of all tasks at once, for `sample` seconds of each `sample_every` (section 3.1 of the paper: 10 of each 60).
+/// Takes a sample of all tasks at once, for `sample` seconds of each `sample_every` (the paper: 10 of each 60).
 ///
 /// The agent may count events for a part of the time only. Then a sample begins when counters do, and ends with them at the
 /// latest, so that what suspects used is of the same seconds.

@@ -1,5 +1,6 @@
 //! One iteration, and what is kept from one to the next.
 
+use wca_guest::releases::Releases;
 use wca_guest::{log, now, plan};
 
 use crate::algorithm::{Load, choose};
@@ -16,6 +17,7 @@ use crate::tasks::Tasks;
 #[derive(Default)]
 pub(crate) struct Allocator {
     tasks: Tasks,
+    releases: Releases,
     said: Said,
     has_begun: bool,
 }
@@ -24,8 +26,10 @@ impl Allocator {
     /// Looks, tells, and asks: for a node for one task that has none, and for pages that are to follow.
     pub(crate) fn iterate(&mut self, config: &Config) {
         let tick = now::tick();
-        self.tasks.update(now::roster_changes());
-        hear(plan::outcomes(), &mut self.tasks, config, tick, &mut self.said);
+        let changes = now::roster_changes();
+        changes.departed.iter().for_each(|key| self.releases.forget(*key));
+        self.tasks.update(changes);
+        hear(plan::outcomes(), &mut self.tasks, &mut self.releases, config, tick, &mut self.said);
         let machine = Machine::now();
         let rows = rows(&mut self.tasks, &machine, config);
         let load = Load::of(&rows, &machine);
@@ -56,7 +60,7 @@ impl Allocator {
             // It is about to get that of another node.
             kept.gives_memory_back = false;
         }
-        let mut requests = Requests::new(config, machine, tick, &mut self.said);
+        let mut requests = Requests::new(config, machine, tick, &mut self.releases, &mut self.said);
         if is_first {
             requests.take_over(rows);
         }
@@ -69,6 +73,7 @@ impl Allocator {
             requests.pin(row, node, kept);
         }
         requests.follow(rows, &mut self.tasks);
+        requests.give_back();
     }
 
     /// The first task without a node that can be given one. Nodes that it was refused are left out for a while, and so is a task

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use wca_guest::log;
 use wca_guest::plan::{Fate, Outcome};
+use wca_guest::releases::{Heard, Releases};
 use wca_guest::types::Key;
 
 use crate::attempts::Asked;
@@ -33,7 +34,16 @@ impl Said {
 }
 
 /// Takes in what became of the requests of the last iteration.
-pub(crate) fn hear(outcomes: Vec<Outcome>, tasks: &mut Tasks, config: &Config, tick: u64, said: &mut Said) {
+pub(crate) fn hear(
+    outcomes: Vec<Outcome>,
+    tasks: &mut Tasks,
+    releases: &mut Releases,
+    config: &Config,
+    tick: u64,
+    said: &mut Said,
+) {
+    releases.begin();
+    let outcomes: Vec<Outcome> = outcomes.into_iter().filter(|one| !is_of_release(one, tasks, releases)).collect();
     let of_node_is = Binding::of(config).kind();
     let is_lost = |one: &&Outcome| one.kind == of_node_is && matches!(one.fate, Fate::Failed(_) | Fate::Reverted(_));
     // Of a node that a task did not get, nothing else matters.
@@ -52,6 +62,17 @@ pub(crate) fn hear(outcomes: Vec<Outcome>, tasks: &mut Tasks, config: &Config, t
             (None, kind) => log::debug!("{kind} of {}: {fate:?}", kept.name),
         }
     }
+}
+
+/// Whether this is what became of a release.
+fn is_of_release(outcome: &Outcome, tasks: &Tasks, releases: &mut Releases) -> bool {
+    let heard = releases.hear(outcome);
+    if let (Some(Heard::Postponed { is_news: true }), Fate::Failed(why), Some(kept)) =
+        (heard, &outcome.fate, tasks.get(outcome.task))
+    {
+        log::warn!("{}: {} was not given back, which is tried again: {why}", kept.name, outcome.kind);
+    }
+    heard.is_some()
 }
 
 /// What makes the node that of the task.

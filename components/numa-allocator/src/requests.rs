@@ -1,5 +1,6 @@
 //! What is asked for.
 
+use wca_guest::releases::Releases;
 use wca_guest::types::Refusal;
 use wca_guest::{log, plan};
 
@@ -52,16 +53,23 @@ pub(crate) struct Requests<'a> {
     config: &'a Config,
     machine: &'a Machine,
     tick: u64,
+    releases: &'a mut Releases,
     said: &'a mut Said,
     /// 0 for tasks whose pages do not follow, as only on cgroup v1; empty where nobody wants to know.
     pages_follow: Vec<f64>,
 }
 
 impl<'a> Requests<'a> {
-    pub(crate) fn new(config: &'a Config, machine: &'a Machine, tick: u64, said: &'a mut Said) -> Self {
+    pub(crate) fn new(
+        config: &'a Config,
+        machine: &'a Machine,
+        tick: u64,
+        releases: &'a mut Releases,
+        said: &'a mut Said,
+    ) -> Self {
         let is_asked = config.cgroups_memory_binding && config.cgroups_memory_migrate;
         let pages_follow = if is_asked { plan::in_force(MEMORY_MIGRATE) } else { Vec::new() };
-        Self { config, machine, tick, said, pages_follow }
+        Self { config, machine, tick, releases, said, pages_follow }
     }
 
     /// Gives the task the node: its processors, its memory, and has the pages move there.
@@ -72,6 +80,8 @@ impl<'a> Requests<'a> {
             Ok(()) => {}
             Err((kind, why)) if kind == Binding::of(self.config).kind() => {
                 kept.asked = None;
+                // That of the node that it had before.
+                kept.gives_memory_back = kind == CPUS;
                 return self.refused(kept, Asked::Node(id), kind, why);
             }
             Err((kind, why)) => self.refused(kept, Asked::Memory, kind, why),
@@ -90,9 +100,10 @@ impl<'a> Requests<'a> {
 
     /// Asks again for what an earlier start of the same allocator has left: the runtime puts back what nobody asks for. It cannot be
     /// told from what others have set, of which the same is asked that stands there.
-    pub(crate) fn take_over(&self, rows: &[Row]) {
+    pub(crate) fn take_over(&mut self, rows: &[Row]) {
+        let machine = self.machine;
         for row in rows {
-            let Some(node) = row.node.map(|node| &self.machine.nodes[node]) else { continue };
+            let Some(node) = row.node.map(|node| &machine.nodes[node]) else { continue };
             if self.config.cgroups_cpus_binding && plan::cpus_in_force(row.key) == node.cpus {
                 let _ = plan::cpuset_cpus(row.key, &node.cpus).inspect_err(|why| untold(CPUS, why));
             }
@@ -103,7 +114,7 @@ impl<'a> Requests<'a> {
     }
 
     /// In shadow mode, nothing stands of what was asked before: it is asked for again, so that all of it shows.
-    pub(crate) fn ask_again(&self, rows: &[Row], tasks: &mut Tasks) {
+    pub(crate) fn ask_again(&mut self, rows: &[Row], tasks: &mut Tasks) {
         for row in rows {
             let (Some(kept), Some(node)) = (tasks.get_mut(row.key), row.node) else { continue };
             if kept.placed.is_some_and(|placed| placed.is_shadow) {
@@ -159,7 +170,7 @@ impl<'a> Requests<'a> {
     }
 
     /// Processors and memory of a node; the error names what of it was refused. Without the processors, no memory is asked for.
-    fn bind(&self, row: &Row, node: usize) -> Result<(), (&'static str, Refusal)> {
+    fn bind(&mut self, row: &Row, node: usize) -> Result<(), (&'static str, Refusal)> {
         let node = &self.machine.nodes[node];
         if self.config.cgroups_cpus_binding {
             plan::cpuset_cpus(row.key, &node.cpus).map_err(|why| (CPUS, why))?;
@@ -170,18 +181,27 @@ impl<'a> Requests<'a> {
         Ok(())
     }
 
-    fn bind_memory(&self, row: &Row, node: u32) -> Result<(), Refusal> {
+    fn bind_memory(&mut self, row: &Row, node: u32) -> Result<(), Refusal> {
         let is_asked = self.pages_follow.get(row.at).is_some_and(|follow| *follow <= 0.0);
+        // It gets that of another node: a release besides would be one request too many for the same.
+        self.releases.withdraw(row.key, |kind| kind == MEMS || kind == MEMORY_MIGRATE);
         if is_asked {
             plan::cpuset_memory_migrate(row.key, true)?;
         }
         plan::cpuset_mems(row.key, &[node])
     }
 
-    fn give_memory_back(&self, row: &Row) {
-        let kinds: &[&str] = if self.config.cgroups_memory_migrate { &[MEMS, MEMORY_MIGRATE] } else { &[MEMS] };
-        for kind in kinds {
-            let _ = plan::release(row.key, kind).inspect_err(|why| untold(kind, why));
+    fn give_memory_back(&mut self, row: &Row) {
+        self.releases.want(row.key, MEMS);
+        if self.config.cgroups_memory_migrate {
+            self.releases.want(row.key, MEMORY_MIGRATE);
+        }
+    }
+
+    /// Makes the requests to give something back, until it is.
+    pub(crate) fn give_back(&mut self) {
+        for refused in self.releases.ask() {
+            untold(refused.kind, &refused.why);
         }
     }
 

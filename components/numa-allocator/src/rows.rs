@@ -74,6 +74,12 @@ fn pages_of(row: usize, columns: &[(u32, Vec<f64>)], machine: &Machine) -> Pages
 fn node(key: Key, kept: &mut Kept, machine: &Machine, config: &Config) -> Option<usize> {
     let cpus = plan::cpus_in_force(key);
     if let Some(node) = machine.with_cpus(&cpus) {
+        if let Some(placed) = &mut kept.placed
+            && !placed.is_shadow
+        {
+            // Who else has moved it has moved it from the memory that it was bound to here.
+            placed.node = machine.nodes[node].id;
+        }
         return Some(node);
     }
     let binding = Binding::of(config);
@@ -97,5 +103,7 @@ fn node(key: Key, kept: &mut Kept, machine: &Machine, config: &Config) -> Option
         return Some(at);
     }
     kept.placed = None;
+    // Until it has a node again, that of the old one is no better than another.
+    kept.gives_memory_back = binding == Binding::Processors;
     None
 }

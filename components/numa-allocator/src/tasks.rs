@@ -35,7 +35,7 @@ pub(crate) struct Kept {
     pub(crate) placed: Option<Placed>,
     /// What failed.
     pub(crate) attempts: Attempts,
-    /// Whether its memory is to be given back, since it did not get the node.
+    /// Whether its memory is to be given back, since it did not get the node, or has lost it.
     pub(crate) gives_memory_back: bool,
     /// Pages that were to be moved.
     pub(crate) to_move: ToMove,

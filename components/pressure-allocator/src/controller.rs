@@ -47,6 +47,10 @@ pub(crate) struct Controller {
     patience: u32,
     /// Whether something was given back beyond such a level since the last squeeze.
     probing: bool,
+    /// Whether tasks have gone since the last squeeze, so that such a level may be tried before its time.
+    is_renewed: bool,
+    /// Ticks since tasks that had gone were the last to allow that; none before the first.
+    since_renewed: Option<u32>,
     /// Ticks in which nothing is squeezed, since the last squeezes were taken back by somebody.
     pub(crate) resting: u32,
 }
@@ -56,6 +60,7 @@ impl Controller {
     pub(crate) fn decide(&mut self, config: &Config, reading: Option<Reading>, has_protected: bool) -> Step {
         self.since_squeeze = self.since_squeeze.saturating_add(1);
         self.resting = self.resting.saturating_sub(1);
+        self.since_renewed = self.since_renewed.map(|ticks| ticks.saturating_add(1));
         let Some(Reading { worst, mean, ticks, .. }) = reading else {
             self.blind = if has_protected { self.blind.saturating_add(1) } else { 0 };
             // Nobody is helped by a squeeze that nobody can judge.
@@ -90,7 +95,7 @@ impl Controller {
         if self.probing {
             self.patience = (self.patience.max(1) * 2).min(MOST_PATIENT);
         }
-        (self.since_squeeze, self.is_slow, self.probing) = (0, is_slow, false);
+        (self.since_squeeze, self.is_slow, self.probing, self.is_renewed) = (0, is_slow, false, false);
     }
 
     /// Something was given back; `is_slow` where that needs time to show.
@@ -104,8 +109,14 @@ impl Controller {
         self.patience = 0;
     }
 
-    /// Whether the level at which pressure came back may be tried again.
-    pub(crate) fn may_probe(&self, config: &Config) -> bool {
+    /// Whether the level at which pressure came back may be tried again. Without a signal it says nothing: it is not known whether it
+    /// would come back.
+    pub(crate) fn may_probe(&self, config: &Config, has_signal: bool) -> bool {
+        !has_signal || self.is_renewed || self.has_waited(config)
+    }
+
+    /// Whether there was no squeeze for so long that such a level is tried again.
+    pub(crate) fn has_waited(&self, config: &Config) -> bool {
         self.since_squeeze > self.wait(config)
     }
 
@@ -114,9 +125,11 @@ impl Controller {
         config.forget.saturating_mul(self.patience.max(1))
     }
 
-    /// What was learned about levels does not hold any more: tasks have gone.
-    pub(crate) fn forget(&mut self, config: &Config) {
-        self.patience = 0;
-        self.since_squeeze = self.since_squeeze.max(config.forget);
+    /// Tasks have gone, so that what was learned about levels may not hold any more: it is tried before its time. Once in that time at
+    /// most: where tasks come and go all the time, it would be tried all the time.
+    pub(crate) fn tasks_have_gone(&mut self, config: &Config) {
+        if self.since_renewed.is_none_or(|ticks| ticks > self.wait(config)) {
+            (self.is_renewed, self.since_renewed) = (true, Some(0));
+        }
     }
 }

@@ -1,9 +1,11 @@
 //! One means to squeeze best-effort tasks: a quota for each, or cache ways or bandwidth for all of them alike.
 
-use std::collections::BTreeMap;
+mod shared;
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use wca_guest::plan;
 use wca_guest::types::Key;
-use wca_guest::{plan, platform};
 
 use crate::limit::{Limit, Release, Scale};
 use crate::policy::Lever;
@@ -20,6 +22,8 @@ pub(crate) struct Means {
     quotas: BTreeMap<Key, Quota>,
     /// Of all tasks.
     shared: Option<Limit>,
+    /// Tasks that were asked to have it.
+    members: BTreeSet<Key>,
     /// What rails or the kernel have made of a lower limit of all tasks: less cannot be had.
     least_shared: f64,
     /// Ways that each task had before, by domain.
@@ -64,6 +68,7 @@ impl Means {
             lever,
             quotas: BTreeMap::new(),
             shared: None,
+            members: BTreeSet::new(),
             least_shared: 0.0,
             masks: BTreeMap::new(),
             useless_until: 0,
@@ -193,7 +198,7 @@ impl Means {
             }
         }
         (self.shared, self.least_shared) = (None, 0.0);
-        (self.quotas, self.masks) = (BTreeMap::new(), BTreeMap::new());
+        (self.quotas, self.members) = (BTreeMap::new(), BTreeSet::new());
     }
 
     /// A task comes under what is in force for all, again after a refusal too.
@@ -219,6 +224,7 @@ impl Means {
             if !self.quotas.get(key).is_some_and(is_limited) {
                 self.quotas.remove(key);
             }
+            self.members.remove(key);
         }
         // As long as one task has what is shared, the others join it again.
         let last = keys.last().filter(|_| view.roster.best_effort.keys().all(|key| keys.contains(key)));
@@ -230,6 +236,7 @@ impl Means {
     /// A task has gone.
     pub(crate) fn forget(&mut self, key: Key) {
         self.quotas.remove(&key);
+        self.members.remove(&key);
         self.masks.retain(|(of, _), _| *of != key);
     }
 
@@ -249,89 +256,6 @@ impl Means {
             }
         }
     }
-
-    /// The same of what is shared, by the task whose request became something else; `is_nearest` where it could not be had.
-    pub(crate) fn look_at(&mut self, key: Key, is_nearest: bool, view: &View<'_>) {
-        let Some(limit) = self.shared else { return };
-        let in_force = match self.lever {
-            Lever::CpuQuota => None,
-            Lever::RdtL3 => {
-                let domains = platform::l3_domains();
-                let masks = domains.iter().filter_map(|domain| plan::l3_in_force(key, *domain));
-                masks.map(|mask| f64::from(mask.count_ones())).reduce(f64::max)
-            }
-            Lever::RdtMb => {
-                let domains = platform::bandwidth_domains();
-                domains.iter().filter_map(|domain| plan::mb_in_force(key, *domain)).map(f64::from).reduce(f64::max)
-            }
-        };
-        let in_force = in_force.filter(|value| *value < self.shared_scale(view).most);
-        if let Some(value) = in_force.filter(|value| is_nearest && *value > limit.value) {
-            self.least_shared = value;
-        }
-        self.shared = in_force.map(|value| limit.at(value));
-    }
-
-    fn share(&mut self, limit: Limit, view: &View<'_>, requests: &mut Requests) -> bool {
-        let mut anything = false;
-        for (key, task) in &view.roster.best_effort {
-            if requests.may_ask(*key, self.lever) {
-                anything |= self.ask_shared(*key, &task.id, limit.value, requests);
-            }
-        }
-        if anything {
-            self.shared = Some(limit);
-        }
-        anything
-    }
-
-    fn ask_shared(&mut self, key: Key, name: &str, value: f64, requests: &mut Requests) -> bool {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "ways and limits are whole and small"
-        )]
-        let whole = value as u32;
-        if self.lever == Lever::RdtMb {
-            let mut domains = platform::bandwidth_domains().into_iter();
-            return domains.all(|domain| requests.asked(key, self.lever, name, plan::rdt_mb(key, domain, whole)));
-        }
-        let all = platform::l3_mask();
-        for domain in platform::l3_domains() {
-            let had = self.masks.entry((key, domain));
-            let had = *had.or_insert_with(|| plan::l3_in_force(key, domain).unwrap_or(all) & all);
-            if !requests.asked(key, self.lever, name, plan::rdt_l3(key, domain, lowest(had, whole))) {
-                return false;
-            }
-        }
-        true
-    }
-
-    fn shared_scale(&self, view: &View<'_>) -> Scale {
-        let release = view.config.release;
-        if self.lever == Lever::RdtL3 {
-            let floor = f64::from(view.config.ways_floor.max(platform::l3_min_ways())).max(self.least_shared);
-            let most = f64::from(platform::l3_mask().count_ones());
-            return Scale { floor, most, is_loose: false, grain: 1.0, release };
-        }
-        let (least, step) = platform::bandwidth_range();
-        let grain = f64::from(step.max(1));
-        let is_percent = platform::bandwidth_unit() == "percent";
-        let floor = (f64::from(view.config.bandwidth_floor) / grain).ceil() * grain;
-        let most = if is_percent { 100.0 } else { f64::INFINITY };
-        Scale { floor: floor.max(f64::from(least)).max(self.least_shared), most, is_loose: !is_percent, grain, release }
-    }
-}
-
-/// The lowest ways of a mask: the highest ones are those that devices use too (`shareable_bits` of
-/// Documentation/filesystems/resctrl.rst).
-fn lowest(mask: u64, ways: u32) -> u64 {
-    let mut rest = mask;
-    for _ in 0..ways {
-        // Takes the lowest bit away.
-        rest &= rest.wrapping_sub(1);
-    }
-    mask & !rest
 }
 
 /// Between which values the quota of a task moves that had `found` without us.

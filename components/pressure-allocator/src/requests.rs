@@ -1,8 +1,9 @@
 //! Requests, and what becomes of them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use wca_guest::plan::{self, Fate, Outcome};
+use wca_guest::plan::{self, Fate};
+use wca_guest::releases::{Heard, Releases};
 use wca_guest::types::{Key, Refusal};
 use wca_guest::{log, platform};
 
@@ -58,8 +59,8 @@ struct Pause {
 #[derive(Default)]
 pub(crate) struct Requests {
     pauses: BTreeMap<(Key, &'static str), Pause>,
-    /// Releases that were asked for: that nothing could be released is no news.
-    releases: BTreeSet<(Key, &'static str)>,
+    /// What is to be given back.
+    releases: Releases,
     /// Whether nothing is written.
     pub(crate) is_shadow: bool,
     tick: u64,
@@ -69,14 +70,17 @@ impl Requests {
     /// Takes over what became of the last requests; `name` gives a task's name for people.
     pub(crate) fn hear(&mut self, tick: u64, name: impl Fn(Key) -> String) -> News {
         self.tick = tick;
+        self.releases.begin();
         let mut news = News::default();
-        for Outcome { task, kind, fate, .. } in plan::outcomes() {
-            let Some(lever) = Lever::of(&kind) else { continue };
-            let at = (task, lever.kind());
-            match fate {
+        for outcome in plan::outcomes() {
+            let Some(lever) = Lever::of(&outcome.kind) else { continue };
+            let (task, kind, heard) = (outcome.task, lever.kind(), self.releases.hear(&outcome));
+            match outcome.fate {
                 Fate::Applied | Fate::Unchanged => {
                     self.is_shadow = false;
-                    self.pauses.remove(&at);
+                    if heard.is_none() {
+                        self.pauses.remove(&(task, kind));
+                    }
                 }
                 Fate::Adjusted(value) => {
                     log::debug!("{}: {kind} became {value}", name(task));
@@ -84,13 +88,16 @@ impl Requests {
                     news.differs.push((task, lever));
                 }
                 Fate::Shadowed => self.is_shadow = true,
-                Fate::Failed(why) if self.releases.contains(&at) => {
-                    log::debug!("{}: {kind} was not given back: {why}", name(task));
-                }
-                Fate::Failed(why) => {
-                    self.pause(task, lever, &name(task), &why);
-                    news.failed.push((task, lever));
-                }
+                Fate::Failed(why) => match heard {
+                    Some(Heard::Postponed { is_news: true }) => {
+                        log::warn!("{}: {kind} was not given back, which is tried again: {why}", name(task));
+                    }
+                    Some(_) => log::debug!("{}: {kind} was not given back: {why}", name(task)),
+                    None => {
+                        self.pause(task, lever, &name(task), &why);
+                        news.failed.push((task, lever));
+                    }
+                },
                 Fate::Reverted(why) => {
                     log::warn!("{}: {kind} was taken back: {why}", name(task));
                     news.reverted = true;
@@ -98,7 +105,6 @@ impl Requests {
                 }
             }
         }
-        self.releases.clear();
         news
     }
 
@@ -116,7 +122,10 @@ impl Requests {
     /// Notes an answer; false where it was a refusal.
     pub(crate) fn asked(&mut self, task: Key, lever: Lever, name: &str, answer: Result<(), Refusal>) -> bool {
         match answer {
-            Ok(()) => true,
+            Ok(()) => {
+                self.releases.withdraw(task, |kind| kind == lever.kind());
+                true
+            }
             Err(why) => {
                 self.pause(task, lever, name, &why.text());
                 false
@@ -124,18 +133,32 @@ impl Requests {
         }
     }
 
-    /// Gives a kind back.
+    /// Gives a kind back, at the end of the call and later again until it is.
     pub(crate) fn release(&mut self, task: Key, lever: Lever) {
-        match plan::release(task, lever.kind()) {
-            Ok(()) => drop(self.releases.insert((task, lever.kind()))),
-            Err(Refusal::Gone) => {}
-            Err(why) => log::warn!("{} cannot be given back: {}", lever.kind(), why.text()),
+        self.releases.want(task, lever.kind());
+    }
+
+    /// The same of what an earlier life may have left.
+    pub(crate) fn release_if_left(&mut self, task: Key, lever: Lever) {
+        self.releases.want_if_left(task, lever.kind());
+    }
+
+    /// Whether a kind is not given back yet, so that what is in force is still a limit of ours.
+    pub(crate) fn is_to_be_released(&self, task: Key, lever: Lever) -> bool {
+        self.releases.is_wanted(task, lever.kind())
+    }
+
+    /// Makes the requests to give something back: after all others of a call, which go before them.
+    pub(crate) fn give_back(&mut self) {
+        for refused in self.releases.ask() {
+            log::warn!("{} cannot be given back: {}", refused.kind, refused.why.text());
         }
     }
 
     /// Forgets a task.
     pub(crate) fn forget(&mut self, task: Key) {
         self.pauses.retain(|(of, _), _| *of != task);
+        self.releases.forget(task);
     }
 
     fn pause(&mut self, task: Key, lever: Lever, name: &str, why: &str) {

@@ -44,26 +44,31 @@ impl State {
         let keys = now::keys();
         let columns = self.columns(config);
         let pressures = signal::pressures(&self.roster, &keys, columns);
-        let names = &self.roster.best_effort;
-        let news = self
-            .requests
-            .hear(self.tick, |key| names.get(&key).map_or_else(|| key.to_string(), |task| task.id.clone()));
+        let (roster, departed) = (&self.roster, &change.departed);
+        let name = |key: Key| match (roster.best_effort.get(&key), roster.protected.get(&key)) {
+            (Some(task), _) => task.id.clone(),
+            (None, Some(task)) => task.id.clone(),
+            (None, None) if departed.contains(&key) => "a task that has ended".to_owned(),
+            (None, None) => "a task that was best-effort".to_owned(),
+        };
+        let news = self.requests.hear(self.tick, name);
         let view = View::new(config, &self.roster, self.tick, &keys);
 
         if self.tick == 1 {
             // A life of this policy before this one may have left limits of which this one does not know.
             for means in &self.ladder.means {
                 for key in view.roster.best_effort.keys() {
-                    self.requests.release(*key, means.lever);
+                    self.requests.release_if_left(*key, means.lever);
                 }
             }
         }
-        take_over(&change, &view, &mut self.ladder, &mut self.requests);
-        if !change.departed.is_empty() {
-            self.controller.forget(config);
-        }
+        // Before tasks come under limits of which nothing can be in force yet.
         if !self.requests.is_shadow {
             correct(&news, &view, &mut self.ladder);
+        }
+        take_over(&change, &view, &mut self.ladder, &mut self.requests);
+        if !change.departed.is_empty() {
+            self.controller.tasks_have_gone(config);
         }
         if news.reverted {
             let times = 1_u32 << self.reverted.min(LONGEST_REST.ilog2());
@@ -96,13 +101,13 @@ impl State {
                 }
             }
             Step::Release(growth) => {
-                let may_probe = self.controller.may_probe(config);
-                if may_probe {
+                let may_probe = self.controller.may_probe(config, reading.is_some());
+                if self.controller.has_waited(config) {
                     self.reverted = 0;
                 }
                 let (given, is_slow) = self.ladder.release(&view, growth, may_probe, &mut self.requests);
                 if given.anything {
-                    self.controller.released(is_slow, given.was_probe);
+                    self.controller.released(is_slow, given.was_probe && reading.is_some());
                     self.signal.clear();
                     self.counts.releases += 1;
                 }
@@ -111,6 +116,7 @@ impl State {
                 }
             }
         }
+        self.requests.give_back();
         tell::contentions(&view, &pressures, worst)?;
         tell::metrics(&view, &pressures, worst, &self.ladder, self.counts)
     }
@@ -176,6 +182,7 @@ fn correct(news: &News, view: &View<'_>, ladder: &mut Ladder) {
                 if let Some(key) = shared.get(means.lever.kind()) {
                     means.look_at(*key, true, view);
                 }
+                means.reconcile(view);
             }
         }
     }

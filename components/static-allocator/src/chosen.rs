@@ -3,11 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use wca_guest::now::{RosterChange, Task};
+use wca_guest::plan::{Fate, Outcome};
+use wca_guest::releases::{Heard, Releases};
 use wca_guest::types::Key;
 use wca_guest::{log, plan as contract};
 
-use crate::ask::{Ask, MIGRATE_PAGES};
+use crate::ask::{Ask, KINDS};
+use crate::left;
 use crate::plan::{Plan, Who};
+use crate::told::Told;
 
 /// Most tasks that a line of the log names.
 const NAMED: usize = 5;
@@ -16,12 +20,15 @@ const NAMED: usize = 5;
 #[derive(Default)]
 pub(crate) struct Chosen {
     tasks: BTreeMap<Key, Known>,
-    /// Troubles that were told: the task's key, and the text.
-    told: BTreeSet<(Key, String)>,
+    /// Troubles that were told.
+    told: Told,
+    /// What no rule gives any more.
+    releases: Releases,
     /// Ids of rules that were looked for in vain, and told.
     missing: BTreeSet<String>,
     /// The rules are others than those by which it was chosen.
     is_old: bool,
+    has_begun: bool,
 }
 
 /// What is known of a task.
@@ -59,7 +66,8 @@ impl Chosen {
     pub(crate) fn follow(&mut self, changes: RosterChange, plan: &Plan) {
         for key in changes.departed {
             self.tasks.remove(&key);
-            self.told.retain(|(task, _)| *task != key);
+            self.told.forget(key);
+            self.releases.forget(key);
         }
         for Task { key, id, name, labels, .. } in changes.arrived {
             let asked = self.tasks.remove(&key).map(|known| known.asked).unwrap_or_default();
@@ -93,17 +101,53 @@ impl Chosen {
     /// Asks for what every task gets, gives back what it got by earlier rules and gets no more, and tells what was refused.
     pub(crate) fn ask(&mut self, keys: &[Key]) {
         let mut troubles = Troubles::new();
+        self.releases.begin();
         for outcome in contract::outcomes() {
-            if let contract::Fate::Failed(why) = outcome.fate {
-                self.failed(outcome.task, &outcome.kind, &why, &mut troubles);
-            }
+            self.hear(&outcome, &mut troubles);
+        }
+        if !std::mem::replace(&mut self.has_begun, true) {
+            self.give_back_what_was_left(keys);
         }
         for key in keys {
             if let Some(known) = self.tasks.get_mut(key) {
-                known.ask(*key, &mut troubles);
+                known.ask(*key, &mut self.releases, &mut troubles);
             }
         }
         self.tell(troubles);
+    }
+
+    /// An earlier life, of other rules perhaps, may have left what no rule gives.
+    fn give_back_what_was_left(&mut self, keys: &[Key]) {
+        for (key, kinds) in keys.iter().zip(left::in_force(keys)) {
+            let Some(known) = self.tasks.get(key) else { continue };
+            let Some(Ok(gives)) = &known.gives else { continue };
+            for kind in kinds.into_iter().filter(|kind| !is_given(gives, kind)) {
+                self.releases.want_if_left(*key, kind);
+            }
+        }
+    }
+
+    /// What became of a request.
+    fn hear(&mut self, outcome: &Outcome, troubles: &mut Troubles) {
+        let (task, kind) = (outcome.task, outcome.kind.as_str());
+        match (self.releases.hear(outcome), &outcome.fate) {
+            (Some(Heard::Postponed { is_news: true }), Fate::Failed(why)) => {
+                if let Some(known) = self.tasks.get(&task) {
+                    note_release(troubles, kind, why, task, &known.id);
+                }
+            }
+            (Some(_), _) => {}
+            (None, Fate::Failed(why)) => self.failed(task, kind, why, troubles),
+            (None, Fate::Reverted(_)) => {
+                let gives = self.tasks.get(&task).and_then(|known| known.gives.as_ref()?.as_ref().ok());
+                let kind = KINDS.into_iter().find(|known| *known == kind);
+                // What stood there before the rules changed stands there again.
+                if let Some(kind) = kind.filter(|kind| gives.is_some_and(|gives| !is_given(gives, kind))) {
+                    self.releases.undone(task, kind);
+                }
+            }
+            (None, _) => {}
+        }
     }
 
     /// A request that was taken came to nothing.
@@ -118,8 +162,7 @@ impl Chosen {
     /// Says what is new of the troubles, those of one value and one reason together.
     fn tell(&mut self, troubles: Troubles) {
         for ((text, why), mut tasks) in troubles {
-            let line = format!("{text}: {why}");
-            tasks.retain(|(key, _)| self.told.insert((*key, line.clone())));
+            tasks.retain(|(key, _)| self.told.is_new(*key, &text, &why));
             let Some((_, first)) = tasks.first() else { continue };
             let names = match tasks.len() {
                 1 => format!("task `{first}`"),
@@ -136,7 +179,7 @@ impl Chosen {
 }
 
 impl Known {
-    fn ask(&mut self, key: Key, troubles: &mut Troubles) {
+    fn ask(&mut self, key: Key, releases: &mut Releases, troubles: &mut Troubles) {
         let gives = match &self.gives {
             Some(Ok(gives)) => gives,
             Some(Err(why)) => {
@@ -148,14 +191,14 @@ impl Known {
             None => return,
         };
         // What rules give and is refused now is not given back: a value that stands is nearer to it.
-        let is_given = |kind: &str| gives.iter().any(|value| value.is_of(kind));
-        for kind in self.asked.iter().filter(|kind| **kind != MIGRATE_PAGES && !is_given(kind)) {
-            if let Err(why) = contract::release(key, kind) {
-                let text = format!("giving back {kind}, for which no rule asks any more");
-                troubles.entry((text, why.text())).or_default().push((key, self.id.clone()));
-            }
+        for kind in self.asked.iter().filter(|kind| KINDS.contains(kind) && !is_given(gives, kind)) {
+            releases.want(key, *kind);
         }
-        self.asked.retain(|kind| is_given(kind));
+        self.asked.retain(|kind| is_given(gives, kind));
+        releases.withdraw(key, |kind| is_given(gives, kind));
+        for refused in releases.ask_of(key) {
+            note_release(troubles, refused.kind, &refused.why.text(), key, &self.id);
+        }
         for value in gives {
             let asks = match &value.asks {
                 Ok(asks) => asks,
@@ -190,6 +233,17 @@ impl Value {
             Err(_) => self.key == kind || (self.key == "rdt" && kind.starts_with("rdt_")),
         }
     }
+}
+
+/// Whether requests of this kind come from one of these values.
+fn is_given(gives: &[Value], kind: &str) -> bool {
+    gives.iter().any(|value| value.is_of(kind))
+}
+
+fn note_release(troubles: &mut Troubles, kind: &str, why: &str, key: Key, id: &str) {
+    let text = format!("giving back {kind}, for which no rule asks any more");
+    let why = format!("{why}; it is tried again");
+    troubles.entry((text, why)).or_default().push((key, id.to_owned()));
 }
 
 fn note(troubles: &mut Troubles, value: &Value, why: &str, key: Key, id: &str) {

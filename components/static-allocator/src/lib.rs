@@ -2,7 +2,9 @@
 
 mod ask;
 mod chosen;
+mod left;
 mod plan;
+mod told;
 mod values;
 
 /// Asks, in each tick, for what rules say of tasks by their id or their labels.

@@ -32,6 +32,9 @@
 //! - `#[config]` structs and enums, from which `Config` is made;
 //! - `fn validate(config: &Config) -> Result<(), String>`, whose text is shown at the policy's entry in YAML;
 //! - `fn may_recycle(state: &State) -> bool`, asked when memory runs low: true allows to begin anew with an empty state.
+//!
+//! A request can come to nothing. One to set a value is made again by an allocator that asks for what it wants in each call; for those
+//! that give a value back there is [`releases::Releases`].
 
 #[allow(missing_docs, unsafe_code, unused_qualifications, clippy::all, clippy::pedantic)]
 mod bindings;
@@ -39,6 +42,7 @@ pub mod config;
 pub mod http;
 pub mod log;
 pub mod prelude;
+pub mod releases;
 #[doc(hidden)]
 pub mod run;
 #[doc(hidden)]

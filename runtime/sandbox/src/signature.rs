@@ -10,23 +10,35 @@ const LONGEST: usize = 16 << 10;
 /// How deep a type may be nested.
 const DEEPEST: usize = 32;
 
+/// Bytes of a type from which on it is written once, and called by the name of its first parameter after that.
+const LONG: usize = 80;
+
 /// `Name(endpoint: string = http://127.0.0.1:8000, timeout: f64?)`.
 pub(crate) fn constructor(name: &str, function: Option<&ComponentFunc>, docs: &Docs) -> String {
+    let mut written = Vec::new();
     let parameters: Vec<String> = function
-        .map(|function| function.params().map(|(name, ty)| parameter(name, &ty, docs)).collect())
+        .map(|function| function.params().map(|(name, ty)| parameter(name, &ty, docs, &mut written)).collect())
         .unwrap_or_default();
     format!("{name}({})", parameters.join(", "))
 }
 
-fn parameter(name: &str, ty: &Type, docs: &Docs) -> String {
+/// `written` are the long types so far, each with the name of its parameter.
+fn parameter(name: &str, ty: &Type, docs: &Docs, written: &mut Vec<(String, String)>) -> String {
     let docs = docs.parameters.get(name);
+    let name = yaml_name(name);
     let from = if docs.is_some_and(|parameter| parameter.file) { "file of " } else { "" };
-    match (docs.and_then(|parameter| parameter.default.as_deref()), ty) {
-        (Some(default), Type::Option(option)) => {
-            format!("{}: {from}{} = {}", yaml_name(name), type_name(&option.ty()), default.escape_debug())
+    let (text, default) = match (docs.and_then(|parameter| parameter.default.as_deref()), ty) {
+        (Some(default), Type::Option(option)) => (type_name(&option.ty()), format!(" = {}", default.escape_debug())),
+        _ => (type_name(ty), String::new()),
+    };
+    let same = written.iter().find(|(_, known)| *known == text).map(|(first, _)| format!("what {first} takes"));
+    let shown = same.unwrap_or_else(|| {
+        if text.len() >= LONG {
+            written.push((name.clone(), text.clone()));
         }
-        _ => format!("{}: {from}{}", yaml_name(name), type_name(ty)),
-    }
+        text
+    });
+    format!("{name}: {from}{shown}{default}")
 }
 
 /// A name of the contract as people write it in YAML.

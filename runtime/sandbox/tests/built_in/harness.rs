@@ -108,6 +108,18 @@ impl BuiltIn {
         self.tick_after(scene, &[])
     }
 
+    /// Calls it once, after this became of all requests of an earlier tick; those of tasks that have ended are told to nobody.
+    pub(crate) fn tick_with(&mut self, scene: &Scene, earlier: &Tick, fate: &Fate) -> Tick {
+        let lives = |request: &&Request| scene.has(earlier.id(request.task));
+        let outcome = |request: &Request| {
+            (earlier.id(request.task).to_owned(), request.change.kind(), request.change.domain(), fate.clone())
+        };
+        let outcomes: Vec<_> = earlier.requests.iter().filter(lives).map(outcome).collect();
+        let outcomes: Vec<_> =
+            outcomes.iter().map(|(task, kind, domain, fate)| (task.as_str(), *kind, *domain, fate.clone())).collect();
+        self.tick_after(scene, &outcomes)
+    }
+
     /// Calls it once, with what became of its earlier requests: task, kind, domain and fate.
     pub(crate) fn tick_after(&mut self, scene: &Scene, outcomes: &[(&str, Kind, Option<u32>, Fate)]) -> Tick {
         let snapshot = Arc::new(scene.snapshot(&mut self.roster, &self.platform, self.before.as_deref()));
@@ -208,6 +220,12 @@ fn sandbox() -> &'static Sandbox {
 fn runtime() -> &'static Runtime {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     RUNTIME.get_or_init(|| tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap())
+}
+
+/// The constructor of the component of a folder, as an operator reads it.
+pub(crate) fn signature(folder: &str) -> String {
+    let component = component(folder);
+    component.signature(component.name().unwrap_or_default())
 }
 
 /// The component of a folder, compiled once for all tests.

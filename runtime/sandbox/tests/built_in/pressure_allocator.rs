@@ -1,5 +1,6 @@
 //! PressureAllocator on a machine that is a simple model: best-effort tasks make protected ones wait.
 
+mod given_back;
 mod plant;
 
 use rstest::rstest;

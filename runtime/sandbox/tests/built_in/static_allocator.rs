@@ -1,10 +1,12 @@
 //! `components/static-allocator`: rules of the operator.
 
+mod given_back;
+
 use rstest::rstest;
 use wca_model::platform::{BandwidthControl, BandwidthUnit, CacheControl};
 use wca_model::{Fate, Kind, Platform};
 
-use crate::harness::{BuiltIn, Scene, machine};
+use crate::harness::{BuiltIn, Scene, machine, signature};
 
 /// Four processors, two NUMA nodes, no resctrl.
 fn plain() -> Platform {
@@ -276,13 +278,17 @@ fn rules_that_give_nothing_are_said(#[case] yaml: &str, #[case] expected: &[&str
 #[test]
 fn other_rules_are_taken_and_what_no_rule_gives_any_more_is_given_back() {
     let mut policy = allocator("config: [{allocations: {cpu_shares: 1, cpu_quota: 0.5, migrate_pages: 0}}]");
-    policy.tick(&two_tasks()).clean();
+    let tick = policy.tick(&two_tasks()).clean();
     policy.renew("config: [{labels: {foo: bar}, allocations: {cpu_shares: 2}}]");
     let expected = ["t1 cpu_quota release", "t1 cpu_shares 2", "t2 cpu_quota release", "t2 cpu_shares release"];
-    assert_eq!(policy.tick(&two_tasks()).clean().asked, expected);
-    assert_eq!(policy.tick(&two_tasks()).clean().asked, ["t1 cpu_shares 2"]);
+    let tick = policy.tick_with(&two_tasks(), &tick, &Fate::Applied).clean();
+    assert_eq!(tick.asked, expected);
+    let tick = policy.tick_with(&two_tasks(), &tick, &Fate::Applied).clean();
+    assert_eq!(tick.asked, ["t1 cpu_shares 2"]);
     policy.renew("config: null");
-    assert_eq!(policy.tick(&two_tasks()).clean().asked, ["t1 cpu_shares release"]);
+    let tick = policy.tick_with(&two_tasks(), &tick, &Fate::Applied).clean();
+    assert_eq!(tick.asked, ["t1 cpu_shares release"]);
+    assert!(policy.tick_with(&two_tasks(), &tick, &Fate::Unchanged).clean().asked.is_empty());
 }
 
 #[test]
@@ -316,9 +322,10 @@ fn a_task_gets_what_its_labels_say_now() {
     scene.task("t1").label("foo", "other");
     scene.task("t2").label("foo", "bar");
     scene.task("t3").label("foo", "bar");
-    assert_eq!(policy.tick(&scene).clean().asked, ["t1 cpu_shares release", "t2 cpu_shares 1", "t3 cpu_shares 1"]);
+    let tick = policy.tick(&scene).clean();
+    assert_eq!(tick.asked, ["t1 cpu_shares release", "t2 cpu_shares 1", "t3 cpu_shares 1"]);
     scene.end("t2");
-    assert_eq!(policy.tick(&scene).clean().asked, ["t3 cpu_shares 1"]);
+    assert_eq!(policy.tick_with(&scene, &tick, &Fate::Applied).clean().asked, ["t3 cpu_shares 1"]);
 }
 
 #[test]
@@ -331,6 +338,13 @@ fn what_came_to_nothing_is_said_with_its_rule() {
         "WARN p.yaml:1:47: rules[0].allocations.cpu_shares: the rule `all`, cpu_shares 1, task `t2`: cpu_shares: busy";
     assert_eq!(tick.lines, [line]);
     assert!(policy.tick_after(&two_tasks(), &outcomes).clean().lines.is_empty());
+}
+
+#[test]
+fn the_shape_of_a_rule_is_written_once() {
+    let told = signature("components/static-allocator");
+    assert!(told.starts_with("StaticAllocator(rules: [{name: string?, task_id: string?, "), "{told}");
+    assert!(told.ends_with("}]?, config: file of what rules takes)"), "{told}");
 }
 
 /// A thousand tasks, each looked at once: the patterns are not searched again in every tick.

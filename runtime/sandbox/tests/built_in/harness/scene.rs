@@ -86,6 +86,11 @@ impl Scene {
         self.tasks.retain(|task| task.id != id);
     }
 
+    /// Whether there is this task.
+    pub(super) fn has(&self, id: &str) -> bool {
+        self.tasks.iter().any(|task| task.id == id)
+    }
+
     /// A value of the machine.
     pub(crate) fn gauge(&mut self, name: &str, labels: &[(&str, &str)], value: f64) -> &mut Self {
         set(&mut self.platform, name, labels, MetricKind::Gauge, value);

@@ -142,3 +142,35 @@ fn memory_that_waits_for_pages_is_asked_for_again() {
         assert_eq!((tick.asked.len(), waiting(&tick)), (0, None), "{:?}", tick.asked);
     }
 }
+
+/// Somebody moves a task that has memory of its node alone: to another node, whose memory it gets, or to none, and it gets back what it had.
+#[rstest]
+#[case::to_another_node("{cgroups_memory_binding: true, migrate_pages: false}", &[2, 3], &["t cpuset_mems 1"])]
+#[case::to_no_node(
+    "{cgroups_memory_binding: true, migrate_pages: false, free_space_check: true}",
+    &[1, 2],
+    &["t cpuset_mems release"]
+)]
+fn memory_follows_a_task_that_somebody_moves(#[case] yaml: &str, #[case] to: &[u32], #[case] expected: &[&str]) {
+    let mut scene = Scene::new();
+    free(&mut scene, &[(0, 50.0), (1, 40.0)]);
+    task(&mut scene, "t", &ALL, &[(0, 1.0), (1, 3.0)]);
+    scene.task("t").in_force.cpuset_mems = Some(vec![0, 1]);
+    let mut allocator = allocator(yaml, two());
+    let tick = allocator.tick(&scene).clean();
+    assert_eq!(tick.asked, ["t cpuset_cpus 0,1", "t cpuset_mems 0"]);
+    scene.apply(&tick);
+    let tick = allocator.tick_with(&scene, &tick, &Fate::Applied).clean();
+    assert!(tick.asked.is_empty(), "{:?}", tick.asked);
+    // No room, so that it gets no other node of its own accord.
+    free(&mut scene, &[(0, 0.5), (1, 0.5)]);
+    scene.task("t").cpuset_cpus(to);
+    let tick = allocator.tick(&scene).clean();
+    assert_eq!(tick.asked, expected);
+    scene.apply(&tick);
+    let mut tick = allocator.tick_with(&scene, &tick, &Fate::Applied).clean();
+    for _ in 0..5 {
+        assert!(tick.asked.is_empty(), "{:?}", tick.asked);
+        tick = allocator.tick(&scene).clean();
+    }
+}

@@ -166,8 +166,18 @@ fn a_task_without_its_processors_gives_memory_back() {
     assert_eq!(tick.asked, ["t1 cpuset_cpus 2,3", "t1 cpuset_mems 1"]);
     assert_eq!(warnings(&tick).len(), 1, "{:?}", tick.lines);
     assert_eq!((failures(&tick, "t1", "cpuset_cpus"), failures(&tick, "t1", "cpuset_mems")), (Some(1.0), None));
-    let tick = allocator.tick_after(&scene, &[failed("t1", Kind::CpusetCpus, "a kubelet")]).clean();
+    let mut tick = allocator.tick_after(&scene, &[failed("t1", Kind::CpusetCpus, "a kubelet")]).clean();
     assert_eq!(tick.asked, ["t1 cpuset_mems release"]);
+    // Until it is given back, whatever else is tried meanwhile.
+    let told = "t1: cpuset_mems was not given back, which is tried again: frozen by the operator";
+    let frozen = Fate::Failed("frozen by the operator".into());
+    let (mut releases, mut times_told) = (0, 0);
+    for _ in 0..30 {
+        tick = allocator.tick_with(&scene, &tick, &frozen).clean();
+        releases += tick.asked.iter().filter(|line| *line == "t1 cpuset_mems release").count();
+        times_told += warnings(&tick).iter().filter(|line| **line == told).count();
+    }
+    assert!(releases >= 3 && times_told >= 1, "{releases} {times_told}");
 }
 
 /// What was undone since somebody else got worse is like what was refused.
