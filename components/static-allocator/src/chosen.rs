@@ -9,7 +9,6 @@ use wca_guest::types::Key;
 use wca_guest::{log, plan as contract};
 
 use crate::ask::{Ask, KINDS};
-use crate::left;
 use crate::plan::{Plan, Who};
 use crate::told::Told;
 
@@ -28,7 +27,6 @@ pub(crate) struct Chosen {
     missing: BTreeSet<String>,
     /// The rules are others than those by which it was chosen.
     is_old: bool,
-    has_begun: bool,
 }
 
 /// What is known of a task.
@@ -105,26 +103,12 @@ impl Chosen {
         for outcome in contract::outcomes() {
             self.hear(&outcome, &mut troubles);
         }
-        if !std::mem::replace(&mut self.has_begun, true) {
-            self.give_back_what_was_left(keys);
-        }
         for key in keys {
             if let Some(known) = self.tasks.get_mut(key) {
                 known.ask(*key, &mut self.releases, &mut troubles);
             }
         }
         self.tell(troubles);
-    }
-
-    /// An earlier life, of other rules perhaps, may have left what no rule gives.
-    fn give_back_what_was_left(&mut self, keys: &[Key]) {
-        for (key, kinds) in keys.iter().zip(left::in_force(keys)) {
-            let Some(known) = self.tasks.get(key) else { continue };
-            let Some(Ok(gives)) = &known.gives else { continue };
-            for kind in kinds.into_iter().filter(|kind| !is_given(gives, kind)) {
-                self.releases.want_if_left(*key, kind);
-            }
-        }
     }
 
     /// What became of a request.

@@ -2,7 +2,6 @@
 
 mod ask;
 mod chosen;
-mod left;
 mod plan;
 mod told;
 mod values;

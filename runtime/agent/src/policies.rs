@@ -25,6 +25,8 @@ pub(crate) struct Decision {
     pub(crate) requests: Vec<Request>,
     /// Requests and reports that were refused while it was called.
     pub(crate) refused: u64,
+    /// It knows nothing of what it had asked for before.
+    pub(crate) begins_anew: bool,
 }
 
 /// A policy, or its call that is under way.
@@ -225,6 +227,7 @@ impl Member {
             metrics: called.said.metrics,
             requests: called.said.requests,
             refused: called.said.refused,
+            begins_anew: called.begins_anew,
         }
     }
 
@@ -271,7 +274,7 @@ mod tests {
             tokio::time::sleep(takes).await;
             let mut said = Said::default();
             said.requests.push(request());
-            (policy, Called { result: Ok(()), said, took: takes, quarantined: None })
+            (policy, Called { result: Ok(()), said, took: takes, begins_anew: false, quarantined: None })
         });
     }
 

@@ -53,7 +53,7 @@ mod tests {
 
     fn decision(policy: &str, number: u32, metrics: Vec<Sample>) -> Decision {
         let (contentions, requests) = (vec![], vec![]);
-        Decision { policy: policy.into(), number, contentions, metrics, requests, refused: 0 }
+        Decision { policy: policy.into(), number, contentions, metrics, requests, refused: 0, begins_anew: false }
     }
 
     #[test]

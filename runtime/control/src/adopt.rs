@@ -19,7 +19,7 @@ pub(crate) fn adopt(policies: &[Policy], ticks: u32, values: &Values, journal: &
     let strangers = strangers.collect();
     let restored = put_back(strangers, values, journal);
     said(journal.regain(|_, left| !policies.contains(&left.owner.policy)));
-    journal.adopt(ticks);
+    journal.adopt(ticks, |_| true);
     restored
 }
 

@@ -14,6 +14,7 @@ use wca_kernel::values::Spot;
 use crate::held::{Held, Left, Owner};
 
 use crate::kinds::rdt::is_operators;
+use crate::policy::Policy;
 
 use file::JournalFile;
 pub(crate) use record::Dropped;
@@ -223,9 +224,10 @@ impl Journal {
         self.record(&record)
     }
 
-    /// All values of policies wait to be asked for again.
-    pub(crate) fn adopt(&mut self, ticks: u32) {
-        for entry in self.held.values_mut().filter(|entry| !is_operators(&entry.held.owner.policy)) {
+    /// All values of these policies wait to be asked for again.
+    pub(crate) fn adopt(&mut self, ticks: u32, is_meant: impl Fn(&Policy) -> bool) {
+        let is_theirs = |policy: &Policy| !is_operators(policy) && is_meant(policy);
+        for entry in self.held.values_mut().filter(|entry| is_theirs(&entry.held.owner.policy)) {
             entry.adopted = Some(ticks);
         }
     }

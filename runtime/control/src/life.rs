@@ -106,7 +106,7 @@ impl Control {
     pub fn pause(&mut self) -> Option<Restored> {
         self.pages.forget_all();
         if self.is_frozen || self.settings.on_failure == OnFailure::Keep {
-            self.journal.adopt(self.settings.adopt_ticks);
+            self.journal.adopt(self.settings.adopt_ticks, |_| true);
             return None;
         }
         self.ledger.clear();
@@ -117,6 +117,13 @@ impl Control {
     /// for failures.
     pub fn policy_failed(&mut self, policy: u32) -> Option<Restored> {
         (self.settings.on_failure == OnFailure::Restore).then(|| self.release_policy(policy))
+    }
+
+    /// A policy does not know what it had asked for: what of that it does not ask for again within `adopt_ticks` intervals is put
+    /// back.
+    pub fn policy_begins_anew(&mut self, policy: u32) {
+        let Some(policy) = self.policies.get(policy as usize) else { return };
+        self.journal.adopt(self.settings.adopt_ticks, |held| held == policy);
     }
 
     /// Gives back everything that a policy holds.
@@ -138,7 +145,7 @@ impl Control {
         }
         if becomes_shadow {
             self.pages.forget_all();
-            self.journal.adopt(self.settings.adopt_ticks);
+            self.journal.adopt(self.settings.adopt_ticks, |_| true);
         }
         let known = self.policies.clone();
         restore::said(self.journal.regain(|_, left| !known.contains(&left.owner.policy)));

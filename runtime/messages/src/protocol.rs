@@ -80,6 +80,12 @@ pub enum Request {
         /// Number of the policy.
         policy: u32,
     },
+    /// A policy was lost and began anew, so that it does not know what it had asked for: that waits to be asked for again. Answer:
+    /// [`Reply::Outcomes`].
+    BegunAnew {
+        /// Number of the policy.
+        policy: u32,
+    },
     /// What firmware and tools say of the memory modules, where the operator wants to know. Answer:
     /// [`Reply::MemoryTopology`].
     MemoryTopology,
@@ -232,7 +238,7 @@ pub enum Reply {
         /// Changes that were undone by what this sample shows, since a protected task got worse.
         reverted: Vec<Reverted>,
     },
-    /// To `Apply`, `Release` and `Quarantined`.
+    /// To `Apply`, `Release`, `Quarantined` and `BegunAnew`.
     Outcomes(Vec<Outcome>),
     /// To `InForce`: one for each task that has a key, in the order of rows.
     InForce(Vec<InForce>),

@@ -98,6 +98,8 @@ pub struct Called {
     pub said: Said,
     /// Wall-clock time that it took.
     pub took: Duration,
+    /// Whether it is the first that ended well since an instance was lost: this one knows nothing of what that had asked for.
+    pub begins_anew: bool,
     /// Set when this failure was one too many, to their number in a row: the policy is not called any more.
     pub quarantined: Option<u64>,
 }
@@ -111,6 +113,8 @@ pub struct Policy {
     source: Option<Box<dyn ArgumentSource>>,
     instance: Option<Instance>,
     seen: Option<Arc<Roster>>,
+    /// An instance was lost, and none after it has ended a call well.
+    has_lost_one: bool,
     failures: u64,
     not_before: Option<Instant>,
 }
@@ -132,7 +136,8 @@ impl Policy {
             .map_err(|source| MakeError::Load { name: around.name.clone(), source })?;
         let arguments = Arguments::fit(&around.name, component.constructor.as_ref(), settings)?;
         let (source, instance, seen) = (None, None, None);
-        Ok(Self { component, linked, around, arguments, source, instance, seen, failures: 0, not_before: None })
+        let (has_lost_one, failures, not_before) = (false, 0, None);
+        Ok(Self { component, linked, around, arguments, source, instance, seen, has_lost_one, failures, not_before })
     }
 
     /// Hands in what comes from there, before each call of a detector, an allocator or a storage. Where it does not fit, or the
@@ -242,7 +247,8 @@ impl Policy {
         };
         self.seen = roster;
         let quarantined = self.count(&result);
-        Called { result, said, took: begun.elapsed(), quarantined }
+        let begins_anew = result.is_ok() && std::mem::take(&mut self.has_lost_one);
+        Called { result, said, took: begun.elapsed(), begins_anew, quarantined }
     }
 
     /// Takes what has changed of its arguments.
@@ -275,6 +281,7 @@ impl Policy {
                     if failure.spares_instance() && instance.configure(&self.arguments).await.is_ok() {
                         self.instance = Some(instance);
                     }
+                    self.has_lost_one |= self.instance.is_none();
                     return Err(told(failure));
                 }
                 instance
@@ -304,6 +311,7 @@ impl Policy {
         match result {
             Err(failure) if !failure.spares_instance() => {
                 self.failures += 1;
+                self.has_lost_one = true;
                 let doublings = u32::try_from(self.failures - 1).unwrap_or(u32::MAX).min(20);
                 let wait = Duration::from_millis(100).saturating_mul(1 << doublings).min(LONGEST_BACK_OFF);
                 // The first failure may be an accident: the next tick tries again.

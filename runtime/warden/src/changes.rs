@@ -120,6 +120,11 @@ impl Changes {
         }
     }
 
+    /// A policy does not know what it had asked for.
+    pub(crate) fn policy_begins_anew(&mut self, policy: u32) {
+        self.control.policy_begins_anew(policy);
+    }
+
     /// Once in each interval.
     pub(crate) fn tick(&mut self) {
         let told = self.control.tick();

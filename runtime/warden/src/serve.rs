@@ -147,6 +147,11 @@ impl Service {
                 self.changes.policy_failed(policy);
                 Reply::Outcomes(Vec::new()).into()
             }
+            Request::BegunAnew { policy } => {
+                self.check_policy(policy)?;
+                self.changes.policy_begins_anew(policy);
+                Reply::Outcomes(Vec::new()).into()
+            }
             Request::MemoryTopology => self.memory_topology()?.into(),
             Request::KubeletFiles => self.kubelet_files(session)?.into(),
             Request::Explain { task } => self.explain(task)?.into(),

@@ -60,6 +60,7 @@ pub(crate) fn run(warden: &mut Connection) {
         ("requests of another policy", apply(1, vec![quota])),
         ("release of another policy", Request::Release { policy: u32::MAX }),
         ("quarantine of another policy", Request::Quarantined { policy: 1 }),
+        ("another life of another policy", Request::BegunAnew { policy: 1 }),
         ("explain of no task", Request::Explain { task: TaskKey(u64::MAX) }),
         ("gaps of no task", Request::Gaps { task: TaskKey(u64::MAX) }),
         ("open of no file", Request::Open { file: u32::MAX }),

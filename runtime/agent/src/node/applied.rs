@@ -17,6 +17,9 @@ pub(crate) type Applied = Vec<(Decision, Vec<Outcome>)>;
 impl Node {
     /// What became of a decision's requests. What the warden refuses is that policy's failure alone.
     pub(super) async fn apply(&mut self, decision: &Decision) -> Result<Vec<Outcome>, ClientError> {
+        if decision.begins_anew && self.policies.world_of(decision.number) == Some(World::Allocator) {
+            self.client.ask(&Request::BegunAnew { policy: decision.number }).await?;
+        }
         match apply(&self.client, decision).await {
             Err(ClientError::Refused(why)) => {
                 self.policies.fail(decision.number, &format!("its requests were not taken: {why}"));
@@ -73,7 +76,7 @@ mod tests {
     fn decision(number: u32, requests: usize) -> Decision {
         let requests = vec![wca_model::Request { task: TaskKey(1), change: Change::CpuQuota(0.5) }; requests];
         let policy = ["First", "Second"][number as usize].into();
-        Decision { policy, number, contentions: vec![], metrics: vec![], requests, refused: 2 }
+        Decision { policy, number, contentions: vec![], metrics: vec![], requests, refused: 2, begins_anew: false }
     }
 
     #[tokio::test]
@@ -116,5 +119,14 @@ mod tests {
             node.allocation_metrics(&applied).into_iter().take(2).map(|sample| (sample.name, sample.value)).collect();
         // Tasks that something was asked for; requests that failed, and those that were refused in the three calls.
         assert_eq!(allocation, [("allocations_count".to_owned(), 2.0), ("allocations_errors".to_owned(), 9.0)]);
+    }
+
+    #[tokio::test]
+    async fn the_warden_hears_first_of_an_allocator_that_begins_anew() {
+        let (client, asked) = warden(|_| Reply::Outcomes(vec![]));
+        let mut node = node(client);
+        node.apply(&Decision { begins_anew: true, ..decision(1, 1) }).await.unwrap();
+        let asked = asked.lock().unwrap();
+        assert!(matches!(asked[..], [Request::BegunAnew { policy: 1 }, Request::Apply { policy: 1, .. }]), "{asked:?}");
     }
 }

@@ -31,7 +31,15 @@ impl Node {
         }
         let contentions = std::mem::take(&mut self.reverted).into_iter().map(contention).collect();
         let (metrics, requests) = (Vec::new(), Vec::new());
-        Some(Decision { policy: GUARD.into(), number: u32::MAX, contentions, metrics, requests, refused: 0 })
+        Some(Decision {
+            policy: GUARD.into(),
+            number: u32::MAX,
+            contentions,
+            metrics,
+            requests,
+            refused: 0,
+            begins_anew: false,
+        })
     }
 
     /// Has the warden see to what policies have changed that nobody calls any more.

@@ -67,6 +67,37 @@ fn when_the_agent_ends_values_go_back_or_wait() {
 }
 
 #[test]
+fn what_a_policy_that_begins_anew_does_not_ask_for_again_goes_back() {
+    for (asks_again, expected) in [(false, "1024"), (true, "2000")] {
+        let (machine, mut control) = scene(applying());
+        control.policy_begins_anew(0);
+        control.tick();
+        assert_eq!(machine.read("/a", "cpu.shares"), "2000");
+        if asks_again {
+            let planned = planned("/a", &[("cpu.shares", "2000")]);
+            let due = vec![Due { at: 0, owner: owner("/a", Kind::CpuShares), planned }];
+            apply_task(due, &control.values, &mut control.journal);
+        }
+        for _ in 0..5 {
+            control.tick();
+        }
+        assert_eq!(machine.read("/a", "cpu.shares"), expected);
+    }
+}
+
+#[test]
+fn what_other_policies_hold_stays_when_one_begins_anew() {
+    let (machine, mut control) = scene(applying());
+    control.renew(applying(), vec![policy("Q"), policy("P")]);
+    control.policy_begins_anew(0);
+    control.policy_begins_anew(7);
+    for _ in 0..5 {
+        control.tick();
+    }
+    assert_eq!(machine.read("/a", "cpu.shares"), "2000");
+}
+
+#[test]
 fn the_end_puts_back_or_keeps() {
     let (machine, mut control) = scene(applying());
     control.end();

@@ -132,3 +132,22 @@ fn more_than_a_call_may_ask_is_refused() {
     assert_eq!(said.requests.len(), 3);
     assert_eq!(said.refused, 3);
 }
+
+/// It traps where task 1 has gone.
+#[test]
+fn an_instance_after_one_that_was_lost_begins_anew_once() {
+    let code = r#"
+        (func (export "allocate") (result i32)
+          (call $cpu-quota (i64.const 1) (f64.const 0.5) (i32.const 0))
+          (if (i32.load8_u (i32.const 0)) (then unreachable))
+          (i32.const 64))"#;
+    let component = component(&text::component(&[REPORT_OF_PLAN], code, &policy("allocate")));
+    let mut policy = Host::default().policy(&component, "").unwrap();
+    let mut begins_anew = |task| {
+        let allowed = Duration::from_secs(60);
+        let called = runtime().block_on(policy.decide(snapshot(1, &[task]), Vec::new(), allowed));
+        (called.result.is_ok(), called.begins_anew)
+    };
+    assert_eq!([1, 1].map(&mut begins_anew), [(true, false); 2], "nothing was lost before the first call");
+    assert_eq!([2, 1, 1].map(&mut begins_anew), [(false, false), (true, true), (true, false)]);
+}

@@ -7,7 +7,15 @@ use crate::testing::{node, snapshot, warden};
 fn decision(requests: Vec<(u64, Change)>) -> Decision {
     let request = |(task, change)| Asked { task: TaskKey(task), change };
     let requests = requests.into_iter().map(request).collect();
-    Decision { policy: "P".into(), number: 0, contentions: vec![], metrics: vec![], requests, refused: 0 }
+    Decision {
+        policy: "P".into(),
+        number: 0,
+        contentions: vec![],
+        metrics: vec![],
+        requests,
+        refused: 0,
+        begins_anew: false,
+    }
 }
 
 fn with_fate(decision: Decision, fate: &Fate) -> Applied {

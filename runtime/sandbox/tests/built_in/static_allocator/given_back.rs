@@ -1,9 +1,9 @@
-//! What no rule gives any more, what an earlier life has left, and what is told of it.
+//! What no rule gives any more, and what is told of it.
 
 use rstest::rstest;
 use wca_model::Fate;
 
-use super::{allocator, start, two_tasks, with_resctrl};
+use super::{allocator, two_tasks};
 use crate::harness::{BuiltIn, Scene, Tick};
 
 const ONE_FOR_ALL: &str = "config: [{allocations: {cpu_shares: 1}}]";
@@ -73,50 +73,6 @@ fn what_a_guard_has_put_in_force_again_is_given_back_later() {
         assert!(calls < 100);
     }
     assert_eq!((calls, tick.asked.as_slice()), (64, RELEASES.map(str::to_owned).as_slice()));
-}
-
-#[test]
-fn what_an_earlier_life_has_left_is_given_back() {
-    let mut scene = two_tasks();
-    let before = "config: [{allocations: {cpu_shares: 1, cpu_quota: 0.5, cpuset_cpus: 0-1, migrate_pages: 0}}]";
-    let tick = allocator(before).tick(&scene).clean();
-    scene.apply(&tick);
-    // It fails, and the rules change before it begins anew.
-    let mut policy = allocator("config: [{task_id: t1, allocations: {cpu_shares: 2}}]");
-    let tick = policy.tick(&scene).clean();
-    let expected = [
-        "t1 cpu_quota release",
-        "t1 cpuset_cpus release",
-        "t1 cpu_shares 2",
-        "t2 cpu_quota release",
-        "t2 cpu_shares release",
-        "t2 cpuset_cpus release",
-    ];
-    assert_eq!(tick.asked, expected);
-    // That some of it is another policy's is no news, and it may be this one's yet: everything was frozen, for instance.
-    let tick = policy.tick_with(&scene, &tick, &Fate::Failed("held by Other, which comes first".into())).clean();
-    let about_release = |line: &&String| line.contains("giving back");
-    assert_eq!(
-        (tick.lines.iter().filter(about_release).count(), tick.asked.as_slice()),
-        (0, &expected.map(str::to_owned)[..])
-    );
-    let tick = policy.tick_with(&scene, &tick, &Fate::Applied).clean();
-    assert_eq!(tick.asked, ["t1 cpu_shares 2"]);
-}
-
-#[rstest]
-#[case::less_of_the_group(
-    "rules: [{task_id: t1, allocations: {rdt: {name: be, l3: 'L3:0=f'}}}]",
-    &["t1 rdt_mb release", "t1 rdt_group be", "t1 rdt_l3 0=f"]
-)]
-#[case::no_group("rules: []", &["t1 rdt_group release", "t1 rdt_l3 release", "t1 rdt_mb release"])]
-fn so_are_groups_of_resctrl_and_what_is_set_in_them(#[case] rules: &str, #[case] expected: &[&str]) {
-    let mut scene = two_tasks();
-    let before = "rules: [{task_id: t1, allocations: {rdt: {name: be, l3: 'L3:0=ff', mb: 'MB:0=20'}}}]";
-    let tick = start(before, with_resctrl()).unwrap().tick(&scene).clean();
-    scene.apply(&tick);
-    let mut policy = start(rules, with_resctrl()).unwrap();
-    assert_eq!(policy.tick(&scene).clean().asked, expected);
 }
 
 /// A reason that differs in each tick does not fill the log, nor the memory.
