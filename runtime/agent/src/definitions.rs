@@ -75,7 +75,7 @@ definitions! {
     .by(&["policy"]);
     GUARDED = Definition {
         confirmed: &[Confirmed::Machine],
-        ..agent("wca_guard_tasks", "Tasks that the guard watches; 0 where its signal is not measured.", Gauge, "numeric")
+        ..agent("wca_guard_tasks", "Tasks with the guard's signal that it watches; 0 where that is not measured.", Gauge, "numeric")
     }
     .by(&["guard"]);
     GUARD_BEFORE = guard("guard_signal_before", "What the signal of a task that got worse was before changes that were undone.");

@@ -38,8 +38,9 @@ fn value(held: &HeldValue, now: f64) -> String {
     };
     let age = age(now - held.since);
     let trial = if held.on_trial { ", on trial" } else { "" };
+    let end = if held.goes_back { ", goes back after `wca thaw`" } else { "" };
     format!(
-        "  {kind} {asked}, asked for by {policy}, written {age} ago{trial}\n    {file}: {before} before, {written} written{in_force}\n"
+        "  {kind} {asked}, asked for by {policy}, written {age} ago{trial}{end}\n    {file}: {before} before, {written} written{in_force}\n"
     )
 }
 
@@ -66,6 +67,7 @@ pub(crate) fn json(entries: &[JournalEntry]) -> String {
             "now": held.now,
             "since": held.since,
             "on_trial": held.on_trial,
+            "goes_back": held.goes_back,
         })
     });
     format!("{:#}\n", Value::Array(all.collect()))
@@ -94,6 +96,7 @@ mod tests {
             now: now.map(str::to_owned),
             since,
             on_trial: kind == Kind::CpuQuota,
+            goes_back: kind == Kind::MemoryMax,
         };
         JournalEntry { cgroup: cgroup.into(), held }
     }
@@ -112,7 +115,7 @@ mod tests {
 /a
   cpu_quota 2, asked for by Changer, written 28 h ago, on trial
     /sys/fs/cgroup/a/cpu_quota: 100 before, 79 written, of which the kernel made 80
-  memory_max 2, asked for by Changer, written 5 min ago
+  memory_max 2, asked for by Changer, written 5 min ago, goes back after `wca thaw`
     /sys/fs/cgroup/a/memory_max: 100 before, 79 written, which was not read back
 /b
   cpu_shares 2, asked for by Changer, written 5 s ago
@@ -128,7 +131,7 @@ mod tests {
         let expected = json!({
             "cgroup": "/a", "kind": "memory_max", "domain": null, "policy": "Changer", "asked": "2",
             "file": "/sys/fs/cgroup/a/memory_max", "before": "100", "written": "79", "now": null, "since": 700.0,
-            "on_trial": false,
+            "on_trial": false, "goes_back": true,
         });
         assert_eq!(all[1], expected);
         assert_eq!(json(&[]), "[]\n");

@@ -6,7 +6,7 @@ mod make;
 
 use std::path::{Path, PathBuf};
 
-use wca_kernel::values::Values;
+use wca_kernel::values::{Spot, Values};
 use wca_kernel::{KernelError, Roots};
 use wca_model::{InForce, Platform};
 
@@ -136,6 +136,12 @@ impl Control {
     #[must_use]
     pub fn is_frozen(&self) -> bool {
         self.is_frozen
+    }
+
+    /// Whether nobody asks any more for what is held there, and it goes back when changes are thawed.
+    #[must_use]
+    pub fn goes_back(&self, spot: &Spot) -> bool {
+        self.is_frozen && self.journal.get(spot).is_some_and(|entry| entry.adopted == Some(0))
     }
 
     /// What is held.

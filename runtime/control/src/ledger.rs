@@ -8,7 +8,7 @@ use wca_model::Outcome;
 use crate::apply::{Done, Made};
 use crate::policy::Policy;
 
-/// Most steps that are kept, over all batches: what is older can be undone no more.
+/// With so many steps over all batches nothing more is changed: what cannot be undone is not made.
 const MOST: usize = 100_000;
 
 /// What was changed for one call of a policy.
@@ -22,19 +22,51 @@ pub(crate) struct Batch {
     pub(crate) steps: Vec<Done>,
     /// What became of those of its requests that have changed something.
     pub(crate) outcomes: Vec<Outcome>,
-    /// Cgroups of the tasks that were changed, as rosters name them.
+    /// Cgroups of the tasks that were touched, as rosters name them.
     pub(crate) cgroups: Vec<String>,
 }
 
 /// The batches that may still be undone, the oldest first.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Ledger {
     batches: VecDeque<Batch>,
     last: u64,
     steps: usize,
+    most: usize,
+    /// Whether it was said that it is full.
+    is_told: bool,
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Self::of(MOST)
+    }
 }
 
 impl Ledger {
+    /// Full with so many steps.
+    pub(crate) fn of(most: usize) -> Self {
+        Self { batches: VecDeque::new(), last: 0, steps: 0, most, is_told: false }
+    }
+
+    /// Why nothing more can be changed, where as much as can be kept is on trial.
+    pub(crate) fn why_full(&self) -> Option<String> {
+        let Self { most, .. } = self;
+        let why = || {
+            format!(
+                "{most} values that were written are on trial, as many as can be undone: more may be changed when they have proved to be good"
+            )
+        };
+        (self.steps >= self.most).then(why)
+    }
+
+    /// The same, once each time that it begins.
+    pub(crate) fn say_full(&mut self) -> Option<String> {
+        let why = self.why_full();
+        let was_told = std::mem::replace(&mut self.is_told, why.is_some());
+        why.filter(|_| !was_told)
+    }
+
     /// Adds a batch; one that has changed nothing is none.
     pub(crate) fn add(&mut self, policy: Policy, made: Made, outcomes: Vec<Outcome>, cgroups: Vec<String>) {
         if made.is_empty() {
@@ -44,14 +76,12 @@ impl Ledger {
         let steps = made.into_steps();
         self.steps += steps.len();
         self.batches.push_back(Batch { number: self.last, policy, steps, outcomes, cgroups });
-        while self.steps > MOST && self.batches.len() > 1 {
-            self.forget_oldest();
-        }
     }
 
-    /// The newest one.
-    pub(crate) fn newest(&self) -> Option<&Batch> {
-        self.batches.back()
+    /// Those after this number, the oldest first.
+    pub(crate) fn after(&self, number: u64) -> impl Iterator<Item = &Batch> {
+        let first = self.batches.partition_point(|batch| batch.number <= number);
+        self.batches.range(first..)
     }
 
     /// Whether one of them has a step there.

@@ -3,9 +3,10 @@
 use wca_model::{Fate, Mode, OnExit, OnFailure, Platform};
 
 use crate::adopt::expire;
-use crate::apply::{Due, Made, Watch, apply_watched};
+use crate::apply::{Made, Watch, apply_watched};
 use crate::control::Control;
 use crate::kinds::rdt::{self, is_operators};
+use crate::pages::Late;
 use crate::policy::Policy;
 use crate::restore::{self, Restored, put_back};
 use crate::settings::Settings;
@@ -21,12 +22,13 @@ impl Control {
         if self.is_frozen {
             return told;
         }
-        for due in due {
-            let cgroup = due.owner.cgroup.clone();
-            if let Err(why) = self.apply_late(due) {
+        for late in due {
+            let cgroup = late.due.owner.cgroup.clone();
+            if let Err(why) = self.apply_late(late) {
                 told.push(format!("{cgroup}: cpuset_mems, after its pages have moved: {why}"));
             }
         }
+        told.extend(self.ledger.say_full());
         let expired = expire(&self.values, &mut self.journal);
         if expired != Restored::default() {
             told.push(format!("values that no policy has asked for again: {expired}"));
@@ -45,7 +47,9 @@ impl Control {
         if away.is_empty() {
             return Vec::new();
         }
-        away.iter().for_each(|cgroup| self.pages.forget(cgroup));
+        for cgroup in &away {
+            self.pages.forget(cgroup);
+        }
         let held = self.journal.iter().map(|entry| &entry.held).filter(|held| away.contains(&held.owner.cgroup));
         let spots = held.map(|held| held.spot.clone()).collect();
         let restored = put_back(spots, &self.values, &mut self.journal);
@@ -57,7 +61,11 @@ impl Control {
     }
 
     /// Writes what has waited, unless it became somebody else's meanwhile.
-    fn apply_late(&mut self, due: Due) -> Result<(), String> {
+    fn apply_late(&mut self, late: Late) -> Result<(), String> {
+        let (outcome, due) = (late.outcome(Fate::Applied), late.due);
+        if let Some(why) = self.ledger.why_full() {
+            return Err(why);
+        }
         let place = self.policies.iter().position(|known| *known == due.owner.policy);
         let policy = place.and_then(|place| u32::try_from(place).ok()).ok_or("its policy has gone")?;
         for step in &due.planned.steps {
@@ -66,7 +74,7 @@ impl Control {
         let (owner, mut made) = (due.owner.clone(), Made::default());
         let watch = Watch { foreign: &mut self.foreign, settings: &self.settings };
         let fates = apply_watched(vec![due], &self.values, &mut self.journal, Some(watch), &mut made);
-        self.keep_late(&owner, made);
+        self.keep_late(&owner, made, outcome);
         let failed =
             fates.into_iter().find_map(|(_, fate)| if let Fate::Failed(why) = fate { Some(why) } else { None });
         failed.map_or(Ok(()), Err)

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use wca_kernel::pages::{Job, Moved, Mover};
 use wca_kernel::values::Values;
-use wca_model::{Change, Fate};
+use wca_model::{Change, Fate, Outcome, TaskKey};
 use wca_rules::{is_close, ranges};
 
 use crate::apply::Due;
@@ -39,6 +39,22 @@ pub(crate) struct Pages {
     stayed: HashMap<String, Stayed>,
     /// Bytes that were moved by threads that have ended.
     moved: u64,
+}
+
+/// What is written of a request only after pages have moved.
+#[derive(Debug)]
+pub(crate) struct Late {
+    /// Whose request it was.
+    pub(crate) task: TaskKey,
+    /// What is to be written.
+    pub(crate) due: Due,
+}
+
+impl Late {
+    /// What has become of the request.
+    pub(crate) fn outcome(&self, fate: Fate) -> Outcome {
+        Outcome { task: self.task, kind: self.due.owner.kind, domain: self.due.owner.domain, fate }
+    }
 }
 
 /// What is on other nodes still after all that could be moved has moved, such as shared pages and files that nobody maps.
@@ -126,7 +142,7 @@ impl Pages {
     /// It cannot be told whether there are such pages.
     pub(crate) fn postpone(
         &mut self,
-        nodes: &[u32],
+        (task, nodes): (TaskKey, &[u32]),
         mut due: Due,
         values: &Values,
         settings: &Settings,
@@ -148,7 +164,7 @@ impl Pages {
         }
         let at = due.at;
         let (now, later) = waiting::split(due, loss, LATER);
-        self.waiting.insert(cgroup.clone(), Waiting::new(to.clone(), later, values));
+        self.waiting.insert(cgroup.clone(), Waiting::new(to.clone(), Late { task, due: later }, values));
         self.wanted.push((Some(at), job(&cgroup, &to, settings)));
         Ok(now)
     }
@@ -178,23 +194,22 @@ impl Pages {
         }
     }
 
-    /// What waits for the task is not wanted any more.
-    pub(crate) fn forget(&mut self, cgroup: &str) {
-        if self.waiting.remove(cgroup).is_some() {
-            self.wanted.retain(|(_, job)| job.cgroup != cgroup);
-            if let Some(mover) = &self.mover {
-                mover.cancel(cgroup);
-            }
+    /// What waits for the task is not wanted any more; what that was.
+    pub(crate) fn forget(&mut self, cgroup: &str) -> Option<Late> {
+        let waiting = self.waiting.remove(cgroup)?;
+        self.wanted.retain(|(_, job)| job.cgroup != cgroup);
+        if let Some(mover) = &self.mover {
+            mover.cancel(cgroup);
         }
+        Some(waiting.late)
     }
 
     /// Nor what waits in the name of these policies.
-    pub(crate) fn forget_of(&mut self, is_meant: impl Fn(&Policy) -> bool) {
-        let of_these = self.waiting.iter().filter(|(_, waiting)| is_meant(&waiting.due.owner.policy));
-        let cgroups: Vec<String> = of_these.map(|(cgroup, _)| cgroup.clone()).collect();
-        for cgroup in cgroups {
-            self.forget(&cgroup);
-        }
+    pub(crate) fn forget_of(&mut self, is_meant: impl Fn(&Policy) -> bool) -> Vec<Late> {
+        let of_these = self.waiting.iter().filter(|(_, waiting)| is_meant(&waiting.late.due.owner.policy));
+        let mut cgroups: Vec<String> = of_these.map(|(cgroup, _)| cgroup.clone()).collect();
+        cgroups.sort_unstable();
+        cgroups.iter().filter_map(|cgroup| self.forget(cgroup)).collect()
     }
 
     /// Nothing is wanted any more.
@@ -207,7 +222,7 @@ impl Pages {
     }
 
     /// What has waited long enough, and what is to be said.
-    pub(crate) fn ended(&mut self, values: &Values) -> (Vec<Due>, Vec<String>) {
+    pub(crate) fn ended(&mut self, values: &Values) -> (Vec<Late>, Vec<String>) {
         let ended = self.mover.as_ref().map(Mover::ended).unwrap_or_default();
         let (mut due, mut told) = (Vec::new(), Vec::new());
         for moved in ended {
@@ -225,7 +240,7 @@ impl Pages {
                 ),
             );
             if moved.error.is_none() {
-                due.extend(waiting.filter(|waiting| waiting.is_there(values)).map(|waiting| waiting.due));
+                due.extend(waiting.filter(|waiting| waiting.is_there(values)).map(|waiting| waiting.late));
                 if let Ok(bytes) = bytes_elsewhere(cgroup, to, values) {
                     let bytes = bytes.unwrap_or(0);
                     let stayed = Stayed { to: to.clone(), bytes, since: Instant::now() };

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 use wca_kernel::Roots;
 use wca_kernel::values::{Spot, Values};
-use wca_model::{CompareWith, Kind, Signal, Worse};
+use wca_model::{Kind, Signal};
 use wca_rules::Protect;
 
 use crate::held::Owner;
@@ -89,17 +89,5 @@ pub(crate) fn planned(cgroup: &str, files: &[(&str, &str)]) -> Planned {
 
 /// Somebody who is protected, so that batches can be undone.
 pub(crate) fn protect() -> Protect {
-    Protect {
-        name: "p".into(),
-        place: "c.yaml:1".into(),
-        tasks: vec![],
-        except: vec![],
-        cgroups: vec![],
-        signal: Signal::PsiCpu,
-        worse: Worse::Higher,
-        worsening: 0.2,
-        floor: 0.05,
-        window: std::time::Duration::from_secs(60),
-        compare_with: CompareWith::Baseline,
-    }
+    Protect::of("p", Signal::PsiCpu)
 }

@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 
 use wca_kernel::values::{ABSENT, Spot, Values};
-use wca_model::{Fate, Kind, Outcome, TaskKey};
+use wca_model::{CompareWith, Fate, Kind, Outcome, TaskKey};
 
 use crate::apply::{Done, Made, is_changed};
 use crate::control::Control;
 use crate::held::Owner;
 use crate::journal::{Dropped, Journal};
-use crate::kinds::rdt::remove_unused;
+use crate::kinds::rdt::{remove_unused, threads_of};
+use crate::ledger::Batch;
 use crate::policy::Policy;
 use crate::restore::{Restored, said};
 use crate::tasks::Tasks;
@@ -19,7 +20,8 @@ use crate::tasks::Tasks;
 pub struct NewBatch {
     /// Counts the batches.
     pub number: u64,
-    /// Cgroups of the tasks that were changed.
+    /// Cgroups of the tasks that were touched: of those that were changed, and of those that share a group of resctrl of which
+    /// something was written.
     pub cgroups: Vec<String>,
 }
 
@@ -37,7 +39,7 @@ pub struct Undone {
 pub struct UndoneBatch {
     /// Who had asked for it.
     pub policy: Policy,
-    /// What had become of those of its requests that had changed something.
+    /// What had become of those of its requests that had changed something, or were about to when pages had moved.
     pub outcomes: Vec<Outcome>,
 }
 
@@ -57,11 +59,10 @@ impl Control {
         !self.settings.protect.is_empty()
     }
 
-    /// The newest batch that can be undone.
-    #[must_use]
-    pub fn newest_batch(&self) -> Option<NewBatch> {
-        let newest = self.ledger.newest()?;
-        Some(NewBatch { number: newest.number, cgroups: newest.cgroups.clone() })
+    /// The batches after this number that can be undone, the oldest first.
+    pub fn batches_after(&self, number: u64) -> impl Iterator<Item = NewBatch> {
+        let new = |batch: &Batch| NewBatch { number: batch.number, cgroups: batch.cgroups.clone() };
+        self.ledger.after(number).map(new)
     }
 
     /// Whether a batch that can be undone has written there.
@@ -76,7 +77,8 @@ impl Control {
     }
 
     /// Undoes all batches from this number on, the newest first, and the steps of each from the last to the first. What somebody else
-    /// has changed since is theirs; what was given back since by others than these batches stays so. While frozen nothing is undone.
+    /// has changed since is theirs; what was given back since by others than these batches stays so. What still waits for pages to
+    /// move in the name of these policies is not written any more. While frozen nothing is undone.
     pub fn undo_since(&mut self, number: u64) -> Undone {
         let mut undone = Undone::default();
         if self.is_frozen {
@@ -84,9 +86,13 @@ impl Control {
         }
         let mut steps = Vec::new();
         while let Some(batch) = self.ledger.take_newest(number) {
-            batch.cgroups.iter().for_each(|cgroup| self.pages.forget(cgroup));
             steps.extend(batch.steps.into_iter().rev());
             undone.batches.push(UndoneBatch { policy: batch.policy, outcomes: batch.outcomes });
+        }
+        for UndoneBatch { policy, outcomes } in &mut undone.batches {
+            // The newest batch of a policy tells it.
+            let forgotten = self.pages.forget_of(|waiting| waiting == policy);
+            outcomes.extend(forgotten.iter().map(|late| late.outcome(Fate::Unchanged)));
         }
         undone.restored = undo(steps, &self.values, &mut self.journal);
         undone.restored.failed.extend(remove_unused(&self.values, &mut self.journal));
@@ -104,8 +110,35 @@ impl Control {
             is_in_force && changed.contains(&(of_task(outcome.task), outcome.kind))
         };
         let outcomes: Vec<Outcome> = outcomes.iter().filter(is_meant).cloned().collect();
-        let cgroups: BTreeSet<String> = changed.iter().map(|(cgroup, _)| (*cgroup).to_owned()).collect();
+        let changed = changed.iter().map(|(cgroup, _)| (*cgroup).to_owned());
+        let cgroups: BTreeSet<String> = changed.chain(self.sharers(&made, tasks)).collect();
         self.ledger.add(policy, made, outcomes, cgroups.into_iter().collect());
+    }
+
+    /// Cgroups of the tasks with threads in a group of resctrl of which something was written, whoever has put them there. That is looked
+    /// up where somebody compares tasks with others that were not touched.
+    fn sharers(&self, made: &Made, tasks: &Tasks) -> Vec<String> {
+        let is_asked = self.settings.protect.iter().any(|protect| protect.compare_with == CompareWith::Peers);
+        let written = |step: &Done| match &step.spot {
+            Spot::Schemata { group, .. } => Some(group.clone()),
+            _ => None,
+        };
+        let groups: BTreeSet<String> = made.steps().filter_map(written).collect();
+        if !is_asked || groups.is_empty() {
+            return Vec::new();
+        }
+        let shares = |cgroup: String| {
+            let spot = Spot::Threads { cgroup };
+            if let Some(entry) = self.journal.get(&spot) {
+                return groups.contains(&entry.held.written);
+            }
+            // Where it cannot be told, it may be.
+            self.values.read(&spot).map_or(true, |found| {
+                !self.values.is_nobody(&spot, &found) && found.split('/').any(|group| groups.contains(group))
+            })
+        };
+        let sharers = tasks.iter().filter(|task| threads_of(task).into_iter().any(shares));
+        sharers.map(|task| task.cgroup.clone()).collect()
     }
 
     /// In whose name a step was made.
@@ -114,10 +147,10 @@ impl Control {
         held.map(|entry| &entry.held.owner)
     }
 
-    /// Keeps what was made of a request only after its pages had moved. Its outcome was told with its batch.
-    pub(crate) fn keep_late(&mut self, owner: &Owner, made: Made) {
+    /// Keeps what was made of a request only after its pages had moved. Its policy heard of it when it asked.
+    pub(crate) fn keep_late(&mut self, owner: &Owner, made: Made, outcome: Outcome) {
         if self.keeps_batches() {
-            self.ledger.add(owner.policy.clone(), made, Vec::new(), vec![owner.cgroup.clone()]);
+            self.ledger.add(owner.policy.clone(), made, vec![outcome], vec![owner.cgroup.clone()]);
         }
     }
 }

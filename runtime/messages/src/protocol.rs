@@ -324,13 +324,14 @@ pub struct Changed {
     pub moved_bytes: u64,
     /// How often changes of a policy were undone, with the policy and the guard that did it.
     pub reverts: Vec<(String, String, u64)>,
-    /// Policies whose changes were ever undone, and how many milliseconds longer each may change nothing.
+    /// Policies whose changes were undone lately, and how many milliseconds longer each may change nothing.
     pub cooling: Vec<(String, u64)>,
-    /// How many tasks each guard watches.
+    /// How many tasks with its signal each guard watches.
     pub guarded: Vec<(String, u64)>,
 }
 
-/// Changes that were undone, since a protected task got worse after them.
+/// Changes that were undone, since a protected task got worse after them. While changes are frozen none are, and it is told all the
+/// same, without outcomes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Reverted {
     /// Name of the guard.
@@ -343,6 +344,8 @@ pub struct Reverted {
     pub before: f64,
     /// What it became.
     pub after: f64,
+    /// Tasks of which something was changed.
+    pub culprits: Vec<TaskKey>,
     /// What became of the requests, with the number of the policy that had made them.
     pub outcomes: Vec<(u32, Outcome)>,
 }
@@ -379,6 +382,8 @@ pub struct HeldValue {
     pub since: f64,
     /// Whether a guard still watches what comes of it, and would undo it.
     pub on_trial: bool,
+    /// Whether nobody asks for it any more, and it is put back when the operator thaws changes.
+    pub goes_back: bool,
 }
 
 /// Why a request was not served. The warden goes on after each.

@@ -103,6 +103,30 @@ pub struct Regression {
 }
 
 impl Protect {
+    /// As it is where the operator writes a name and a signal alone: all tasks, by what they were before a change. It stands nowhere.
+    #[must_use]
+    pub fn of(name: &str, signal: Signal) -> Self {
+        Self {
+            name: name.to_owned(),
+            place: String::new(),
+            tasks: Vec::new(),
+            except: Vec::new(),
+            cgroups: Vec::new(),
+            worse: Worse::Higher,
+            worsening: 0.2,
+            floor: signal.floor(),
+            signal,
+            window: Duration::from_secs(60),
+            compare_with: CompareWith::Baseline,
+        }
+    }
+
+    /// Whether both protect the same in the same way, wherever each is written.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        Self { place: other.place.clone(), ..self.clone() } == *other
+    }
+
     /// Whether this task is protected.
     #[must_use]
     pub fn holds_for(&self, task: RailedTask<'_>) -> bool {

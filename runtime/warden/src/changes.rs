@@ -1,5 +1,6 @@
 //! What policies change: the tasks of the last roster, and whoever writes and takes back.
 
+mod cooling;
 mod effect;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use wca_kernel::{Roots, TaskCgroups};
 use wca_messages::{Changed, HeldValue, JournalEntry, RestoredValues, RosterEntry};
 use wca_model::{InForce, Mode, Platform, TaskKey};
 
+use self::cooling::Cooling;
 use crate::error::WardenError;
 use crate::guard::Guard;
 
@@ -20,6 +22,7 @@ pub(crate) struct Changes {
     control: Control,
     tasks: Tasks,
     guard: Guard,
+    cooling: Cooling,
     /// How often changes were undone, by policy and by who was protected.
     reverts: BTreeMap<(String, String), u64>,
     begun: Instant,
@@ -68,8 +71,8 @@ impl Changes {
             );
         }
         let guard = Guard::new(control.settings().protect.clone());
-        let (tasks, reverts, begun) = (Tasks::default(), BTreeMap::new(), Instant::now());
-        Ok(Self { control, tasks, guard, reverts, begun, has_journal, has_ended: false })
+        let (tasks, cooling, reverts, begun) = (Tasks::default(), Cooling::default(), BTreeMap::new(), Instant::now());
+        Ok(Self { control, tasks, guard, cooling, reverts, begun, has_journal, has_ended: false })
     }
 
     /// These are the tasks from now on.
@@ -108,14 +111,17 @@ impl Changes {
     }
 
     pub(crate) fn release(&mut self, policy: u32) {
-        say("released values", &self.control.release_policy(policy));
+        let restored = self.control.release_policy(policy);
+        self.say_given_up("released values", &restored);
     }
 
     /// A policy is called no more, since it has failed too often.
     pub(crate) fn policy_failed(&mut self, policy: u32) {
         let name = self.control.policy(policy).map_or_else(String::new, |policy| policy.name.clone());
         match self.control.policy_failed(policy) {
-            Some(restored) => say(&format!("values of {name}, which has failed too often"), &restored),
+            Some(restored) => {
+                self.say_given_up(&format!("values of {name}, which has failed too often"), &restored);
+            }
             None => tracing::warn!("{name} has failed too often; what it has changed stays (on_failure: keep)"),
         }
     }
@@ -125,12 +131,33 @@ impl Changes {
         self.control.policy_begins_anew(policy);
     }
 
+    /// Tells of values that nobody asks for any more. While changes are frozen they stay, which is told as well.
+    fn say_given_up(&self, what: &str, restored: &Restored) {
+        say(what, restored);
+        let waiting = self.control.held().filter(|held| self.control.goes_back(&held.spot)).count();
+        if waiting > 0 {
+            tracing::warn!(
+                "{what}: changes are frozen, and {waiting} values that nobody asks for go back after `wca thaw`"
+            );
+        }
+    }
+
     /// Once in each interval.
     pub(crate) fn tick(&mut self) {
         let told = self.control.tick();
         for told in told.into_iter().chain(self.control.forget_absent(&self.tasks)) {
             tracing::warn!("{told}");
         }
+    }
+
+    /// How many milliseconds longer each policy may change nothing; where one has had several arguments, the longest.
+    fn milliseconds_left(&self) -> BTreeMap<String, u64> {
+        let mut left: BTreeMap<String, u64> = BTreeMap::new();
+        for cools in self.cooling.all(self.now()) {
+            let known = left.entry(cools.policy.name.clone()).or_default();
+            *known = (*known).max(milliseconds(cools.left));
+        }
+        left
     }
 
     /// Whether these can be in force.
@@ -149,11 +176,7 @@ impl Changes {
                 .iter()
                 .map(|((policy, guard), count)| (policy.clone(), guard.clone(), *count))
                 .collect(),
-            cooling: self
-                .guard
-                .cooling(self.now())
-                .map(|cools| (cools.policy.name.clone(), milliseconds(cools.left)))
-                .collect(),
+            cooling: self.milliseconds_left().into_iter().collect(),
             guarded: self.guard.protected().map(|(guard, tasks)| (guard.to_owned(), count(tasks))).collect(),
         }
     }
@@ -163,7 +186,8 @@ impl Changes {
             // What was on trial before other judges stays.
             self.control.accept_until(u64::MAX);
         }
-        say("values of policies that the operator has taken away or changed", &self.control.renew(settings, policies));
+        let restored = self.control.renew(settings, policies);
+        self.say_given_up("values of policies that the operator has taken away or changed", &restored);
         self.begin(platform);
     }
 
@@ -229,7 +253,8 @@ impl Changes {
     }
 
     fn value(&self, held: &Held) -> HeldValue {
-        HeldValue { on_trial: self.control.is_on_trial(&held.spot), ..value(held) }
+        let (on_trial, goes_back) = (self.control.is_on_trial(&held.spot), self.control.goes_back(&held.spot));
+        HeldValue { on_trial, goes_back, ..value(held) }
     }
 }
 
@@ -260,6 +285,7 @@ fn value(held: &Held) -> HeldValue {
         now: held.now.clone(),
         since: held.since,
         on_trial: false,
+        goes_back: false,
     }
 }
 

@@ -79,7 +79,7 @@ mod tests {
     use std::time::Duration;
 
     use wca_config::{KnownGuest, Role, Surroundings, load};
-    use wca_model::{CompareWith, Kind, Mode, OnExit, OnFailure, OnForeignWrite, SharesConversion, Signal, Worse};
+    use wca_model::{Kind, Mode, OnExit, OnFailure, OnForeignWrite, SharesConversion, Signal};
 
     use super::*;
 
@@ -164,19 +164,8 @@ mod tests {
             clamp: true,
             ..wca_rules::Rail::default()
         };
-        let protect = wca_rules::Protect {
-            name: "db".into(),
-            place: "c.yaml:25".into(),
-            tasks: vec![],
-            except: vec![],
-            cgroups: vec![],
-            signal: Signal::PsiMemory,
-            worse: Worse::Higher,
-            worsening: 0.2,
-            floor: 0.05,
-            window: Duration::from_secs(60),
-            compare_with: CompareWith::Baseline,
-        };
+        let protect =
+            wca_rules::Protect { place: "c.yaml:25".into(), ..wca_rules::Protect::of("db", Signal::PsiMemory) };
         let expected = Settings {
             mode: Mode::Shadow,
             cpu_quota_period: Some(50_000),

@@ -3,19 +3,16 @@
 //! A batch is on trial until every protected task was judged over the window after it. Where one got worse, that batch and all since
 //! are to blame: nobody can say which of them it was.
 
-mod cooling;
 mod signals;
 mod trials;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
-use wca_control::{ControlledTask, NewBatch, Policy, Tasks};
+use wca_control::{ControlledTask, NewBatch, Tasks};
 use wca_model::{CompareWith, TaskKey};
-use wca_rules::{BASELINE_WINDOWS, Baseline, Level, Protect, RailedTask, Regression};
+use wca_rules::{BASELINE_WINDOWS, Baseline, FEWEST_SAMPLES, Level, Protect, RailedTask, Regression};
 
-use cooling::Cooling;
-pub(crate) use cooling::CoolsDown;
 pub(crate) use signals::Sampled;
 use signals::Signals;
 use trials::{Trial, Trials, Watched};
@@ -32,11 +29,14 @@ pub(crate) struct Guard {
     trials: Trials,
     /// Cgroups of which something was changed, and when.
     touched: VecDeque<(Duration, String)>,
-    cooling: Cooling,
     /// Time of the last sample.
     last: Duration,
     /// Who was said to see nothing.
     blind: BTreeSet<usize>,
+    /// Of which tasks who was said to see nothing.
+    unseen: BTreeSet<(usize, TaskKey)>,
+    /// The last batch of which harm was found while it could not be undone.
+    looked_at: u64,
 }
 
 /// A protected task that got worse.
@@ -70,13 +70,16 @@ impl Guard {
     /// the operator has changed count again.
     pub(crate) fn renew(&mut self, protects: &[Protect]) -> bool {
         self.members.clear();
-        if self.protects == protects {
+        let mut pairs = self.protects.iter().zip(protects);
+        if self.protects.len() == protects.len() && pairs.all(|(one, other)| one.is_same(other)) {
+            // They may stand elsewhere in the file.
+            self.protects = protects.to_vec();
             return false;
         }
         self.trials.clear();
-        // Policies that cool down go on to, and batches that were seen are not new.
-        let (cooling, trials) = (std::mem::take(&mut self.cooling), std::mem::take(&mut self.trials));
-        *self = Self { cooling, trials, last: self.last, ..Self::new(protects.to_vec()) };
+        // Batches that were seen are not new.
+        let trials = std::mem::take(&mut self.trials);
+        *self = Self { trials, last: self.last, ..Self::new(protects.to_vec()) };
         true
     }
 
@@ -85,11 +88,11 @@ impl Guard {
         self.trials.clear();
     }
 
-    /// How many tasks each protects whose signal is measured, by name.
+    /// How many of the tasks that each protects have its signal, by name.
     pub(crate) fn protected(&self) -> impl Iterator<Item = (&str, usize)> {
         self.protects.iter().enumerate().map(|(at, protect)| {
-            let tasks = self.members.values().filter(|by| by.contains(&at)).count();
-            (protect.name.as_str(), if self.signals.is_measured(at) { tasks } else { 0 })
+            let seen = self.histories.iter().filter(|((by, _), history)| *by == at && has_signal(history)).count();
+            (protect.name.as_str(), if self.signals.is_measured(at) { seen } else { 0 })
         })
     }
 
@@ -106,11 +109,13 @@ impl Guard {
             let old = now.saturating_sub(protect.window * (BASELINE_WINDOWS + 1));
             while history.pop_front_if(|(at, _)| *at < old).is_some() {}
         }
-        self.histories.retain(|(_, task), _| members.contains_key(task));
+        self.histories.retain(|(at, task), _| is_member(*at, *task));
         self.last = now;
         let longest = self.protects.iter().map(|protect| protect.window).max().unwrap_or_default();
         while self.touched.pop_front_if(|(at, _)| now.saturating_sub(*at) > longest * 3).is_some() {}
-        self.say_who_is_blind()
+        let mut told = self.say_who_is_blind();
+        told.extend(self.say_who_is_unseen(now, tasks));
+        told
     }
 
     fn enlist(&mut self, tasks: &Tasks) {
@@ -141,11 +146,40 @@ impl Guard {
         told
     }
 
-    /// A batch was made, if it is one that was not seen before.
-    pub(crate) fn begin(&mut self, batch: &NewBatch) {
-        if !self.trials.is_new(batch.number) {
-            return;
+    /// Tasks that have had no signal for a whole window, where others have it.
+    fn say_who_is_unseen(&mut self, now: Duration, tasks: &Tasks) -> Vec<String> {
+        let mut told = Vec::new();
+        let before = std::mem::take(&mut self.unseen);
+        for (at, protect) in self.protects.iter().enumerate().filter(|(at, _)| self.signals.is_measured(*at)) {
+            let is_unseen = |key: TaskKey| {
+                self.histories.get(&(at, key)).is_some_and(|history| {
+                    let is_long = history.front().is_some_and(|(first, _)| *first + protect.window <= now);
+                    is_long && history.len() > FEWEST_SAMPLES && !has_signal(history)
+                })
+            };
+            let unseen: Vec<&ControlledTask> = tasks.iter().filter(|task| is_unseen(task.key)).collect();
+            self.unseen.extend(unseen.iter().map(|task| (at, task.key)));
+            let mut new = unseen.iter().filter(|task| !before.contains(&(at, task.key)));
+            if let Some(first) = new.next() {
+                let (Protect { name, place, signal, .. }, more) = (protect, new.count());
+                let others = if more == 0 { String::new() } else { format!(" and {more} more of its tasks") };
+                told.push(format!(
+                    "guard `{name}` ({place}) sees nothing of {}{others}: there was no {} for a whole window",
+                    first.cgroup,
+                    signal.as_str()
+                ));
+            }
         }
+        told
+    }
+
+    /// Number of the newest batch that was seen.
+    pub(crate) fn newest_batch(&self) -> u64 {
+        self.trials.newest()
+    }
+
+    /// A batch was made.
+    pub(crate) fn begin(&mut self, batch: &NewBatch) {
         let began = self.last;
         self.touched.extend(batch.cgroups.iter().map(|cgroup| (began, cgroup.clone())));
         let is_joined = self.trials.is_joined(began);
@@ -172,6 +206,14 @@ impl Guard {
         // What is undone has not proved to be good, though all of it is judged.
         let good = if found.is_some() { None } else { self.trials.close() };
         Judged { good, found }
+    }
+
+    /// What would be found now, once for each batch: nothing can be undone for now, and all of it stays on trial.
+    pub(crate) fn look(&mut self, now: Duration, interval: Duration, tasks: &Tasks) -> Option<Found> {
+        let mut trials = self.trials.clone();
+        let found = trials.iter_mut().find_map(|trial| self.judge_one(trial, now, interval, tasks))?;
+        let is_new = std::mem::replace(&mut self.looked_at, found.batch) != found.batch;
+        is_new.then_some(found)
     }
 
     fn judge_one(&self, trial: &mut Trial, now: Duration, interval: Duration, tasks: &Tasks) -> Option<Found> {
@@ -233,28 +275,11 @@ impl Guard {
             history.retain(|(at, _)| *at <= found.began);
         }
     }
+}
 
-    /// A policy may change nothing for a while; for how long.
-    pub(crate) fn cool_down(
-        &mut self,
-        policy: Policy,
-        now: Duration,
-        first: Duration,
-        why: String,
-        cgroups: BTreeSet<String>,
-    ) -> Duration {
-        self.cooling.begin(policy, now, first, why, cgroups)
-    }
-
-    /// Whether a policy may change nothing for now.
-    pub(crate) fn cools_down(&self, policy: &Policy, now: Duration) -> Option<CoolsDown<'_>> {
-        self.cooling.of(policy, now)
-    }
-
-    /// All policies that ever had to cool down.
-    pub(crate) fn cooling(&self, now: Duration) -> impl Iterator<Item = CoolsDown<'_>> {
-        self.cooling.all(now)
-    }
+/// Whether a task has a signal: one of its samples is a number.
+fn has_signal(history: &VecDeque<(Duration, f64)>) -> bool {
+    history.iter().any(|(_, value)| value.is_finite())
 }
 
 /// Whether a cgroup is among these, or one above or below it is: what is changed of one is felt in all of them.

@@ -150,7 +150,7 @@ mod tests {
             "labels: {app: db}, except: {x: y}, cgroups: [/a], signal: {metric: task_ipc}, worse: lower, worsening: 0.5, \
              window: 30, compare_with: peers",
         );
-        let mut expected = Protect {
+        let expected = Protect {
             name: "a".into(),
             place: "c.yaml:5".into(),
             tasks: vec![("app".into(), "db".into())],
@@ -163,20 +163,9 @@ mod tests {
             window: Duration::from_secs(30),
             compare_with: CompareWith::Peers,
         };
-        assert_eq!(protects(runner.control().unwrap()), [expected.clone()]);
+        assert_eq!(protects(runner.control().unwrap()), [expected]);
         let runner = read("", "signal: cpi");
-        expected = Protect {
-            tasks: vec![],
-            except: vec![],
-            cgroups: vec![],
-            signal: Signal::Cpi,
-            worse: Worse::Higher,
-            worsening: 0.2,
-            floor: 0.1,
-            window: Duration::from_secs(60),
-            compare_with: CompareWith::Baseline,
-            ..expected
-        };
+        let expected = Protect { place: "c.yaml:5".into(), ..Protect::of("a", Signal::Cpi) };
         assert_eq!(protects(runner.control().unwrap()), [expected]);
     }
 }

@@ -122,7 +122,7 @@ mod tests {
         let mut numbered = Numbered::new("listener", first);
         let waiting = TcpStream::connect(free).unwrap();
         let again = numbered.at(&[ListenAddress::Tcp(free)]).unwrap();
-        let next = numbered.next();
+        let next = numbered.next().unwrap();
         numbered.extend(again);
         numbered.forget_before(next);
         let taken = TcpListener::from(numbered.get(1).unwrap().hand_over().unwrap());

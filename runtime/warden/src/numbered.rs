@@ -16,8 +16,12 @@ impl<T> Numbered<T> {
     }
 
     /// Number of the next entry.
-    pub(crate) fn next(&self) -> usize {
-        self.entries.len()
+    ///
+    /// # Errors
+    /// [`Refused::Failed`] where there are no numbers left.
+    pub(crate) fn next(&self) -> Result<u32, Refused> {
+        let too_many = |_| Refused::Failed(format!("too many {}s in one life", self.what));
+        u32::try_from(self.entries.len()).map_err(too_many)
     }
 
     pub(crate) fn extend(&mut self, entries: Vec<T>) {
@@ -25,13 +29,13 @@ impl<T> Numbered<T> {
     }
 
     /// Forgets all entries before `number`, whose numbers stay taken.
-    pub(crate) fn forget_before(&mut self, number: usize) {
-        self.entries.iter_mut().take(number).for_each(|entry| *entry = None);
+    pub(crate) fn forget_before(&mut self, number: u32) {
+        self.entries.iter_mut().take(number as usize).for_each(|entry| *entry = None);
     }
 
     /// Forgets `number` and all after it, as if they had not been there.
-    pub(crate) fn forget_from(&mut self, number: usize) {
-        self.entries.truncate(number);
+    pub(crate) fn forget_from(&mut self, number: u32) {
+        self.entries.truncate(number as usize);
     }
 
     /// Those that are not forgotten.
@@ -71,7 +75,7 @@ mod tests {
     #[test]
     fn a_number_is_never_given_to_another_entry_that_is_in_force() {
         let mut numbered = Numbered::new("file", vec!["a", "b"]);
-        let next = numbered.next();
+        let next = numbered.next().unwrap();
         numbered.extend(vec!["c"]);
         numbered.forget_before(next);
         assert_eq!(numbered.get(2), Ok(&"c"));

@@ -159,13 +159,13 @@ fn answer(request: &OperatorRequest, service: &mut Service) -> Option<OperatorRe
         OperatorRequest::Explain { task } => match service.changes.find(task) {
             Ok(cgroup) => {
                 let held = service.changes.explain_cgroup(&cgroup);
-                let cooling = service.changes.cooling(Some(&cgroup));
+                let cooling = service.changes.who_cools_down(Some(&cgroup));
                 OperatorReply::Explained { cgroup, held, cooling }
             }
             Err(why) => OperatorReply::Refused(Refused::Invalid(why)),
         },
         OperatorRequest::Journal => {
-            let (entries, cooling) = (service.changes.journal(), service.changes.cooling(None));
+            let (entries, cooling) = (service.changes.journal(), service.changes.who_cools_down(None));
             OperatorReply::Journal { entries, cooling }
         }
         OperatorRequest::Restore => {

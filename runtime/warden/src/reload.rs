@@ -12,30 +12,9 @@ use wca_messages::Refused;
 use crate::config::Ticks;
 use crate::error::WardenError;
 use crate::inputs::Input;
+use crate::named::FirstNumbers;
 use crate::outputs::{Output, OutputFile};
 use crate::serve::Service;
-
-/// Numbers of the first file, the first output, the first input and the first listener that a new reading names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FirstNumbers {
-    /// Of the files.
-    pub file: u32,
-    /// Of the outputs.
-    pub output: u32,
-    /// Of the inputs.
-    pub input: u32,
-    /// Of the listeners.
-    pub listener: u32,
-}
-
-/// Where what a new reading names begins among all that was ever named.
-#[derive(Clone, Copy, Debug)]
-struct FirstPlaces {
-    file: usize,
-    output: usize,
-    input: usize,
-    listener: usize,
-}
 
 /// What the operator asks for now.
 #[derive(Debug)]
@@ -105,7 +84,7 @@ pub(crate) struct Pending {
     pub(crate) terms: Terms,
     /// The agent has fetched it.
     pub(crate) is_fetched: bool,
-    first: FirstPlaces,
+    first: FirstNumbers,
     since: Instant,
 }
 
@@ -130,23 +109,11 @@ impl Service {
             return Err(Refused::Invalid(text.into()));
         };
         let since = Instant::now();
-        let first = FirstPlaces {
-            file: self.files.next(),
-            output: self.outputs.next(),
-            input: self.inputs.next(),
-            listener: self.listeners.next(),
-        };
-        let number = |at: usize| u32::try_from(at).map_err(|_| Refused::Failed("too many files in one life".into()));
-        let numbers = FirstNumbers {
-            file: number(first.file)?,
-            output: number(first.output)?,
-            input: number(first.input)?,
-            listener: number(first.listener)?,
-        };
-        let renewed = read(numbers).and_then(|renewed| {
+        let first = self.named.next()?;
+        let renewed = read(first).and_then(|renewed| {
             let may_change = self.changes.check(&renewed.control);
             let outputs = || renewed.outputs.iter().map(Output::open).collect::<Result<Vec<Output>, WardenError>>();
-            let opened = may_change.and_then(|()| Ok((outputs()?, self.listeners.at(&renewed.listeners)?)));
+            let opened = may_change.and_then(|()| Ok((outputs()?, self.named.listeners.at(&renewed.listeners)?)));
             opened.map(|opened| (renewed, opened)).map_err(|error| error.to_string())
         });
         let (renewed, (outputs, listeners)) = renewed.map_err(|why| {
@@ -154,10 +121,10 @@ impl Service {
             self.reopen_outputs();
             Refused::Invalid(why)
         })?;
-        self.outputs.extend(outputs);
-        self.inputs.extend(renewed.inputs.into_iter().map(Input::new).collect());
-        self.listeners.extend(listeners);
-        self.files.extend(renewed.files);
+        self.named.outputs.extend(outputs);
+        self.named.inputs.extend(renewed.inputs.into_iter().map(Input::new).collect());
+        self.named.listeners.extend(listeners);
+        self.named.files.extend(renewed.files);
         self.generation += 1;
         self.pending = Some(Pending {
             generation: self.generation,
@@ -179,7 +146,7 @@ impl Service {
     /// Opens the files anew that are written at their end: also where the configuration stays as it was, somebody may have
     /// moved them away before he asked for it to be read again. The agent asks for them once more.
     pub(crate) fn reopen_outputs(&mut self) {
-        for output in self.outputs.iter_mut() {
+        for output in self.named.outputs.iter_mut() {
             if let Err(error) = output.reopen() {
                 tracing::error!("{error}; what was open before is written still");
             }
@@ -195,15 +162,9 @@ impl Service {
             let (control, policies) = (self.terms.control.clone(), self.terms.policies.clone());
             self.changes.renew(control, policies, self.measure.platform());
             self.measure.want(&self.terms.wanted);
-            self.files.forget_before(first.file);
-            self.outputs.forget_before(first.output);
-            self.inputs.forget_before(first.input);
-            self.listeners.forget_before(first.listener);
+            self.named.forget_before(first);
         } else {
-            self.files.forget_from(first.file);
-            self.outputs.forget_from(first.output);
-            self.inputs.forget_from(first.input);
-            self.listeners.forget_from(first.listener);
+            self.named.forget_from(first);
             self.reopen_outputs();
         }
         Some(Settled { refused, took: pending.since.elapsed() })

@@ -25,13 +25,14 @@ use crate::error::{WardenError, system};
 use crate::inputs::Input;
 use crate::launch::Launcher;
 use crate::measure::Measure;
+use crate::named::Named;
 use crate::notify::notify;
 use crate::numbered::Numbered;
 use crate::operator::{Asked, Operator};
 use crate::outputs::Output;
 use crate::reload::Terms;
 use crate::rundir::{RunDir, RunDirError};
-use crate::serve::{Answer, Named, Service};
+use crate::serve::{Answer, Service};
 use crate::signals::Signals;
 use crate::user::agent_user;
 

@@ -9,24 +9,18 @@ use wca_model::{Catalog, Platform, Request as Change, TaskKey};
 
 use crate::changes::Changes;
 use crate::compile::{Compilations, Wanted};
-use crate::files::{Files, Opened};
-use crate::inputs::Input;
+use crate::files::Opened;
 use crate::keys::Keys;
 use crate::kubelet::Kubelet;
-use crate::listeners::Listener;
 use crate::measure::Measure;
-use crate::numbered::Numbered;
-use crate::outputs::Output;
+use crate::named::Named;
 use crate::reload::{Pending, Reload, Settled, Terms};
 use crate::roster::check_roster;
 
 /// What the warden knows, over all its agents.
 pub(crate) struct Service {
     pub(crate) terms: Terms,
-    pub(crate) files: Files,
-    pub(crate) outputs: Numbered<Output>,
-    pub(crate) inputs: Numbered<Input>,
-    pub(crate) listeners: Numbered<Listener>,
+    pub(crate) named: Named,
     pub(crate) measure: Measure,
     pub(crate) compilations: Compilations,
     pub(crate) changes: Changes,
@@ -42,14 +36,6 @@ pub(crate) struct Service {
     keys: Keys,
     roster: u64,
     samples: u64,
-}
-
-/// What the operator has named, opened.
-pub(crate) struct Named {
-    pub(crate) files: Files,
-    pub(crate) outputs: Numbered<Output>,
-    pub(crate) inputs: Numbered<Input>,
-    pub(crate) listeners: Numbered<Listener>,
 }
 
 /// How far one agent is. A new agent begins anew.
@@ -87,7 +73,7 @@ impl From<Reply> for Answer {
 impl Service {
     pub(crate) fn new(
         terms: Terms,
-        Named { files, outputs, inputs, listeners }: Named,
+        named: Named,
         measure: Measure,
         compilations: Compilations,
         changes: Changes,
@@ -95,10 +81,7 @@ impl Service {
     ) -> Self {
         Self {
             terms,
-            files,
-            outputs,
-            inputs,
-            listeners,
+            named,
             measure,
             compilations,
             changes,
@@ -157,25 +140,25 @@ impl Service {
             Request::Explain { task } => self.explain(task)?.into(),
             Request::Gaps { task } => self.gaps(task)?.into(),
             Request::Open { file } => self.open(file)?,
-            Request::ReadInput { input, known } => Reply::Input(self.inputs.get_mut(input)?.read(known)?).into(),
+            Request::ReadInput { input, known } => Reply::Input(self.named.inputs.get_mut(input)?.read(known)?).into(),
             Request::OpenOutput { output } => {
-                let descriptor = self.outputs.get(output)?.hand_over()?;
+                let descriptor = self.named.outputs.get(output)?.hand_over()?;
                 Answer { reply: Reply::OutputOpened, descriptor: Some(descriptor) }
             }
             Request::Publish { output } => {
-                let output = self.outputs.get(output)?;
+                let output = self.named.outputs.get(output)?;
                 output.publish()?;
                 // One that cannot be made is told when it is asked for.
                 Answer { reply: Reply::Published, descriptor: output.hand_over().ok() }
             }
             Request::Listen { listener } => {
-                let descriptor = self.listeners.get(listener)?.hand_over()?;
+                let descriptor = self.named.listeners.get(listener)?.hand_over()?;
                 Answer { reply: Reply::Listening, descriptor: Some(descriptor) }
             }
             Request::Renew => self.renewed()?.into(),
             Request::Settle { generation, refused } => self.settled_by_agent(generation, refused)?.into(),
             Request::Compile { file, engine, cache } => {
-                let Opened { name, size, file } = self.files.open(file)?;
+                let Opened { name, size, file } = self.named.files.open(file)?;
                 self.compilations.add(Wanted { number, name, size, file, engine, cache })?;
                 return Ok(None);
             }
@@ -319,7 +302,7 @@ impl Service {
     }
 
     fn open(&self, file: u32) -> Result<Answer, Refused> {
-        let opened = self.files.open(file)?;
+        let opened = self.named.files.open(file)?;
         let reply = Reply::Opened { name: opened.name.to_owned(), size: opened.size };
         Ok(Answer { reply, descriptor: Some(opened.file) })
     }

@@ -1,9 +1,7 @@
 //! What the warden's guard has undone, and policies that nobody calls any more: told to whom it concerns.
 
-use std::collections::BTreeSet;
-
 use wca_messages::{Request, Reverted};
-use wca_model::{Contended, Contention, Sample, Signal, TaskKey};
+use wca_model::{Contended, Contention, Sample, Signal};
 
 use super::Node;
 use crate::client::ClientError;
@@ -53,21 +51,20 @@ impl Node {
 
 /// Those of which something was changed are to blame.
 fn contention(reverted: Reverted) -> Contention {
-    let Reverted { guard, signal, victim, before, after, outcomes } = reverted;
-    let culprits: BTreeSet<TaskKey> = outcomes.iter().map(|(_, outcome)| outcome.task).collect();
+    let Reverted { guard, signal, victim, before, after, culprits, .. } = reverted;
     let labels = || vec![("guard".to_owned(), guard.clone()), ("signal".to_owned(), signal.as_str().to_owned())];
     let evidence: Vec<Sample> = vec![GUARD_BEFORE.labelled(labels(), before), GUARD_AFTER.labelled(labels(), after)];
     let about = match signal {
         Signal::PsiCpu | Signal::Throttling => Contended::Cpus,
         Signal::PsiMemory | Signal::Cpi | Signal::Metric(_) => Contended::Unknown,
     };
-    Contention { about, victim, culprits: culprits.into_iter().collect(), evidence }
+    Contention { about, victim, culprits, evidence }
 }
 
 #[cfg(test)]
 mod tests {
     use wca_messages::Reply;
-    use wca_model::{Fate, Kind, Outcome};
+    use wca_model::{Fate, Kind, Outcome, TaskKey};
 
     use super::*;
     use crate::testing::{node, snapshot, warden};
@@ -85,6 +82,7 @@ mod tests {
             victim: TaskKey(1),
             before: 0.25,
             after: 0.75,
+            culprits: vec![TaskKey(1), TaskKey(2)],
             outcomes: vec![(0, outcome(1)), (0, outcome(2)), (1, outcome(2))],
         }
     }

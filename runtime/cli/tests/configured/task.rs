@@ -1,9 +1,11 @@
 //! Cgroups with processes in them, made for one test.
 
+use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use rustix::process::{Pid, Signal, kill_process};
 use wca_kernel::{Hierarchies, Roots, Scratch};
 
 use crate::common::skipped;
@@ -79,7 +81,24 @@ impl Drop for Task {
             let _ = child.kill();
             let _ = child.wait();
         }
-        drop(self.scratch.take());
+        let Some(scratch) = self.scratch.take() else { return };
+        // What it has started, such as a `sleep`, outlives it, and keeps the cgroup alive.
+        end_all(scratch.dirs());
+        if let Err(error) = scratch.remove()
+            && !std::thread::panicking()
+        {
+            panic!("a test leaves a cgroup behind: {error}");
+        }
+    }
+}
+
+fn end_all(dirs: &[PathBuf]) {
+    for dir in dirs {
+        let listed = fs::read_to_string(dir.join("cgroup.procs")).unwrap_or_default();
+        for pid in listed.lines().filter_map(|line| Pid::from_raw(line.parse().ok()?)) {
+            // One that has ended meanwhile is as good.
+            let _ = kill_process(pid, Signal::KILL);
+        }
     }
 }
 

@@ -148,7 +148,7 @@ impl Control {
                     Err((at, done.unwrap_or_else(Fate::Failed)))
                 }
                 Change::CpusetMems(nodes) => {
-                    let now = self.pages.postpone(nodes, due, &self.values, &self.settings);
+                    let now = self.pages.postpone((requests[at].task, nodes), due, &self.values, &self.settings);
                     now.map_err(|why| (at, Fate::Failed(why)))
                 }
                 _ => Ok(due),

@@ -29,6 +29,9 @@ impl Control {
         if !counts {
             return Err("a later request of the same batch asks for the same of this task".into());
         }
+        if let (false, Some(why)) = (matches!(request.change, Change::Release(_)), self.ledger.why_full()) {
+            return Err(why);
+        }
         let task = context.tasks.get(request.task).ok_or_else(|| Refusal::Gone.to_string())?;
         validate(&request.change, context.platform).map_err(|refusal| refusal.to_string())?;
         let owner = self.owner(policy, request, task)?;

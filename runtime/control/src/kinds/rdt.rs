@@ -26,7 +26,8 @@ use crate::tasks::ControlledTask;
 
 pub(crate) use begin::{begin, is_operators};
 pub(crate) use clean::{follow, put_back_threads, rank, remove_unused, unused, without_used};
-use known::{InForce, threads_of};
+use known::InForce;
+pub(crate) use known::threads_of;
 
 /// A request of resctrl that was judged valid.
 #[derive(Clone)]

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use wca_kernel::values::{Spot, Values, numbers};
 use wca_kernel::{Hierarchy, Version};
 
+use super::Late;
 use crate::apply::Due;
 use crate::plan::{Planned, Step};
 
@@ -16,20 +17,20 @@ pub(super) struct Waiting {
     /// The nodes on which the pages may lie then, in order.
     pub(super) to: Vec<u32>,
     /// What is to be written.
-    pub(super) due: Due,
+    pub(super) late: Late,
     /// The life of the task's cgroup: another one of the same name has not asked.
     life: Option<u64>,
 }
 
 impl Waiting {
-    pub(super) fn new(to: Vec<u32>, due: Due, values: &Values) -> Self {
-        let life = life(&due, values);
-        Self { to, due, life }
+    pub(super) fn new(to: Vec<u32>, late: Late, values: &Values) -> Self {
+        let life = life(&late.due, values);
+        Self { to, late, life }
     }
 
     /// Whether the cgroup is there still.
     pub(super) fn is_there(&self, values: &Values) -> bool {
-        self.life.is_some() && life(&self.due, values) == self.life
+        self.life.is_some() && life(&self.late.due, values) == self.life
     }
 }
 

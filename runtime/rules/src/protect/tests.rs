@@ -9,18 +9,23 @@ use super::*;
 const WINDOW: Duration = Duration::from_secs(20);
 
 fn protect(signal: Signal, worse: Worse) -> Protect {
-    Protect {
-        name: "p".into(),
-        place: "c.yaml:1".into(),
-        tasks: vec![],
-        except: vec![],
-        cgroups: vec![],
-        floor: signal.floor(),
-        signal,
-        worse,
-        worsening: 0.2,
-        window: WINDOW,
-        compare_with: CompareWith::Baseline,
+    Protect { worse, window: WINDOW, ..Protect::of("p", signal) }
+}
+
+/// Another line of the file is no other guard, and anything else is.
+#[test]
+fn where_it_stands_in_the_file_makes_no_difference() {
+    let one = protect(Signal::PsiCpu, Worse::Higher);
+    assert!(one.is_same(&Protect { place: "c.yaml:2".into(), ..one.clone() }));
+    let others = [
+        Protect { name: "q".into(), ..one.clone() },
+        Protect { cgroups: vec!["/a".into()], ..one.clone() },
+        Protect { worsening: 0.3, ..one.clone() },
+        Protect { window: WINDOW * 2, ..one.clone() },
+        Protect { compare_with: CompareWith::Peers, ..one.clone() },
+    ];
+    for other in others {
+        assert!(!one.is_same(&other), "{other:?}");
     }
 }
 

@@ -7,13 +7,14 @@ use wca_control::{Policy, UndoneBatch};
 use wca_messages::{CoolingPolicy, Reverted};
 use wca_model::{Change, Fate, Outcome, Platform, Request, TaskKey};
 
+use super::cooling::CoolsDown;
 use super::{Changes, say};
-use crate::guard::{CoolsDown, Found, Sampled};
+use crate::guard::{Found, Sampled};
 
 impl Changes {
     /// What a policy asks for, unless it cools down: then it can give values back, and nothing else.
     pub(crate) fn apply(&mut self, policy: u32, requests: &[Request], platform: &Platform) -> Vec<Outcome> {
-        let cools = self.control.policy(policy).and_then(|policy| self.guard.cools_down(policy, self.now()));
+        let cools = self.control.policy(policy).and_then(|policy| self.cooling.of(policy, self.now()));
         let outcomes = match cools.map(|cools| why_it_is_refused(&cools)) {
             None => self.control.apply(policy, requests, &self.tasks, platform),
             Some(why) => self.give_back_alone(policy, requests, &why, platform),
@@ -40,7 +41,7 @@ impl Changes {
     }
 
     fn put_on_trial(&mut self) {
-        if let Some(batch) = self.control.newest_batch() {
+        for batch in self.control.batches_after(self.guard.newest_batch()) {
             self.guard.begin(&batch);
         }
     }
@@ -53,25 +54,40 @@ impl Changes {
         // What was made while the pages of a task moved.
         self.put_on_trial();
         let now = self.now();
+        self.cooling.forget_old(now);
         for told in self.guard.sampled(now, sample, &self.tasks) {
             tracing::warn!("{told}");
         }
         if self.control.is_frozen() {
-            return Vec::new();
+            let found = self.guard.look(now, interval, &self.tasks);
+            return found.map(|found| self.told_frozen(found)).into_iter().collect();
         }
         let judged = self.guard.judge(now, interval, &self.tasks);
         if let Some(good) = judged.good {
             self.control.accept_until(good);
         }
-        judged.found.map(|found| self.revert(&found, now)).into_iter().collect()
+        judged.found.map(|found| self.revert(found, now)).into_iter().collect()
     }
 
-    fn revert(&mut self, found: &Found, now: Duration) -> Reverted {
+    /// Harm that is not undone as long as the operator has frozen changes.
+    fn told_frozen(&self, found: Found) -> Reverted {
+        let victim = self.tasks.get(found.task).map_or("", |task| &task.cgroup);
+        let why = why_it_was_undone(&found, victim);
+        tracing::error!(
+            "{why}; changes are frozen: what was changed before is undone after `wca thaw`, if it is still so"
+        );
+        let batches = self.control.batches_after(found.batch - 1);
+        let cgroups: BTreeSet<String> = batches.flat_map(|batch| batch.cgroups).collect();
+        let touched = self.tasks.iter().filter(|task| cgroups.contains(&task.cgroup)).map(|task| task.key);
+        reverted(found, touched.collect(), Vec::new())
+    }
+
+    fn revert(&mut self, found: Found, now: Duration) -> Reverted {
         let undone = self.control.undo_since(found.batch);
-        self.guard.undone(found);
+        self.guard.undone(&found);
         let cgroup = |key: TaskKey| self.tasks.get(key).map(|task| task.cgroup.clone());
         let victim = cgroup(found.task).unwrap_or_default();
-        let why = why_it_was_undone(found, &victim);
+        let why = why_it_was_undone(&found, &victim);
         let mut left = undone.restored.foreign.iter().chain(&undone.restored.failed).peekable();
         let fate = Fate::Reverted(match left.peek() {
             None => why.clone(),
@@ -80,11 +96,12 @@ impl Changes {
         if undone.batches.is_empty() {
             tracing::error!("{why}; what was changed before can be undone no more");
         }
-        let mut outcomes = Vec::new();
+        let (mut culprits, mut outcomes) = (BTreeSet::new(), Vec::new());
         for (policy, changed) in by_policy(undone.batches) {
+            culprits.extend(changed.iter().map(|outcome| outcome.task));
             let cgroups = changed.iter().filter_map(|outcome| cgroup(outcome.task)).chain([victim.clone()]).collect();
             let first = self.control.settings().cool_down;
-            let wait = self.guard.cool_down(policy.clone(), now, first, why.clone(), cgroups);
+            let wait = self.cooling.begin(policy.clone(), now, first, why.clone(), cgroups);
             tracing::error!("[{}] {why}; it is undone, and the policy may change nothing for {wait:?}", policy.name);
             *self.reverts.entry((policy.name.clone(), found.protect.name.clone())).or_default() += 1;
             if let Some(number) = self.control.number_of(&policy) {
@@ -93,21 +110,14 @@ impl Changes {
             }
         }
         say("values that were changed before it got worse", &undone.restored);
-        Reverted {
-            guard: found.protect.name.clone(),
-            signal: found.protect.signal.clone(),
-            victim: found.task,
-            before: found.regression.before,
-            after: found.regression.after,
-            outcomes,
-        }
+        reverted(found, culprits, outcomes)
     }
 
     /// The policies that may change nothing for now; with a cgroup, those among them that had to do with it.
-    pub(crate) fn cooling(&self, cgroup: Option<&str>) -> Vec<CoolingPolicy> {
+    pub(crate) fn who_cools_down(&self, cgroup: Option<&str>) -> Vec<CoolingPolicy> {
         let is_meant =
             |cools: &CoolsDown<'_>| !cools.left.is_zero() && cgroup.is_none_or(|cgroup| cools.cgroups.contains(cgroup));
-        let cooling = self.guard.cooling(self.now()).filter(is_meant);
+        let cooling = self.cooling.all(self.now()).filter(is_meant);
         let told = cooling.map(|cools| CoolingPolicy {
             policy: cools.policy.name.clone(),
             left: cools.left.as_secs_f64(),
@@ -133,6 +143,13 @@ fn by_policy(batches: Vec<UndoneBatch>) -> BTreeMap<Policy, Vec<Outcome>> {
     all
 }
 
+fn reverted(found: Found, culprits: BTreeSet<TaskKey>, outcomes: Vec<(u32, Outcome)>) -> Reverted {
+    let Found { protect, task, regression, .. } = found;
+    let (before, after) = (regression.before, regression.after);
+    let culprits = culprits.into_iter().collect();
+    Reverted { guard: protect.name, signal: protect.signal, victim: task, before, after, culprits, outcomes }
+}
+
 fn why_it_was_undone(found: &Found, victim: &str) -> String {
     let (protect, regression) = (&found.protect, &found.regression);
     let signal = protect.signal.as_str();
@@ -151,9 +168,8 @@ fn why_it_was_undone(found: &Found, victim: &str) -> String {
 }
 
 fn why_it_is_refused(cools: &CoolsDown<'_>) -> String {
-    // Whole seconds, so that what a policy says in each call is not another text each time.
-    let seconds = cools.left.as_secs_f64().ceil();
-    format!("cooling down for {seconds} s, since its changes were undone: {}", cools.why)
+    // Without how much longer: policies and logs keep texts apart, and this one comes in each call.
+    format!("cooling down, since its changes were undone: {}", cools.why)
 }
 
 /// Four digits that count.
@@ -169,23 +185,4 @@ fn short(number: f64) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_told_with_four_digits_that_count() {
-        let cases = [
-            (0.0, "0"),
-            (0.5, "0.5"),
-            (0.123_456, "0.1235"),
-            (0.000_123_456, "0.0001235"),
-            (12.5, "12.5"),
-            (1_234_567.8, "1234568"),
-            (-0.25, "-0.25"),
-            (f64::NAN, "NaN"),
-        ];
-        for (number, expected) in cases {
-            assert_eq!(short(number), expected);
-        }
-    }
-}
+mod tests;

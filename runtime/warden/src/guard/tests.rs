@@ -2,7 +2,7 @@
 
 use rstest::rstest;
 use wca_model::metric::MetricInfo;
-use wca_model::{Catalog, MetricKind, Series, Signal, Worse};
+use wca_model::{Catalog, MetricKind, Series, Signal};
 
 use super::*;
 
@@ -10,17 +10,12 @@ const SECOND: Duration = Duration::from_secs(1);
 
 fn protect(name: &str, window: u64, compare_with: CompareWith) -> Protect {
     Protect {
-        name: name.into(),
         place: "c.yaml:1".into(),
         tasks: vec![("app".into(), "db".into())],
-        except: vec![],
-        cgroups: vec![],
-        signal: Signal::Metric("task_wait".into()),
-        worse: Worse::Higher,
-        worsening: 0.2,
         floor: 0.05,
         window: SECOND * u32::try_from(window).unwrap(),
         compare_with,
+        ..Protect::of(name, Signal::Metric("task_wait".into()))
     }
 }
 
@@ -217,18 +212,13 @@ fn a_label_that_changes_takes_nobody_out() {
 }
 
 #[test]
-fn others_that_are_protected_begin_anew_and_policies_cool_down_all_the_same() {
+fn others_that_are_protected_begin_anew() {
     let mut scene = baseline(5);
     scene.samples(6, &[0.1, 0.1, 0.1]);
     scene.batch(&["/1"]);
-    let policy = Policy { name: "p".into(), digest: "1".into() };
-    scene.guard.cool_down(policy.clone(), scene.now, SECOND * 60, "why".into(), BTreeSet::new());
     assert!(scene.guard.renew(&[protect("q", 6, CompareWith::Baseline)]));
     assert_eq!(scene.samples(12, &[0.9, 0.1, 0.1]), Judged::default());
-    assert!(scene.guard.cools_down(&policy, scene.now).is_some());
-    // What was seen before is not new.
-    scene.guard.begin(&NewBatch { number: 1, cgroups: vec![] });
-    assert_eq!(scene.samples(12, &[2.0, 0.1, 0.1]), Judged::default());
+    assert_eq!(scene.guard.newest_batch(), 1, "what was seen before is not new");
 }
 
 #[test]
@@ -242,6 +232,27 @@ fn who_sees_nothing_says_so_once() {
     assert_eq!(told, [expected]);
     assert_eq!(scene.guard.sampled(SECOND * 2, &sample, &tasks), Vec::<String>::new());
     assert_eq!(scene.guard.protected().collect::<Vec<_>>(), [("p", 0)]);
+}
+
+#[test]
+fn a_task_without_the_signal_does_not_count_and_is_told_once() {
+    let mut scene = baseline(5);
+    let said = |scene: &mut Scene, values: &[f64]| {
+        scene.now += SECOND;
+        let (catalog, tasks) = (catalog(), Tasks::new(scene.tasks.clone()));
+        let sample = Sampled { timestamp: scene.now.as_secs_f64(), catalog: &catalog, values };
+        scene.guard.sampled(scene.now, &sample, &tasks)
+    };
+    let seen = |scene: &Scene| scene.guard.protected().map(|(_, tasks)| tasks).collect::<Vec<_>>();
+    for at in 0..5 {
+        assert_eq!(said(&mut scene, &[0.1, f64::NAN, 0.1]), Vec::<String>::new(), "sample {at}");
+        assert_eq!(seen(&scene), [1]);
+    }
+    let expected = "guard `p` (c.yaml:1) sees nothing of /2: there was no task_wait for a whole window";
+    assert_eq!(said(&mut scene, &[0.1, f64::NAN, 0.1]), [expected]);
+    assert_eq!(said(&mut scene, &[0.1, f64::NAN, 0.1]), Vec::<String>::new());
+    assert_eq!(said(&mut scene, &[0.1, 0.1, 0.1]), Vec::<String>::new());
+    assert_eq!(seen(&scene), [2]);
 }
 
 #[test]

@@ -18,7 +18,7 @@ pub(super) struct Watched {
 }
 
 /// A batch on trial. Those that come before the next sample are on trial with it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Trial {
     /// Number of the first batch.
     pub(super) batch: u64,
@@ -28,7 +28,7 @@ pub(super) struct Trial {
 }
 
 /// All of them, the oldest first.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Trials {
     trials: VecDeque<Trial>,
     /// Number of the newest batch.
@@ -36,9 +36,9 @@ pub(super) struct Trials {
 }
 
 impl Trials {
-    /// Whether this batch was not seen before.
-    pub(super) fn is_new(&self, batch: u64) -> bool {
-        batch > self.newest
+    /// Number of the newest batch.
+    pub(super) fn newest(&self) -> u64 {
+        self.newest
     }
 
     /// Whether a batch that comes now, after the sample of this time, is on trial with the one before it.

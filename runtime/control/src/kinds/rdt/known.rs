@@ -106,7 +106,7 @@ impl InForce {
 }
 
 /// The topmost cgroups that hold all threads of a task.
-pub(super) fn threads_of(task: &ControlledTask) -> Vec<String> {
+pub(crate) fn threads_of(task: &ControlledTask) -> Vec<String> {
     let is_in = |cgroup: &str, above: &str| cgroup == above || is_below(cgroup, above);
     let mut all = vec![task.cgroup.clone()];
     for cgroup in &task.containers {

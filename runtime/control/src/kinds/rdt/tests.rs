@@ -1,6 +1,7 @@
 //! Plans and defaults on trees that stand in for machines; a real resctrl is tried in `tests/testbed_rdt.rs`.
 
 mod any_request;
+mod touched;
 
 use std::fs;
 use std::path::Path;

@@ -6,6 +6,7 @@ use wca_rules::{Rail, Rails};
 
 use super::tree::{Tree, platform, task};
 use crate::control::Control;
+use crate::testing::protect;
 
 /// 8192 bytes of the task, and of whoever else, on node 0.
 fn v2(mems: &str) -> Tree {
@@ -103,6 +104,62 @@ fn what_waits_is_not_written_once_nobody_wants_it(#[case] left: &str, #[case] en
         assert_eq!(control.tick(), Vec::<String>::new());
     }
     assert_eq!(tree.get("a/task/cpuset.mems"), left);
+}
+
+fn guarded() -> Tree {
+    let mut tree = v2("0-1");
+    tree.tasks.push(task(2, "/a/other"));
+    tree.settings.protect = vec![protect()];
+    tree
+}
+
+#[test]
+fn what_is_written_late_can_be_undone_and_its_policy_hears_of_it() {
+    let tree = guarded();
+    let mut control = tree.control();
+    let mems = || ["task", "other"].map(|cgroup| tree.get(&format!("a/{cgroup}/cpuset.mems")));
+    for key in [1, 2] {
+        assert!(waits(&tree.apply(&mut control, key, Change::CpusetMems(vec![1]))));
+    }
+    assert_eq!(control.batches_after(0).count(), 0, "nothing is written yet");
+    until_ended(&mut control, |_| mems() == ["1", "1"]);
+    let mut batches: Vec<(u64, Vec<String>)> =
+        control.batches_after(0).map(|batch| (batch.number, batch.cgroups)).collect();
+    batches.sort_by(|one, other| one.1.cmp(&other.1));
+    let mut numbers: Vec<u64> = batches.iter().map(|(number, _)| *number).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, [1, 2], "each is a batch of its own");
+    assert!(batches.iter().map(|(_, cgroups)| cgroups.as_slice()).eq([["/a/other"], ["/a/task"]]), "{batches:?}");
+    let undone = control.undo_since(1);
+    let mut told: Vec<(u64, Kind)> = undone
+        .batches
+        .iter()
+        .flat_map(|batch| batch.outcomes.iter().map(|outcome| (outcome.task.0, outcome.kind)))
+        .collect();
+    told.sort_unstable_by_key(|(task, _)| *task);
+    assert_eq!(told, [(1, Kind::CpusetMems), (2, Kind::CpusetMems)]);
+    assert_eq!((mems(), undone.restored.put_back), (["0-1".into(), "0-1".into()], 2));
+}
+
+#[test]
+fn what_waits_for_a_policy_whose_changes_are_undone_is_not_written_and_that_of_another_is() {
+    let tree = guarded();
+    let mut control = tree.control_of_two();
+    assert!(waits(&tree.apply_as(0, &mut control, 1, Change::CpusetMems(vec![1]))));
+    assert!(waits(&tree.apply_as(1, &mut control, 2, Change::CpusetMems(vec![1]))));
+    assert_eq!(tree.apply_as(0, &mut control, 2, Change::CpuQuota(0.5)), Fate::Applied);
+    let undone = control.undo_since(1);
+    let told: Vec<(u64, Kind)> = undone
+        .batches
+        .iter()
+        .flat_map(|batch| batch.outcomes.iter().map(|outcome| (outcome.task.0, outcome.kind)))
+        .collect();
+    assert_eq!(told, [(2, Kind::CpuQuota), (1, Kind::CpusetMems)]);
+    until_ended(&mut control, |_| tree.get("a/other/cpuset.mems") == "1");
+    for _ in 0..10 {
+        assert_eq!(control.tick(), Vec::<String>::new());
+    }
+    assert_eq!(tree.get("a/task/cpuset.mems"), "0-1");
 }
 
 #[test]

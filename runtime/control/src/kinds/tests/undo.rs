@@ -6,6 +6,7 @@ use wca_model::{Change, Fate, Kind, Request, TaskKey};
 use super::tree::{Tree, platform, task};
 use crate::control::Control;
 use crate::held::Held;
+use crate::ledger::Ledger;
 use crate::settings::Settings;
 use crate::testing::protect;
 use crate::undo::{NewBatch, Undone};
@@ -44,7 +45,7 @@ fn what_was_there_before_them_stands_there_again_and_is_held_as_before() {
     apply(&tree, &mut control, 0, &[(1, Change::CpuQuota(0.25)), (1, Change::CpuShares(2.0))]);
     apply(&tree, &mut control, 0, &[(2, Change::CpuQuota(0.25)), (1, Change::CpuQuota(0.1))]);
     let newest = NewBatch { number: 3, cgroups: vec!["/a/other".into(), "/a/task".into()] };
-    assert_eq!(control.newest_batch(), Some(newest));
+    assert_eq!(control.batches_after(0).last(), Some(newest));
     let undone = control.undo_since(2);
     assert_eq!(counts(&undone), (4, 0, 0));
     let told: Vec<Vec<(u64, Kind)>> = undone
@@ -57,7 +58,7 @@ fn what_was_there_before_them_stands_there_again_and_is_held_as_before() {
         files.into_iter().map(|(file, text)| (file, text.trim().to_owned())).collect()
     };
     assert_eq!((trimmed(tree.all()), held(&control)), (trimmed(files), before));
-    assert_eq!(control.newest_batch().map(|batch| batch.number), Some(1));
+    assert_eq!(control.batches_after(0).last().map(|batch| batch.number), Some(1));
     assert_eq!(counts(&control.undo_since(1)), (1, 0, 0));
     assert_eq!((tree.get(QUOTA), control.held().count()), ("-1".into(), 0));
 }
@@ -68,7 +69,30 @@ fn a_batch_that_changes_nothing_is_none() {
     let mut control = tree.control();
     apply(&tree, &mut control, 0, &[(1, Change::CpuQuota(0.5))]);
     apply(&tree, &mut control, 0, &[(1, Change::CpuQuota(0.5)), (2, Change::Release(Kind::CpuQuota))]);
-    assert_eq!(control.newest_batch().map(|batch| batch.number), Some(1));
+    assert_eq!(control.batches_after(0).last().map(|batch| batch.number), Some(1));
+}
+
+#[test]
+fn as_much_as_can_be_undone_is_on_trial_and_no_more() {
+    let tree = tree();
+    let mut control = tree.control();
+    control.ledger = Ledger::of(2);
+    apply(&tree, &mut control, 0, &[(1, Change::CpuQuota(0.5))]);
+    assert_eq!(control.tick(), Vec::<String>::new());
+    apply(&tree, &mut control, 0, &[(1, Change::CpuQuota(0.25))]);
+    let why = "2 values that were written are on trial, as many as can be undone: more may be changed when they have proved \
+               to be good";
+    assert_eq!(tree.apply(&mut control, 2, Change::CpuQuota(0.5)), Fate::Failed(why.into()));
+    assert_eq!(control.tick(), [why]);
+    assert_eq!(control.tick(), Vec::<String>::new(), "once");
+    assert_eq!(tree.apply(&mut control, 1, Change::Release(Kind::CpuQuota)), Fate::Applied, "giving back is free");
+    assert_eq!(counts(&control.undo_since(2)), (2, 0, 0), "none was forgotten");
+    assert_eq!(tree.get(QUOTA), "200000");
+    assert_eq!(tree.apply(&mut control, 2, Change::CpuQuota(0.5)), Fate::Applied);
+    control.tick();
+    assert_eq!(control.tick(), Vec::<String>::new());
+    control.accept_until(2);
+    assert_eq!(tree.apply(&mut control, 2, Change::CpuShares(2.0)), Fate::Applied);
 }
 
 #[test]
@@ -77,7 +101,7 @@ fn where_nobody_is_protected_nothing_is_kept() {
     tree.settings.protect.clear();
     let mut control = tree.control();
     apply(&tree, &mut control, 0, &[(1, Change::CpuQuota(0.5))]);
-    assert_eq!(control.newest_batch(), None);
+    assert_eq!(control.batches_after(0).last(), None);
     assert_eq!(control.undo_since(0), Undone::default());
     assert_eq!(tree.get(QUOTA), "200000");
 }

@@ -25,15 +25,22 @@ struct Cooled {
     cgroups: BTreeSet<String>,
 }
 
+impl Cooled {
+    /// Whether it would count as again if its policy did harm now.
+    fn counts(&self, now: Duration) -> bool {
+        now < self.until + self.length * GOOD_BEHAVIOUR
+    }
+}
+
 /// A policy that may change nothing for now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct CoolsDown<'a> {
-    pub(crate) policy: &'a Policy,
+pub(super) struct CoolsDown<'a> {
+    pub(super) policy: &'a Policy,
     /// How much longer.
-    pub(crate) left: Duration,
-    pub(crate) why: &'a str,
+    pub(super) left: Duration,
+    pub(super) why: &'a str,
     /// The tasks whose changes were undone, and the one that got worse.
-    pub(crate) cgroups: &'a BTreeSet<String>,
+    pub(super) cgroups: &'a BTreeSet<String>,
 }
 
 impl Cooling {
@@ -47,10 +54,15 @@ impl Cooling {
         why: String,
         cgroups: BTreeSet<String>,
     ) -> Duration {
-        let again = self.policies.get(&policy).filter(|cooled| now < cooled.until + cooled.length * GOOD_BEHAVIOUR);
+        let again = self.policies.get(&policy).filter(|cooled| cooled.counts(now));
         let length = again.map_or(first, |cooled| (cooled.length * 2).min(LONGEST).max(first));
         self.policies.insert(policy, Cooled { until: now + length, length, why, cgroups });
         length
+    }
+
+    /// Those that have behaved for long enough are as new.
+    pub(super) fn forget_old(&mut self, now: Duration) {
+        self.policies.retain(|_, cooled| cooled.counts(now));
     }
 
     /// Whether a policy may change nothing for now.
@@ -58,7 +70,7 @@ impl Cooling {
         self.all(now).find(|cools| cools.policy == policy && !cools.left.is_zero())
     }
 
-    /// Those that were ever told to, with nothing left for those that may change things again.
+    /// Those that cool down or did so lately, with nothing left for those that may change things again.
     pub(super) fn all(&self, now: Duration) -> impl Iterator<Item = CoolsDown<'_>> {
         self.policies.iter().map(move |(policy, cooled)| CoolsDown {
             policy,
@@ -101,6 +113,18 @@ mod tests {
             .collect();
         assert_eq!(lengths, [20, 40, 80, 160, 320, 640, 1_280, 2_560, 3_600, 3_600]);
         assert_eq!(begin(at, 7_200), 7_200, "as long as the operator wants it to be at least");
+    }
+
+    #[test]
+    fn one_that_has_behaved_for_long_enough_is_forgotten() {
+        let mut cooling = Cooling::default();
+        cooling.begin(policy("p"), seconds(0), seconds(10), "why".into(), BTreeSet::new());
+        cooling.begin(policy("q"), seconds(50), seconds(10), "why".into(), BTreeSet::new());
+        for (at, expected) in [(109, vec!["p", "q"]), (110, vec!["q"]), (160, vec![])] {
+            cooling.forget_old(seconds(at));
+            let names: Vec<&str> = cooling.all(seconds(at)).map(|cools| cools.policy.name.as_str()).collect();
+            assert_eq!(names, expected, "{at}");
+        }
     }
 
     #[test]
