@@ -4,6 +4,7 @@ mod access;
 mod applied;
 mod guarded;
 mod in_force;
+mod waiting;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -168,12 +169,12 @@ impl Node {
             }
         }
         let targets = self.targets(snapshot, &applied).await?;
-        self.store_decisions(snapshot, &applied, targets).await;
+        self.store_decisions(snapshot, &applied, targets);
         Ok(())
     }
 
     /// Hands to the storages what was decided, or prints it where there are none for it.
-    async fn store_decisions(&mut self, snapshot: &Arc<Snapshot>, applied: &Applied, targets: Vec<Sample>) {
+    fn store_decisions(&mut self, snapshot: &Arc<Snapshot>, applied: &Applied, targets: Vec<Sample>) {
         let storages = self.storages();
         let of_guard = self.decision_of_guard();
         let decisions = applied.iter().map(|(decision, _)| decision).chain(&of_guard);
@@ -184,11 +185,11 @@ impl Node {
             let mut samples = targets;
             samples.extend(self.allocation_metrics(applied));
             let batch = self.batch_of(snapshot, samples).on(Stream::Allocations.into());
-            outlet.send(&batch, &storages.deliveries).await;
+            outlet.send(&batch, &storages.deliveries);
         }
         if let Some(outlet) = &storages.anomalies {
             let batch = self.batch_of(snapshot, said).on(Stream::Anomalies.into());
-            outlet.send(&batch, &storages.deliveries).await;
+            outlet.send(&batch, &storages.deliveries);
         } else if self.prints {
             said.extend(self.policies.metrics());
             said.extend(storages.policy_metrics());
@@ -215,7 +216,7 @@ impl Node {
         samples.extend(own::of_process(&self.durations, &storages.deliveries, config));
         let labels = Arc::clone(&self.known.labels);
         let batch = Batch::new(Arc::clone(snapshot), labels, self.known.named(samples), &self.known.common);
-        storages.metrics.send(&batch, &storages.deliveries).await;
+        storages.metrics.send(&batch, &storages.deliveries);
     }
 
     fn storages(&self) -> Storages {
@@ -225,26 +226,6 @@ impl Node {
     /// A batch of these samples alone.
     fn batch_of(&self, snapshot: &Arc<Snapshot>, samples: Vec<Sample>) -> Batch {
         Batch::new(Arc::clone(snapshot), Arc::new(LabelSets::none()), samples, &self.known.common)
-    }
-
-    /// Waits until the next tick is due, and takes what the operator has changed meanwhile; false where the agent is to end.
-    pub(crate) async fn wait_for_next(&mut self) -> bool {
-        let begun = Instant::now();
-        let goes_on = self.storages().given_up().is_none() && self.pace.next() && self.wait().await;
-        self.durations.took("sleep", begun.elapsed());
-        goes_on
-    }
-
-    async fn wait(&mut self) -> bool {
-        let Some(mut reloading) = self.reloading.take() else { return self.pace.due().await };
-        let goes_on = loop {
-            tokio::select! {
-                () = reloading.ready() => reloading.go_on(self).await,
-                goes_on = self.pace.due() => break goes_on,
-            }
-        };
-        self.reloading = Some(reloading);
-        goes_on
     }
 
     /// Whether there is any component left to run. A configuration goes on without: the operator can change it.

@@ -29,6 +29,11 @@ impl Pace {
         self.overrun
     }
 
+    /// Whether no tick is left after this one.
+    pub(crate) fn is_last(&self) -> bool {
+        self.left.is_some_and(|left| left <= 1)
+    }
+
     /// Sets the next tick; false where none is left.
     pub(crate) fn next(&mut self) -> bool {
         if let Some(left) = &mut self.left {
@@ -44,6 +49,12 @@ impl Pace {
     /// Waits until the next tick is due; false where the agent is to end. Can be given up and begun again.
     pub(crate) async fn due(&mut self) -> bool {
         tokio::time::timeout_at(self.due, self.stop.wait_for(|stop| *stop)).await.is_err()
+    }
+
+    /// Waits until the agent is to end.
+    pub(crate) async fn stopped(&mut self) {
+        // Where the sender has gone, the connection has, and the agent ends too.
+        let _ = self.stop.wait_for(|stop| *stop).await;
     }
 
     /// Another interval from now on; a tick that is far off comes sooner where the new one is shorter.
@@ -128,12 +139,13 @@ mod tests {
     async fn ticks_end_with_their_number_or_when_the_agent_is_to_end() {
         let (sender, stop) = watch::channel(false);
         let mut pace = Pace::new(Duration::from_millis(1), Some(2), stop.clone());
-        assert!(pace.next() && pace.due().await);
-        assert!(!pace.next());
+        assert!(!pace.is_last() && pace.next() && pace.due().await);
+        assert!(pace.is_last() && !pace.next());
         let mut pace = Pace::new(Duration::from_secs(3600), None, stop);
         assert!(pace.next());
         sender.send_replace(true);
         assert!(!pace.due().await);
+        pace.stopped().await;
     }
 
     #[test]

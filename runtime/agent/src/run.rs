@@ -179,14 +179,8 @@ fn single(mut runners: Vec<(u32, Policy)>) -> Result<Option<Policy>, String> {
 
 /// Our own loop.
 pub(crate) async fn run_loop(mut node: Node) -> ExitCode {
-    let mut stop = node.client.stop();
     loop {
-        let ticked = tokio::select! {
-            ticked = node.tick() => ticked,
-            // It waits for a storage that takes nothing, perhaps for ever.
-            () = told_to_stop(&mut stop) => break,
-        };
-        if let Err(error) = ticked {
+        if let Err(error) = node.tick().await {
             tracing::error!("this tick is lost: {error}");
         }
         if !node.is_anybody_left() {
@@ -221,7 +215,7 @@ pub(crate) async fn run_runner(mut runner: Policy, node: Node) -> ExitCode {
 /// Waits for what is on its way to the storages; a failure where one of them has ended the loop.
 async fn end(storages: &Mutex<Storages>) -> ExitCode {
     let storages = storages.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    storages.flush().await;
+    storages.finish().await;
     match storages.given_up() {
         Some(name) => {
             log::plain(&format!(

@@ -4,7 +4,10 @@ mod endpoint;
 mod log;
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -16,7 +19,7 @@ use crate::counts::Counts;
 use crate::workers;
 
 pub(crate) use endpoint::{endpoint, prometheus};
-pub(crate) use log::{LogTarget, log};
+pub(crate) use log::{Before, LogTarget, log};
 
 /// How long storages that are still busy are waited for at the end; their own deadlines are usually shorter.
 pub(crate) const FLUSH: Duration = Duration::from_secs(5);
@@ -25,6 +28,10 @@ pub(crate) const FLUSH: Duration = Duration::from_secs(5);
 #[derive(Clone, Default)]
 pub(crate) struct Storages {
     pub(crate) deliveries: Vec<Arc<Delivery>>,
+    /// Those of them that write files, or standard error.
+    pub(crate) files: Vec<Arc<Delivery>>,
+    /// Those of earlier configurations that are seen off, as long as they are.
+    pub(crate) leaving: Vec<Weak<Delivery>>,
     /// What is counted of those that are policies.
     pub(crate) guests: Vec<Arc<GuestCounts>>,
     /// Where the metrics of the machine, of its tasks and of the agent go.
@@ -42,7 +49,7 @@ impl Storages {
         let mut outlets = Vec::new();
         for policy in policies {
             outlets.push(Outlet::to(storages.deliveries.len()));
-            let (delivery, counts) = guest(policy, DeliveryTerms::default(), interval);
+            let (delivery, counts) = guest(policy, DeliveryTerms::default(), interval, &[]);
             storages.deliveries.push(Arc::new(delivery));
             storages.guests.push(counts);
         }
@@ -75,24 +82,65 @@ impl Storages {
         given_up.map(|delivery| delivery.name())
     }
 
-    /// Waits for what is under way.
-    pub(crate) async fn flush(&self) {
-        flush(&self.deliveries).await;
+    /// Waits until each of them has room for another iteration, perhaps for ever.
+    pub(crate) async fn room(&self) {
+        for delivery in &self.deliveries {
+            delivery.room().await;
+        }
+    }
+
+    /// Waits until one of them has failed and is to end the agent, perhaps for ever.
+    pub(crate) async fn one_gives_up(&self) {
+        type Waiting<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+        let mut waiting: Vec<Waiting<'_>> = Vec::with_capacity(self.deliveries.len());
+        waiting.extend(self.deliveries.iter().map(|delivery| Box::pin(delivery.given_up()) as Waiting<'_>));
+        poll_fn(|context| match waiting.iter_mut().any(|one| one.as_mut().poll(context).is_ready()) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        })
+        .await;
+    }
+
+    /// Waits for what is under way, and gives up what does not end in time.
+    pub(crate) async fn finish(&self) {
+        self.finish_until(Instant::now() + FLUSH).await;
+    }
+
+    async fn finish_until(&self, until: Instant) {
+        let leaving = self.leaving.iter().filter_map(Weak::upgrade);
+        let all: Vec<Arc<Delivery>> = self.deliveries.iter().map(Arc::clone).chain(leaving).collect();
+        for delivery in flush(&all, until).await {
+            let lost = delivery.abandon();
+            tracing::error!(
+                "{}: not everything was stored within {FLUSH:?}; {} batches with {} samples are lost",
+                delivery.name(),
+                lost.batches,
+                lost.samples
+            );
+        }
     }
 }
 
-/// Waits for what is on its way to these storages, and says what is given up.
-pub(crate) async fn flush(deliveries: &[Arc<Delivery>]) {
-    let until = Instant::now() + FLUSH;
+/// Waits for what is on its way to these storages, of all of them at once; those that are not done until then.
+pub(crate) async fn flush(deliveries: &[Arc<Delivery>], until: Instant) -> Vec<&Arc<Delivery>> {
+    for delivery in deliveries {
+        delivery.hurry();
+    }
+    let mut late = Vec::new();
     for delivery in deliveries {
         if !delivery.flush(until).await {
-            // One that is tried at this moment may be stored yet.
-            let waiting = delivery.delivered().waiting;
-            tracing::warn!(
-                "{}: not everything was stored within {FLUSH:?}; {waiting} batches still wait",
-                delivery.name()
-            );
+            late.push(delivery);
         }
+    }
+    late
+}
+
+/// Waits for what is on its way to storages that have gone, and says what goes on without anybody waiting.
+pub(crate) async fn see_off(deliveries: Vec<Arc<Delivery>>) {
+    for late in flush(&deliveries, Instant::now() + FLUSH).await {
+        let waiting = late.delivered().waiting;
+        // One that is tried at this moment may be stored yet.
+        tracing::warn!("{}: not everything was stored within {FLUSH:?}; {waiting} batches still wait", late.name());
     }
 }
 
@@ -108,31 +156,154 @@ impl GuestCounts {
     }
 }
 
-/// A way to a policy, and what is counted of it.
-pub(crate) fn guest(policy: Policy, terms: DeliveryTerms, interval: Duration) -> (Delivery, Arc<GuestCounts>) {
+/// A way to a policy, and what is counted of it. What was counted of what went to a storage of the same name among those
+/// `before` goes on.
+pub(crate) fn guest(
+    policy: Policy,
+    terms: DeliveryTerms,
+    interval: Duration,
+    before: &[Arc<Delivery>],
+) -> (Delivery, Arc<GuestCounts>) {
     let name = policy.name().clone();
     let counts = Arc::new(GuestCounts { name: name.clone(), counts: Mutex::default() });
-    let store = GuestStore { policy, counts: Arc::clone(&counts), interval };
+    let store = GuestStore { policy, counts: Arc::clone(&counts), interval, missed: None };
     let _workers = workers::enter();
-    (Delivery::new(&name, terms, store), counts)
+    let delivery = match before.iter().find(|before| *before.name() == *name) {
+        Some(before) => Delivery::after(before, terms, store),
+        None => Delivery::new(&name, terms, store),
+    };
+    (delivery, counts)
 }
 
 struct GuestStore {
     policy: Policy,
     counts: Arc<GuestCounts>,
     interval: Duration,
+    /// The batch for which it was not ready last, by its tick and its lane.
+    missed: Option<(u64, Lane)>,
 }
 
 #[async_trait::async_trait]
 impl Store for GuestStore {
     async fn store(&mut self, batch: &Batch, _: &Arc<Work>) -> Result<(), StoreError> {
         if !self.policy.is_ready() {
-            self.counts.locked().missed += 1;
-            return Err(StoreError::Told { may_pass: false });
+            let this = Some((batch.snapshot().tick, batch.lane()));
+            if std::mem::replace(&mut self.missed, this) != this {
+                self.counts.locked().missed += 1;
+            }
+            // It rests after a failure, and is called again; but for one that never is.
+            return Err(StoreError::Told { may_pass: !self.policy.is_quarantined() });
         }
         let called = self.policy.store(batch.clone(), self.policy.deadline_at(self.interval)).await;
         self.counts.locked().count(&self.counts.name, &called, batch.snapshot().timestamp);
         // What failed has been said with the policy's other words.
         called.result.map_err(|failure| StoreError::Told { may_pass: matches!(failure, Failure::Unavailable(_)) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wca_model::OnStorageFailure;
+    use wca_sandbox::Limits;
+
+    use super::*;
+    use crate::testing::{Gate, batch, policy_within};
+
+    fn terms(on_failure: OnStorageFailure) -> DeliveryTerms {
+        DeliveryTerms { on_failure, ..DeliveryTerms::default() }
+    }
+
+    fn storages(ways: &[(OnStorageFailure, Gate)]) -> Storages {
+        let ways = ways.iter().map(|(on_failure, gate)| Delivery::new("gate", terms(*on_failure), gate.clone()));
+        Storages { deliveries: ways.map(Arc::new).collect(), ..Storages::default() }
+    }
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_millis(100)
+    }
+
+    #[tokio::test]
+    async fn what_is_left_at_the_end_is_counted_and_ends_the_agent_where_none_may_be_lost() {
+        for (on_failure, fails) in
+            [(OnStorageFailure::Drop, false), (OnStorageFailure::Block, false), (OnStorageFailure::Exit, true)]
+        {
+            let mut storages = storages(&[(on_failure, Gate::new(0)), (on_failure, Gate::new(9))]);
+            let leaving = Arc::new(Delivery::new("old", terms(on_failure), Gate::new(0)));
+            storages.leaving = vec![Arc::downgrade(&leaving), Weak::new()];
+            for delivery in storages.deliveries.iter().chain([&leaving]) {
+                delivery.send(batch());
+                delivery.send(batch());
+            }
+            storages.finish_until(soon()).await;
+            let counted = storages
+                .deliveries
+                .iter()
+                .chain([&leaving])
+                .map(|way| way.delivered())
+                .map(|way| (way.stored, way.dropped));
+            assert_eq!(counted.collect::<Vec<_>>(), [(0, 2), (2, 0), (0, 2)]);
+            assert_eq!(storages.given_up().is_some(), fails, "{on_failure:?}");
+        }
+    }
+
+    /// What failed once, and is stored when it is tried again.
+    struct Unsteady(bool);
+
+    #[async_trait::async_trait]
+    impl Store for Unsteady {
+        async fn store(&mut self, _: &Batch, _: &Arc<Work>) -> Result<(), StoreError> {
+            match std::mem::replace(&mut self.0, true) {
+                true => Ok(()),
+                false => Err(StoreError::Unavailable("not now".into())),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn one_that_hangs_takes_no_time_from_the_others() {
+        let patient = DeliveryTerms { retry: Duration::from_secs(3600), ..DeliveryTerms::default() };
+        let mut storages = storages(&[(OnStorageFailure::Drop, Gate::new(0))]);
+        storages.deliveries.push(Arc::new(Delivery::new("weak", patient, Unsteady(false))));
+        for delivery in &storages.deliveries {
+            delivery.send(batch());
+        }
+        while storages.deliveries[1].delivered().errors == 0 {
+            tokio::task::yield_now().await;
+        }
+        // It pauses for longer than is left, unless it hears at once that somebody waits.
+        let late = flush(&storages.deliveries, Instant::now() + Duration::from_millis(50)).await;
+        assert_eq!(late.iter().map(|way| way.name()).collect::<Vec<_>>(), ["gate"]);
+    }
+
+    #[tokio::test]
+    async fn who_waits_hears_of_the_first_that_gives_up() {
+        let (fine, exits) = (Gate::new(9), Gate::new(0));
+        let storages = storages(&[(OnStorageFailure::Drop, fine), (OnStorageFailure::Exit, exits.clone())]);
+        storages.deliveries[1].send(batch());
+        assert!(tokio::time::timeout_at(soon(), storages.one_gives_up()).await.is_err());
+        // From now on it takes nothing any more.
+        exits.0.close();
+        tokio::time::timeout(Duration::from_secs(30), storages.one_gives_up()).await.unwrap();
+        assert_eq!(storages.given_up(), Some("gate"));
+    }
+
+    #[tokio::test]
+    async fn a_policy_that_rests_keeps_its_batch_until_it_is_called_no_more() {
+        let limits = Limits { fuel: 1, start_fuel: 1, quarantine_after: 5, ..Limits::default() };
+        let policy = policy_within(limits, "NOPAllocator", "Fails");
+        let counts = Arc::new(GuestCounts { name: "Fails".into(), counts: Mutex::default() });
+        let interval = Duration::from_secs(1);
+        let mut store = GuestStore { policy, counts: Arc::clone(&counts), interval, missed: None };
+        let (work, mut kept, mut lost) = (Arc::default(), 0, 0);
+        while !store.policy.is_quarantined() {
+            match store.store(&batch(), &work).await.unwrap_err().may_pass() {
+                true => kept += 1,
+                false => lost += 1,
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert!(kept > 0 && lost == 5, "{kept} times it rested, and {lost} calls failed");
+        assert!(!store.store(&batch(), &work).await.unwrap_err().may_pass());
+        assert_eq!(counts.locked().missed, 1, "one batch is missed once");
     }
 }

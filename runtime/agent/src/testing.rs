@@ -3,13 +3,16 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use wca_config::{Content, Measurement, Place, Runner};
 use wca_messages::{Channel, Downward, Reply, Request, RosterEntry};
+use wca_model::batch::LabelSets;
 use wca_model::catalog::Series;
 use wca_model::metric::MetricInfo;
-use wca_model::{Catalog, MetricKind, Roster, Sample, Snapshot, Task, TaskKey};
+use wca_model::{Batch, Catalog, MetricKind, Roster, Sample, Snapshot, Task, TaskKey};
 use wca_node::Discovered;
 use wca_sandbox::{Component, Grants, Limits, LogLine, LogSink, Policy, Sandbox, Surroundings};
+use wca_storage::{Store, StoreError, Work};
 
 use crate::client::Client;
 use crate::embedded::{self, with_embedded};
@@ -85,6 +88,11 @@ impl LogSink for Silent {
 
 /// A built-in policy under this name.
 pub(crate) fn policy(component: &str, name: &str) -> Policy {
+    policy_within(Limits::default(), component, name)
+}
+
+/// A built-in policy under this name, within these limits.
+pub(crate) fn policy_within(limits: Limits, component: &str, name: &str) -> Policy {
     let sandbox = Sandbox::new().unwrap();
     let place = Place { source: "test".into(), line: 1, column: 1, length: 1 };
     let parameters = Arc::new(wca_config::Node { content: Content::Map(vec![]), tag: None, place });
@@ -92,7 +100,7 @@ pub(crate) fn policy(component: &str, name: &str) -> Policy {
     let around = Surroundings {
         name: name.into(),
         sandbox,
-        limits: Limits::default(),
+        limits,
         grants: Grants::default(),
         log: Arc::new(Silent),
         platform: Arc::default(),
@@ -127,4 +135,28 @@ pub(crate) fn node(client: Client) -> Node {
     let pace = Pace::new(Duration::from_secs(1), None, client.stop());
     let known = Known::new(Arc::default(), Arc::default(), View::everything());
     Node::new(client, known, Policies { members }, Storages::default(), pace)
+}
+
+/// A batch of one sample.
+pub(crate) fn batch() -> Batch {
+    Batch::new(snapshot(&[]), Arc::new(LabelSets::none()), vec![sample("x", &[], 1.0)], &[])
+}
+
+/// A storage that takes a batch for each permit.
+#[derive(Clone)]
+pub(crate) struct Gate(pub(crate) Arc<Semaphore>);
+
+impl Gate {
+    pub(crate) fn new(permits: usize) -> Self {
+        Self(Arc::new(Semaphore::new(permits)))
+    }
+}
+
+#[async_trait::async_trait]
+impl Store for Gate {
+    async fn store(&mut self, _: &Batch, _: &Arc<Work>) -> Result<(), StoreError> {
+        let permit = self.0.acquire().await;
+        permit.map_err(|error| StoreError::Rejected(error.to_string()))?.forget();
+        Ok(())
+    }
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use crate::anomaly::set;
@@ -337,11 +338,14 @@ impl Batch {
         self.labels.sets.iter().cloned().chain(self.extra.iter().map(|sample| sample.labels.clone())).collect()
     }
 
-    /// Changes when [`Batch::label_sets`] would answer differently.
+    /// Changes when [`Batch::label_sets`] would answer differently, whatever the tick and the lane: a digest of what it depends on.
     #[must_use]
     pub fn label_sets_version(&self) -> u64 {
-        // Extra samples have label sets of their own in every tick.
-        if self.extra.is_empty() { self.labels.version } else { (self.labels.version << 32) ^ self.snapshot.tick }
+        let mut digest = DefaultHasher::new();
+        self.labels.version.hash(&mut digest);
+        self.extra.len().hash(&mut digest);
+        self.extra.iter().for_each(|sample| sample.labels.hash(&mut digest));
+        digest.finish()
     }
 
     /// All of it as columns.
@@ -554,6 +558,34 @@ mod tests {
                 assert!(batch.samples().iter().any(same), "{family:?}");
             }
         }
+    }
+
+    #[test]
+    fn the_version_of_label_sets_is_another_one_whenever_they_are() {
+        let snapshot = batch(vec![]).snapshot;
+        let of_samples = |extra| Batch::new(Arc::clone(&snapshot), Arc::new(LabelSets::none()), extra, &[]);
+        let of_roster = |version| {
+            let labels = LabelSets::new(version, &snapshot.roster, &snapshot.catalog, &[], &[]);
+            Batch::new(Arc::clone(&snapshot), Arc::new(labels), vec![sample("x", &[("a", "1")], 1.0)], &[])
+        };
+        let a = |value: &str| sample("x", &[("a", value)], 1.0);
+        // All of one tick, as the streams of a runner and the filters before a storage bring them.
+        let different = [
+            of_samples(vec![]),
+            of_samples(vec![a("1")]),
+            of_samples(vec![a("2")]),
+            of_samples(vec![a("1"), a("2")]),
+            of_samples(vec![sample("x", &[("a", "1"), ("b", "2")], 1.0)]),
+            of_samples(vec![sample("x", &[], 1.0)]),
+            batch(vec![]),
+            batch(vec![a("1")]),
+            of_roster(4),
+            of_roster(5),
+        ];
+        let versions: BTreeSet<u64> = different.iter().map(Batch::label_sets_version).collect();
+        assert_eq!(versions.len(), different.len());
+        let (one, other) = (of_samples(vec![a("1")]), of_samples(vec![sample("y", &[("a", "1")], 2.0)]));
+        assert_eq!(one.label_sets_version(), other.label_sets_version(), "their label sets are the same");
     }
 
     #[test]

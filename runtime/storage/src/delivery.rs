@@ -1,19 +1,24 @@
 //! From a tick to a storage: a queue and a worker before each, so that a slow one keeps nobody waiting.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use wca_model::{Batch, DeliveryTerms, OnStorageFailure};
 
 use crate::queue::Queue;
+use crate::seldom::Seldom;
 use crate::store::{Store, StoreError};
 use crate::work::{Part, Work};
 
 /// How long it is waited before a batch is tried again: the first time, doubling from there, and at most.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// How long one call may take before a storage is given up by which the agent is to end, also where batches are not tried again
+/// for as long: a disk may be slow for a moment.
+const LEAST_PATIENCE: Duration = Duration::from_secs(1);
 
 /// What became of the batches so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -28,6 +33,15 @@ pub struct Delivered {
     pub seconds: f64,
     /// Batches that wait.
     pub waiting: usize,
+}
+
+/// What was lost at the end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Abandoned {
+    /// Batches, the one that was being stored included.
+    pub batches: usize,
+    /// Their samples.
+    pub samples: usize,
 }
 
 #[derive(Debug, Default)]
@@ -47,7 +61,16 @@ struct Way {
     counts: Arc<Counts>,
     /// Somebody waits for the end: what failed is tried again at once.
     hurry: Notify,
-    has_given_up: AtomicBool,
+    has_given_up: watch::Sender<bool>,
+    /// What is said of a full queue.
+    full: Mutex<Seldom>,
+}
+
+impl Way {
+    /// How often the queue was full since that was said last, where it is to be said now.
+    fn is_full(&self) -> Option<u64> {
+        self.full.lock().unwrap_or_else(PoisonError::into_inner).count(Instant::now().into_std())
+    }
 }
 
 /// The way to one storage.
@@ -59,25 +82,39 @@ impl Delivery {
     /// A way to this storage, with a worker of its own that ends with it. `name` is for messages and metrics.
     #[must_use]
     pub fn new(name: &str, terms: DeliveryTerms, store: impl Store) -> Self {
-        Self::counting(name, terms, Arc::default(), store)
+        Self::starting_after(std::future::ready(()), name, None, terms, store)
     }
 
     /// Like [`Delivery::new`], where another way led to the same place before: what was counted of it goes on.
     #[must_use]
     pub fn after(before: &Self, terms: DeliveryTerms, store: impl Store) -> Self {
-        Self::counting(&before.way.name, terms, Arc::clone(&before.way.counts), store)
+        Self::starting_after(std::future::ready(()), before.name(), Some(before), terms, store)
     }
 
-    fn counting(name: &str, terms: DeliveryTerms, counts: Arc<Counts>, store: impl Store) -> Self {
+    /// Like [`Delivery::new`], or like [`Delivery::after`] where there was another way `before`; nothing is stored until `first`
+    /// is over.
+    #[must_use]
+    pub fn starting_after(
+        first: impl Future<Output = ()> + Send + 'static,
+        name: &str,
+        before: Option<&Self>,
+        terms: DeliveryTerms,
+        store: impl Store,
+    ) -> Self {
         let way = Arc::new(Way {
             name: name.into(),
             terms,
             queue: Queue::new(terms.queue),
-            counts,
+            counts: before.map(|before| Arc::clone(&before.way.counts)).unwrap_or_default(),
             hurry: Notify::new(),
-            has_given_up: AtomicBool::new(false),
+            has_given_up: watch::Sender::new(false),
+            full: Mutex::default(),
         });
-        tokio::spawn(work(Arc::clone(&way), store));
+        let worker = Arc::clone(&way);
+        tokio::spawn(async move {
+            first.await;
+            work(worker, store).await;
+        });
         Self { way }
     }
 
@@ -87,16 +124,48 @@ impl Delivery {
         &self.way.name
     }
 
-    /// Hands over a batch.
-    pub async fn send(&self, batch: Batch) {
-        match self.way.terms.on_failure {
-            OnStorageFailure::Drop => {
-                if let Some(lost) = self.way.queue.push_out(batch) {
-                    add(&self.way.counts.dropped, lost.size());
-                }
+    /// Hands over a batch. Where the storage may not lose any it is taken although there is no room; who makes batches waits
+    /// for [`Delivery::room`] before the next ones.
+    pub fn send(&self, batch: Batch) {
+        if self.may_lose() {
+            if let Some(lost) = self.way.queue.push_out(batch) {
+                add(&self.way.counts.dropped, lost.size());
+                self.say_dropped();
             }
-            OnStorageFailure::Block | OnStorageFailure::Exit => self.way.queue.push_in(batch).await,
+        } else {
+            self.way.queue.push(batch);
         }
+    }
+
+    fn may_lose(&self) -> bool {
+        self.way.terms.on_failure == OnStorageFailure::Drop
+    }
+
+    fn say_dropped(&self) {
+        if let Some(times) = self.way.is_full() {
+            let (name, most) = (self.name(), self.way.queue.most());
+            let batches = if times == 1 { "the oldest batch was".into() } else { format!("{times} batches were") };
+            tracing::warn!("{name}: {most} batches wait, and no more may: {batches} dropped");
+        }
+    }
+
+    /// Whether further batches may come; always where the oldest makes room for them.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.may_lose() || self.way.queue.has_room()
+    }
+
+    /// Waits until further batches may come.
+    pub async fn room(&self) {
+        if self.has_room() {
+            return;
+        }
+        if let Some(times) = self.way.is_full() {
+            let times = if times == 1 { String::new() } else { format!(" ({times} times)") };
+            let (name, waiting) = (self.name(), self.way.queue.len());
+            tracing::warn!("{name}: {waiting} batches wait: iterations wait until it has taken some{times}");
+        }
+        self.way.queue.room().await;
     }
 
     /// What became of the batches so far.
@@ -122,13 +191,36 @@ impl Delivery {
     /// Whether the storage has failed for good and the agent is to end ([`OnStorageFailure::Exit`]).
     #[must_use]
     pub fn has_given_up(&self) -> bool {
-        self.way.has_given_up.load(Ordering::Relaxed)
+        *self.way.has_given_up.borrow()
+    }
+
+    /// Waits until that is so, perhaps for ever.
+    pub async fn given_up(&self) {
+        // The sender is in this.
+        let _ = self.way.has_given_up.subscribe().wait_for(|has_given_up| *has_given_up).await;
+    }
+
+    /// Has what failed tried again at once, since somebody is about to wait for the end.
+    pub fn hurry(&self) {
+        self.way.hurry.notify_one();
     }
 
     /// Waits until everything that was handed over has been stored or lost, or until then; whether it has.
     pub async fn flush(&self, until: Instant) -> bool {
-        self.way.hurry.notify_one();
+        self.hurry();
         tokio::time::timeout_at(until, self.way.queue.emptied()).await.is_ok()
+    }
+
+    /// Loses all that is neither stored nor lost yet, and counts it: the process is about to end. Where the storage may not
+    /// lose any it is given up.
+    pub fn abandon(&self) -> Abandoned {
+        let left = self.way.queue.abandon();
+        let lost = Abandoned { batches: left.len(), samples: left.iter().map(Batch::size).sum() };
+        add(&self.way.counts.dropped, lost.samples);
+        if lost.batches > 0 && self.way.terms.on_failure == OnStorageFailure::Exit {
+            self.way.has_given_up.send_replace(true);
+        }
+        lost
     }
 }
 
@@ -156,34 +248,60 @@ async fn deliver(way: &Way, batch: &Batch, store: &mut impl Store, said: &mut Sa
     let (begun, mut pause) = (Instant::now(), PAUSES.0);
     loop {
         let called = Instant::now();
-        let stored = store.store(batch, &way.counts.work).await;
+        let stored = watched(way, begun, store.store(batch, &way.counts.work)).await;
         let took = u64::try_from(called.elapsed().as_nanos()).unwrap_or(u64::MAX);
         way.counts.nanoseconds.fetch_add(took, Ordering::Relaxed);
         let Err(error) = stored else {
-            add(&way.counts.stored, batch.size());
             said.works(&way.name);
+            way.queue.settle(|| add(&way.counts.stored, batch.size()));
             return;
         };
         way.counts.errors.fetch_add(1, Ordering::Relaxed);
-        let is_late = way.terms.on_failure != OnStorageFailure::Block && begun.elapsed() + pause > way.terms.retry;
-        if is_late || !error.may_pass() {
-            add(&way.counts.dropped, batch.size());
+        let left = time_left(way, begun);
+        if left.is_zero() || !error.may_pass() {
             give_up(way, &error, said);
+            way.queue.settle(|| add(&way.counts.dropped, batch.size()));
             return;
         }
         said.fails(&way.name, &error);
         tokio::select! {
-            () = tokio::time::sleep(pause) => {}
+            () = tokio::time::sleep(pause.min(left)) => {}
             () = way.hurry.notified() => {}
         }
         pause = (pause * 2).min(PAUSES.1);
     }
 }
 
+/// How much longer a batch is tried that was begun then. What blocks does so for those who hand over; where nobody does any
+/// more, as after a reload, it is tried for as long as others are.
+fn time_left(way: &Way, begun: Instant) -> Duration {
+    if way.terms.on_failure == OnStorageFailure::Block && !way.queue.is_closed() {
+        return Duration::MAX;
+    }
+    way.terms.retry.saturating_sub(begun.elapsed())
+}
+
+/// Waits for a call. One that does not come back cannot be given up, but where the agent is to end by that, it does.
+async fn watched<T>(way: &Way, begun: Instant, call: impl Future<Output = T>) -> T {
+    if way.terms.on_failure != OnStorageFailure::Exit {
+        return call.await;
+    }
+    let patience = way.terms.retry.max(LEAST_PATIENCE);
+    tokio::pin!(call);
+    tokio::select! {
+        result = &mut call => return result,
+        () = tokio::time::sleep_until(begun + patience) => {}
+    }
+    if !way.has_given_up.send_replace(true) {
+        tracing::error!("{}: a batch is not stored after {patience:?}, and on_failure is exit", way.name);
+    }
+    call.await
+}
+
 fn give_up(way: &Way, error: &StoreError, said: &mut Said) {
     if way.terms.on_failure != OnStorageFailure::Exit {
         said.fails(&way.name, error);
-    } else if !way.has_given_up.swap(true, Ordering::Relaxed) {
+    } else if !way.has_given_up.send_replace(true) {
         tracing::error!("{}: not stored, and on_failure is exit: {error}", way.name);
     }
 }
@@ -218,186 +336,4 @@ impl Said {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use crate::testing::{Gate, batch};
-
-    const PATIENT: Duration = Duration::from_secs(10);
-    const SHORT: Duration = Duration::from_millis(50);
-    const QUEUE: u32 = 6;
-
-    fn terms(on_failure: OnStorageFailure) -> DeliveryTerms {
-        DeliveryTerms { on_failure, queue: QUEUE as usize, retry: Duration::from_millis(350) }
-    }
-
-    async fn flushed(delivery: &Delivery, within: Duration) -> bool {
-        delivery.flush(Instant::now() + within).await
-    }
-
-    /// Hands over batches of these times.
-    async fn send(delivery: &Delivery, times: impl IntoIterator<Item = u32>) {
-        for time in times {
-            delivery.send(batch(time.into(), vec![])).await;
-        }
-    }
-
-    /// Samples that were stored and lost, and errors.
-    fn counted(delivery: &Delivery) -> (u64, u64, u64) {
-        let Delivered { stored, dropped, errors, .. } = delivery.delivered();
-        (stored, dropped, errors)
-    }
-
-    /// The worker has the first, so that the queue is empty.
-    async fn taken(delivery: &Delivery) {
-        while delivery.delivered().waiting > 0 {
-            tokio::task::yield_now().await;
-        }
-    }
-
-    fn times(range: impl Iterator<Item = u32>) -> Vec<f64> {
-        range.map(f64::from).collect()
-    }
-
-    #[tokio::test]
-    async fn batches_are_stored_in_their_order_and_counted() {
-        let gate = Gate::new(usize::from(u8::MAX));
-        let delivery = Delivery::new("log", terms(OnStorageFailure::Block), gate.clone());
-        send(&delivery, 0..50).await;
-        assert!(flushed(&delivery, PATIENT).await);
-        assert_eq!(gate.stored(), times(0..50));
-        assert_eq!(counted(&delivery), (100, 0, 0));
-        assert!(delivery.delivered().seconds > 0.0);
-    }
-
-    #[tokio::test]
-    async fn where_the_queue_is_full_the_oldest_is_dropped_and_counted() {
-        let gate = Gate::new(0);
-        let delivery = Delivery::new("slow", terms(OnStorageFailure::Drop), gate.clone());
-        send(&delivery, [0]).await;
-        taken(&delivery).await;
-        send(&delivery, 1..=QUEUE + 3).await;
-        assert_eq!((counted(&delivery), delivery.delivered().waiting), ((0, 6, 0), 6));
-        gate.permits.add_permits(100);
-        assert!(flushed(&delivery, PATIENT).await);
-        assert_eq!(gate.stored(), times(std::iter::once(0).chain(4..=QUEUE + 3)));
-        assert_eq!((counted(&delivery), delivery.delivered().waiting), ((14, 6, 0), 0));
-    }
-
-    #[tokio::test]
-    async fn a_full_queue_that_blocks_loses_nothing() {
-        for on_failure in [OnStorageFailure::Block, OnStorageFailure::Exit] {
-            let gate = Gate::new(0);
-            let delivery = Arc::new(Delivery::new("log", terms(on_failure), gate.clone()));
-            let sending = tokio::spawn({
-                let delivery = Arc::clone(&delivery);
-                async move { send(&delivery, 0..=QUEUE + 1).await }
-            });
-            tokio::time::sleep(SHORT).await;
-            assert!(!sending.is_finished());
-            gate.permits.add_permits(1);
-            tokio::time::timeout(PATIENT, sending).await.unwrap().unwrap();
-            gate.permits.add_permits(100);
-            assert!(flushed(&delivery, PATIENT).await);
-            assert_eq!(gate.stored(), times(0..=QUEUE + 1));
-            assert_eq!(counted(&delivery).1, 0);
-        }
-    }
-
-    #[tokio::test]
-    async fn flushing_gives_up_in_time() {
-        let gate = Gate::new(0);
-        let delivery = Delivery::new("stuck", terms(OnStorageFailure::Block), gate.clone());
-        assert!(flushed(&delivery, PATIENT).await);
-        send(&delivery, [0]).await;
-        assert!(!flushed(&delivery, SHORT).await);
-        gate.permits.add_permits(1);
-        assert!(flushed(&delivery, PATIENT).await);
-        assert_eq!(gate.stored(), [0.0]);
-    }
-
-    #[tokio::test]
-    async fn what_may_pass_is_tried_again_and_stored_once() {
-        for on_failure in [OnStorageFailure::Drop, OnStorageFailure::Block, OnStorageFailure::Exit] {
-            let gate = Gate::new(99).refusing(2, || StoreError::Unavailable("not now".into()));
-            let delivery = Delivery::new("weak", terms(on_failure), gate.clone());
-            send(&delivery, 0..3).await;
-            assert!(flushed(&delivery, PATIENT).await);
-            assert_eq!((gate.stored(), counted(&delivery)), (times(0..3), (6, 0, 2)));
-            assert!(!delivery.has_given_up());
-        }
-    }
-
-    #[tokio::test]
-    async fn what_stays_away_too_long_costs_the_oldest_or_the_agent_or_ticks() {
-        // The first batch is tried at 0, 100 and 300 ms, and given up.
-        let refusing = || Gate::new(99).refusing(3, || StoreError::Unavailable("not now".into()));
-        for (on_failure, stored, expected, has_given_up) in [
-            (OnStorageFailure::Drop, times(1..3), (4, 2, 3), false),
-            (OnStorageFailure::Exit, times(1..3), (4, 2, 3), true),
-            (OnStorageFailure::Block, times(0..3), (6, 0, 3), false),
-        ] {
-            let gate = refusing();
-            let delivery = Delivery::new("down", terms(on_failure), gate.clone());
-            send(&delivery, 0..3).await;
-            // Without hurry, so that it is as slow as it is.
-            tokio::time::timeout(PATIENT, delivery.way.queue.emptied()).await.unwrap();
-            assert_eq!((gate.stored(), counted(&delivery)), (stored, expected), "{on_failure:?}");
-            assert_eq!(delivery.has_given_up(), has_given_up, "{on_failure:?}");
-        }
-    }
-
-    #[tokio::test]
-    async fn what_a_storage_rejects_is_lost_at_once_and_the_next_is_tried() {
-        for (on_failure, has_given_up) in
-            [(OnStorageFailure::Drop, false), (OnStorageFailure::Block, false), (OnStorageFailure::Exit, true)]
-        {
-            let gate = Gate::new(9).refusing(2, || StoreError::Rejected("never".into()));
-            let delivery = Delivery::new("bad", terms(on_failure), gate.clone());
-            send(&delivery, 0..3).await;
-            assert!(flushed(&delivery, PATIENT).await);
-            assert_eq!((gate.stored(), counted(&delivery)), (vec![2.0], (2, 4, 2)), "{on_failure:?}");
-            assert_eq!(delivery.has_given_up(), has_given_up, "{on_failure:?}");
-        }
-    }
-
-    #[tokio::test]
-    async fn who_waits_for_the_end_has_what_failed_tried_again_at_once() {
-        let gate = Gate::new(99).refusing(1, || StoreError::Told { may_pass: true });
-        let long = DeliveryTerms { retry: Duration::from_secs(3600), ..terms(OnStorageFailure::Drop) };
-        let delivery = Delivery::new("weak", long, gate.clone());
-        send(&delivery, [0]).await;
-        while counted(&delivery).2 == 0 {
-            tokio::task::yield_now().await;
-        }
-        assert!(flushed(&delivery, PATIENT).await);
-        assert_eq!(gate.stored(), [0.0]);
-    }
-
-    #[tokio::test]
-    async fn what_was_counted_of_the_way_before_goes_on() {
-        let before = Delivery::new("log", terms(OnStorageFailure::Block), Gate::new(9));
-        send(&before, [0]).await;
-        let after = Delivery::after(&before, terms(OnStorageFailure::Drop), Gate::new(9));
-        send(&after, [1]).await;
-        assert!(flushed(&before, PATIENT).await && flushed(&after, PATIENT).await);
-        assert_eq!((after.name(), after.delivered().stored), ("log", 4));
-    }
-
-    #[tokio::test]
-    async fn what_was_handed_over_is_stored_although_the_way_has_gone() {
-        let gate = Gate::new(0);
-        let delivery = Delivery::new("log", terms(OnStorageFailure::Drop), gate.clone());
-        send(&delivery, 0..2).await;
-        drop(delivery);
-        gate.permits.add_permits(2);
-        tokio::time::timeout(PATIENT, async {
-            while gate.stored().len() < 2 {
-                tokio::task::yield_now().await;
-            }
-        })
-        .await
-        .unwrap();
-    }
-}
+mod tests;

@@ -7,6 +7,8 @@ use wca_model::batch::LabelSets;
 use wca_model::{Batch, Choice, Chosen, Label};
 use wca_pattern::{Pattern, PatternError};
 
+use crate::matched::Matched;
+
 /// A filter that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum FilterError {
@@ -33,7 +35,7 @@ pub enum FilterError {
 #[derive(Debug)]
 pub struct Filter {
     names: Option<GlobSet>,
-    labels: Vec<(String, Pattern)>,
+    labels: Vec<Matched>,
 }
 
 impl Filter {
@@ -45,9 +47,19 @@ impl Filter {
     pub fn new(names: Option<&[String]>, labels: &[(String, String)]) -> Result<Self, FilterError> {
         let labels = labels.iter().map(|(label, pattern)| {
             let failed = |error| FilterError::Label { label: label.clone(), error };
-            Ok((label.clone(), Pattern::new(pattern).map_err(failed)?))
+            Ok(Matched::new(label, Pattern::new(pattern).map_err(failed)?))
         });
         Ok(Self { names: names.map(globs).transpose()?, labels: labels.collect::<Result<_, _>>()? })
+    }
+
+    /// Another batch is about to be looked at, for which values may be looked at anew.
+    fn begin(&self) {
+        self.labels.iter().for_each(Matched::begin);
+    }
+
+    /// Whether all values of the batch could be looked at.
+    fn is_complete(&self) -> bool {
+        self.labels.iter().all(Matched::is_complete)
     }
 }
 
@@ -69,12 +81,9 @@ impl Choice for Filter {
     }
 
     fn takes_labels(&self, labels: &[Label]) -> bool {
-        self.labels.iter().all(|(name, pattern)| {
-            let value = labels.iter().find(|(label, _)| label == name).map_or("", |(_, value)| value.as_str());
-            pattern.matches_whole(value).unwrap_or_else(|error| {
-                tracing::warn!("FilterStorage: {name} {value:?}: {error}; what has it is not passed on");
-                false
-            })
+        self.labels.iter().all(|matched| {
+            let value = labels.iter().find(|(label, _)| label == matched.label());
+            matched.takes(value.map_or("", |(_, value)| value.as_str()))
         })
     }
 }
@@ -99,22 +108,21 @@ impl Chain {
         if self.filters.is_empty() {
             return batch.clone();
         }
-        let labels = batch.labels();
-        if labels.sets.is_empty() {
-            // Of samples alone, whose label sets are new in each tick.
-            return batch.choose(&Arc::new(labels.chosen(self)), self);
-        }
+        self.filters.iter().for_each(|filter| filter.begin());
+        batch.choose(&self.chosen(batch.labels()), self)
+    }
+
+    fn chosen(&self, labels: &Arc<LabelSets>) -> Arc<Chosen> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = last.as_ref().filter(|(known, _)| Arc::ptr_eq(known, labels));
-        let chosen = match known {
-            Some((_, chosen)) => Arc::clone(chosen),
-            None => {
-                let chosen = Arc::new(labels.chosen(self));
-                *last = Some((Arc::clone(labels), Arc::clone(&chosen)));
-                chosen
-            }
-        };
-        batch.choose(&chosen, self)
+        if let Some((_, chosen)) = last.as_ref().filter(|(known, _)| Arc::ptr_eq(known, labels)) {
+            return Arc::clone(chosen);
+        }
+        let chosen = Arc::new(labels.chosen(self));
+        // Those of samples alone are new in each tick, and of those that were not all looked at the rest comes in the next.
+        if !labels.sets.is_empty() && self.filters.iter().all(|filter| filter.is_complete()) {
+            *last = Some((Arc::clone(labels), Arc::clone(&chosen)));
+        }
+        chosen
     }
 }
 
@@ -130,9 +138,12 @@ impl Choice for Chain {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use rstest::rstest;
 
     use super::*;
+    use crate::testing::batch_of_tasks;
 
     fn filter(names: Option<&[&str]>, labels: &[(&str, &str)]) -> Result<Filter, FilterError> {
         let names = names.map(|names| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
@@ -182,6 +193,17 @@ mod tests {
         assert_eq!(told, "the label zone: `)` is missing (at character 1)");
         let told = filter(Some(&["x", "[a"]), &[]).unwrap_err().to_string();
         assert!(told.starts_with("the name \"[a\": "), "{told}");
+    }
+
+    #[test]
+    fn label_sets_that_were_not_all_looked_at_are_looked_at_again() {
+        // Each value takes all the time that there is.
+        let labels = vec![Matched::within(Duration::from_nanos(1), "task_id", Pattern::new("a|b|c").unwrap())];
+        let chain = Chain::default().behind(&Arc::new(Filter { names: None, labels }));
+        let batch = batch_of_tasks(&["a", "b", "c"]);
+        for (size, is_kept) in [(1, false), (2, false), (3, false), (3, true)] {
+            assert_eq!((chain.apply(&batch).size(), chain.last.lock().unwrap().is_some()), (size, is_kept));
+        }
     }
 
     #[test]

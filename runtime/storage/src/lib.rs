@@ -6,16 +6,18 @@
 mod delivery;
 mod filter;
 mod log;
+mod matched;
 mod outlet;
 pub mod prometheus;
 mod queue;
+mod seldom;
 mod store;
 #[cfg(test)]
 mod testing;
 mod unfinished;
 mod work;
 
-pub use delivery::{Delivered, Delivery};
+pub use delivery::{Abandoned, Delivered, Delivery};
 pub use filter::{Filter, FilterError};
 pub use log::{Appended, LogStorage, Output, StandardError, TextForm, blocking};
 pub use outlet::Outlet;

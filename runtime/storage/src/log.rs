@@ -1,7 +1,7 @@
 //! `LogStorage`: Prometheus text in a file, or on standard error.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::sync::Arc;
 
 use wca_model::batch::compare_samples;
@@ -47,13 +47,13 @@ fn with_labels(batch: &Batch, labels: &[String], timestamp: Option<i64>) -> Stri
 /// Where the text of a tick goes.
 #[async_trait::async_trait]
 pub trait Output: Send + 'static {
-    /// Takes the text of one tick; after an error, perhaps the same text again.
-    async fn put(&mut self, text: String, work: &Arc<Work>) -> Result<(), String>;
+    /// Takes the text of one tick; after an error that may pass, perhaps the same text again.
+    async fn put(&mut self, text: String, work: &Arc<Work>) -> Result<(), StoreError>;
 }
 
 #[async_trait::async_trait]
 impl Output for Box<dyn Output> {
-    async fn put(&mut self, text: String, work: &Arc<Work>) -> Result<(), String> {
+    async fn put(&mut self, text: String, work: &Arc<Work>) -> Result<(), StoreError> {
         (**self).put(text, work).await
     }
 }
@@ -76,7 +76,7 @@ impl<O: Output> LogStorage<O> {
 impl<O: Output> Store for LogStorage<O> {
     async fn store(&mut self, batch: &Batch, work: &Arc<Work>) -> Result<(), StoreError> {
         let text = work.count(Part::Rendering, || self.form.text(batch));
-        self.output.put(text, work).await.map_err(StoreError::Unavailable)
+        self.output.put(text, work).await
     }
 }
 
@@ -97,15 +97,15 @@ impl Appended {
 
 #[async_trait::async_trait]
 impl Output for Appended {
-    async fn put(&mut self, text: String, work: &Arc<Work>) -> Result<(), String> {
+    async fn put(&mut self, text: String, work: &Arc<Work>) -> Result<(), StoreError> {
         let (file, rest) = (Arc::clone(&self.file), self.unfinished.rest_of(with_end(text)));
-        blocking(move || rest.write(&*file), &self.path, work).await?;
+        blocking(move || rest.write(&*file), &self.path, work).await.map_err(StoreError::Unavailable)?;
         self.unfinished.is_finished();
         Ok(())
     }
 }
 
-/// Standard error.
+/// Standard error, which the log has too.
 #[derive(Default)]
 pub struct StandardError {
     unfinished: Unfinished,
@@ -113,10 +113,25 @@ pub struct StandardError {
 
 #[async_trait::async_trait]
 impl Output for StandardError {
-    async fn put(&mut self, text: String, work: &Arc<Work>) -> Result<(), String> {
+    async fn put(&mut self, text: String, work: &Arc<Work>) -> Result<(), StoreError> {
         let rest = self.unfinished.rest_of(with_end(text));
-        blocking(move || rest.write(io::stderr().lock()), "standard error", work).await?;
+        let written = blocking(move || rest.write_lines(Unlocked), "standard error", work).await;
+        written.map_err(StoreError::Unavailable)?;
         self.unfinished.is_finished();
+        Ok(())
+    }
+}
+
+/// Standard error without the lock of this process: a write can take as long as the reader likes, and who writes to the log
+/// meanwhile must not wait for the lock.
+struct Unlocked;
+
+impl Write for Unlocked {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(rustix::io::write(io::stderr(), bytes)?)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
@@ -221,5 +236,15 @@ mod tests {
         let mut storage = LogStorage::new(form(false, None), Appended::new(file, "a/b.prom"));
         let told = storage.store(&batch(1.0, vec![]), &Arc::default()).await.unwrap_err();
         assert_eq!(told.to_string(), "a/b.prom: Bad file descriptor (os error 9)");
+    }
+
+    #[tokio::test]
+    async fn standard_error_is_written_while_somebody_else_has_its_lock() {
+        let lock = io::stderr().lock();
+        let work = Arc::default();
+        let mut output = StandardError::default();
+        let put = output.put("# a line of a test\n".into(), &work);
+        tokio::time::timeout(Duration::from_secs(30), put).await.unwrap().unwrap();
+        drop(lock);
     }
 }

@@ -38,11 +38,11 @@ impl Outlet {
     }
 
     /// Hands the batch to all of them.
-    pub async fn send(&self, batch: &Batch, deliveries: &[Arc<Delivery>]) {
+    pub fn send(&self, batch: &Batch, deliveries: &[Arc<Delivery>]) {
         for (way, (at, chain)) in self.ways.iter().enumerate() {
             let Some(delivery) = deliveries.get(*at) else { continue };
             let lane = Lane { way, ..batch.lane() };
-            delivery.send(chain.apply(batch).on(lane)).await;
+            delivery.send(chain.apply(batch).on(lane));
         }
     }
 
@@ -77,7 +77,7 @@ mod tests {
         let delivery = || Arc::new(Delivery::new("test", DeliveryTerms::default(), Gate::new(9)));
         let deliveries = [delivery(), delivery()];
         let samples = vec![sample("x", &[], 1.0), sample("y", &[], 2.0)];
-        outlet.send(&batch(0.0, samples), &deliveries).await;
+        outlet.send(&batch(0.0, samples), &deliveries);
         for delivery in &deliveries {
             assert!(delivery.flush(Instant::now() + Duration::from_secs(10)).await);
         }

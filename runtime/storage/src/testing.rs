@@ -19,15 +19,20 @@ pub(crate) fn sample(name: &str, labels: &[(&str, &str)], value: f64) -> Sample 
 
 /// A batch of that tick, as [`batch`].
 pub(crate) fn batch_of_tick(tick: u64) -> Batch {
-    batch_at(tick, 0.0, vec![])
+    batch_at(tick, 0.0, &["a", "b"], vec![])
 }
 
 /// A batch at that time: `task_up` of the tasks `a` and `b` on the host `vm`, and these samples.
 pub(crate) fn batch(timestamp: f64, samples: Vec<Sample>) -> Batch {
-    batch_at(1, timestamp, samples)
+    batch_at(1, timestamp, &["a", "b"], samples)
 }
 
-fn batch_at(tick: u64, timestamp: f64, samples: Vec<Sample>) -> Batch {
+/// `task_up` of these tasks.
+pub(crate) fn batch_of_tasks(tasks: &[&str]) -> Batch {
+    batch_at(1, 0.0, tasks, vec![])
+}
+
+fn batch_at(tick: u64, timestamp: f64, tasks: &[&str], samples: Vec<Sample>) -> Batch {
     let info = MetricInfo {
         name: "task_up".into(),
         help: "Up.".into(),
@@ -38,21 +43,21 @@ fn batch_at(tick: u64, timestamp: f64, samples: Vec<Sample>) -> Batch {
     };
     let columns = vec![Series { metric: 0, labels: vec![] }];
     let catalog = Catalog { version: 1, metrics: vec![info], columns, platform: vec![] };
-    let task = |(key, name): (u64, &str)| {
+    let task = |(key, name): (u64, &&str)| {
         Arc::new(Task {
             key: TaskKey(key),
-            id: name.into(),
-            name: name.into(),
+            id: (*name).into(),
+            name: (*name).into(),
             labels: vec![],
             resources: vec![],
             cgroup: format!("/{name}"),
             containers: vec![],
         })
     };
-    let roster = Roster { version: 1, tasks: vec![task((1, "a")), task((2, "b"))] };
+    let roster = Roster { version: 1, tasks: (1..).zip(tasks).map(task).collect() };
     let common = [("host".to_owned(), "vm".to_owned())];
     let labels = Arc::new(LabelSets::new(1, &roster, &catalog, &common, &[]));
-    let values = Arc::new(vec![1.0, 1.0]);
+    let values = Arc::new(vec![1.0; tasks.len()]);
     let (roster, catalog) = (Arc::new(roster), Arc::new(catalog));
     let snapshot = Snapshot::new(tick, timestamp, roster, catalog, Arc::default(), values, None).unwrap();
     Batch::new(Arc::new(snapshot), labels, samples, &common)

@@ -4,6 +4,9 @@ use std::io::{self, ErrorKind, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+/// Bytes that a pipe takes in one piece, whoever else writes (`PIPE_BUF` of pipe(7)).
+const IN_ONE_PIECE: usize = 4096;
+
 /// What is to be written, and how much of it was.
 #[derive(Clone, Debug)]
 pub(crate) struct Rest {
@@ -13,13 +16,24 @@ pub(crate) struct Rest {
 
 impl Rest {
     /// Writes what has not been written yet.
-    pub(crate) fn write(&self, mut to: impl Write) -> io::Result<()> {
+    pub(crate) fn write(&self, to: impl Write) -> io::Result<()> {
+        self.write_parts(to, |rest| rest)
+    }
+
+    /// Writes what has not been written yet, each line in one piece where a pipe allows that, so that others can write their
+    /// lines between.
+    pub(crate) fn write_lines(&self, to: impl Write) -> io::Result<()> {
+        self.write_parts(to, whole_lines)
+    }
+
+    /// Writes what has not been written yet, each time what `part` takes of the rest.
+    fn write_parts(&self, mut to: impl Write, part: impl Fn(&[u8]) -> &[u8]) -> io::Result<()> {
         loop {
             let rest = self.text.as_bytes().get(self.written.load(Ordering::Relaxed)..).unwrap_or_default();
             if rest.is_empty() {
                 return Ok(());
             }
-            match to.write(rest) {
+            match to.write(part(rest)) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(count) => _ = self.written.fetch_add(count, Ordering::Relaxed),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -32,6 +46,14 @@ impl Rest {
     fn is(&self, text: &str) -> bool {
         &*self.text == text || self.text.strip_prefix('\n') == Some(text)
     }
+}
+
+/// As many whole lines of the beginning as a pipe takes in one piece; one line where the first is longer.
+fn whole_lines(text: &[u8]) -> &[u8] {
+    let is_end = |byte: &u8| *byte == b'\n';
+    let within = text.get(..IN_ONE_PIECE).map_or(Some(text.len()), |begin| Some(begin.iter().rposition(is_end)? + 1));
+    let length = within.or_else(|| Some(text.iter().position(is_end)? + 1));
+    &text[..length.unwrap_or(text.len())]
 }
 
 /// What was begun last.
@@ -64,7 +86,21 @@ fn anew(text: String) -> Rest {
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
+
+    #[rstest]
+    #[case::all_of_it("a 1\nb 2\n", 8)]
+    #[case::without_an_end("a 1\nb", 5)]
+    #[case::as_many_as_there_is_room_for(&"abc 123\n".repeat(1000), IN_ONE_PIECE)]
+    #[case::none_in_parts(&"abcd 123\n".repeat(1000), IN_ONE_PIECE / 9 * 9)]
+    #[case::a_long_one(&format!("{}\nb 2\n", "a".repeat(5000)), 5001)]
+    #[case::a_long_one_without_an_end(&"a".repeat(5000), 5000)]
+    #[case::nothing("", 0)]
+    fn lines_are_written_in_one_piece(#[case] text: &str, #[case] expected: usize) {
+        assert_eq!(whole_lines(text.as_bytes()).len(), expected);
+    }
 
     /// Takes so many bytes in all.
     struct Small<'a>(&'a mut Vec<u8>, usize);

@@ -24,8 +24,8 @@ use crate::storages::LogTarget;
 
 /// A policy that is new, or one that runs already and stays.
 pub(crate) enum Part {
-    /// The policy that runs under this identity.
-    Kept(String),
+    /// The policy that runs under this name, with its identity.
+    Kept(String, String),
     /// A new one, with its identity.
     New(String, Box<Policy>),
 }
@@ -53,6 +53,26 @@ pub(crate) struct Built {
 }
 
 impl Built {
+    /// With these ways to storages, and nothing else.
+    #[cfg(test)]
+    pub(crate) fn of_ways(ways: Vec<Way>) -> Self {
+        let metrics = Outlet::all((0..ways.len()).map(Outlet::to));
+        Self {
+            view: None,
+            interval: Duration::from_secs(1),
+            memory: Memory::default(),
+            once: false,
+            runner: None,
+            runner_identity: None,
+            members: Vec::new(),
+            ways,
+            metrics,
+            anomalies: None,
+            allocations: None,
+            notes: Vec::new(),
+        }
+    }
+
     /// How tasks are found; once.
     pub(crate) fn take_view(&mut self) -> View {
         self.view.take().unwrap_or_else(View::everything)
@@ -148,7 +168,7 @@ impl Building<'_> {
     /// The runner. One that runs already stays; another one cannot take its place while it runs.
     async fn runner(&mut self, guest: GuestId) -> Result<(Option<Policy>, String), String> {
         match self.part(guest).await? {
-            Part::Kept(identity) => Ok((None, identity)),
+            Part::Kept(identity, _) => Ok((None, identity)),
             Part::New(identity, policy) => Ok((Some(*policy), identity)),
         }
     }
@@ -163,11 +183,10 @@ impl Building<'_> {
             // What its worker was given stays with it.
             identity.push_str(&format!("{:?}", self.terms_of(&guest.tag)));
         }
-        if let Some(name) = self.running.name_of(&identity)
-            && !self.taken.contains(&name)
-        {
-            self.taken.push(name);
-            return Ok(Part::Kept(identity));
+        let kept = self.running.names_of(&identity).find(|name| !self.taken.iter().any(|taken| taken == name));
+        if let Some(name) = kept.map(str::to_owned) {
+            self.taken.push(name.clone());
+            return Ok(Part::Kept(identity, name));
         }
         let taken: Vec<&str> = self.taken.iter().map(String::as_str).collect();
         let seed = self.seed();

@@ -1,11 +1,12 @@
 //! Reading the configuration again while the node goes on: built beside what runs, and swapped between two ticks.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{Mutex, watch};
 use tokio::task::{JoinError, JoinHandle};
+use tokio::time::Instant;
 use wca_messages::{Reply, Request};
 
 use crate::client::{ClientError, Reloads};
@@ -15,6 +16,7 @@ use crate::entry::Agent;
 use crate::node::Node;
 use crate::own::ConfigState;
 use crate::settings::{Job, Settings};
+use crate::storages::{self, Storages};
 use crate::workers;
 
 /// Most of what is wrong with a file that is shown of a reload.
@@ -84,7 +86,12 @@ impl Reloading {
             }
             if now.asked != before.asked {
                 let (agent, running) = (self.agent.clone(), Arc::clone(&self.running));
-                self.building = Some(workers::spawn(async move { renew(&agent, &running).await }));
+                let storages = Arc::clone(&node.storages);
+                self.building = Some(workers::spawn(async move {
+                    let renewed = renew(&agent, &running).await?;
+                    settle_files(&storages).await;
+                    Ok(renewed)
+                }));
             }
             return;
         };
@@ -144,6 +151,13 @@ impl Reloading {
         let refused = refused.map(|text| text.chars().take(MOST_TEXT).collect());
         self.agent.client.ask(&Request::Settle { generation, refused }).await.map(drop)
     }
+}
+
+/// Waits a while for what is on its way to files, while ticks go on: when the new reading is in force the warden has forgotten
+/// the old one's.
+async fn settle_files(storages: &std::sync::Mutex<Storages>) {
+    let files = storages.lock().unwrap_or_else(PoisonError::into_inner).files.clone();
+    storages::flush(&files, Instant::now() + storages::FLUSH).await;
 }
 
 async fn renew(agent: &Agent, running: &Mutex<Running>) -> Result<Renewed, Renewal> {

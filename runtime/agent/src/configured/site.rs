@@ -3,9 +3,9 @@
 use std::fs::File;
 use std::io::Read as _;
 
-use wca_config::{ConfigError, PrometheusStorage};
+use wca_config::{Certificate, ConfigError, PrometheusStorage};
 use wca_messages::{Reply, Request};
-use wca_storage::prometheus::{Access, Credentials, Site, Tls, TlsError};
+use wca_storage::prometheus::{Access, Credentials, Site, Tls, TlsError, TlsFile};
 
 use crate::client::{Client, ClientError};
 use crate::settings::Configured;
@@ -28,6 +28,17 @@ pub(super) async fn site(
     })
 }
 
+/// Of which path an error of a certificate is told.
+fn path_at_fault(files: &Certificate, file: TlsFile) -> String {
+    let (certificate, key) = (&files.certificate_path, &files.key_path);
+    match file {
+        TlsFile::Certificate => certificate.clone(),
+        TlsFile::Key => key.clone(),
+        TlsFile::Either if key == certificate => certificate.clone(),
+        TlsFile::Either => format!("{certificate} with {key}"),
+    }
+}
+
 struct Secrets<'a> {
     client: &'a Client,
     settings: &'a Configured,
@@ -39,14 +50,8 @@ impl Secrets<'_> {
             None => None,
             Some(files) => {
                 let (certificate, key) = (self.read(&files.certificate_path).await?, self.read(&files.key_path).await?);
-                let path = |error: &TlsError| match error {
-                    TlsError::NoKey => files.key_path.clone(),
-                    TlsError::Unusable(_) if files.key_path != files.certificate_path => {
-                        format!("{} with {}", files.certificate_path, files.key_path)
-                    }
-                    _ => files.certificate_path.clone(),
-                };
-                Some(Tls::new(&certificate, &key).map_err(|error| format!("{}: {error}", path(&error)))?)
+                let failed = |error: TlsError| format!("{}: {error}", path_at_fault(files, error.file()));
+                Some(Tls::new(&certificate, &key).map_err(failed)?)
             }
         };
         let mut credentials = Vec::new();
@@ -92,5 +97,23 @@ impl Secrets<'_> {
             return Err(format!("{path}: it has more than {MOST} bytes"));
         }
         Ok(content)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_that_is_wrong_is_told() {
+        let files = |key: &str| Certificate { certificate_path: "/c.pem".into(), key_path: key.into() };
+        for (key, file, expected) in [
+            ("/k.pem", TlsFile::Certificate, "/c.pem"),
+            ("/k.pem", TlsFile::Key, "/k.pem"),
+            ("/k.pem", TlsFile::Either, "/c.pem with /k.pem"),
+            ("/c.pem", TlsFile::Either, "/c.pem"),
+        ] {
+            assert_eq!(path_at_fault(&files(key), file), expected, "{file:?}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
 
+use tokio::sync::watch;
 use wca_config::ListenAddress;
 use wca_model::DeliveryTerms;
 use wca_storage::prometheus::{Endpoint, Site};
@@ -12,7 +13,7 @@ use crate::client::{Client, ClientError};
 use crate::configured::build::{Built, Part};
 use crate::node::Node;
 use crate::policies::{Member, Policies};
-use crate::storages::{self, GuestCounts, LogTarget, Storages};
+use crate::storages::{self, Before, GuestCounts, LogTarget, Storages};
 
 /// A way to a storage.
 pub(crate) enum Way {
@@ -24,21 +25,25 @@ pub(crate) enum Way {
     Guest(Part, DeliveryTerms),
 }
 
+/// A way to a policy that runs, and what is counted of it.
+type RunningGuest = (Arc<Delivery>, Arc<GuestCounts>);
+
 /// What runs, by what makes it the same over readings of the file.
 #[derive(Default)]
 pub(crate) struct Running {
     members: Vec<(String, String)>,
-    guests: HashMap<String, (Arc<Delivery>, Arc<GuestCounts>)>,
+    /// Several can be the same but for their names.
+    guests: Vec<(String, RunningGuest)>,
     endpoints: HashMap<ListenAddress, Arc<Endpoint>>,
     runner: Option<(String, String)>,
 }
 
 impl Running {
-    /// The name of the policy that runs under this identity.
-    pub(crate) fn name_of(&self, identity: &str) -> Option<String> {
-        let members = self.members.iter().chain(&self.runner);
-        let member = members.filter(|(known, _)| known == identity).map(|(_, name)| name.clone()).next();
-        member.or_else(|| self.guests.get(identity).map(|(_, counts)| counts.name.to_string()))
+    /// The names of the policies that run under this identity.
+    pub(crate) fn names_of<'a>(&'a self, identity: &'a str) -> impl Iterator<Item = &'a str> {
+        let members = self.members.iter().chain(&self.runner).map(|(known, name)| (known, &**name));
+        let guests = self.guests.iter().map(|(known, (_, counts))| (known, &*counts.name));
+        members.chain(guests).filter(move |(known, _)| *known == identity).map(|(_, name)| name)
     }
 
     /// Whether the runner, where it is a component, is this one.
@@ -50,31 +55,35 @@ impl Running {
         self.runner = Some((identity, name));
     }
 
-    /// Puts what was built into the place of what runs.
+    /// Puts what was built into the place of what runs. What goes is seen off while the new goes on.
     pub(crate) async fn swap(&mut self, node: &mut Node, mut built: Built) -> Result<(), ClientError> {
-        let Storages { deliveries: before, guests, .. } =
-            node.storages.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let storages = self.storages(&node.client, &mut built, &before).await?;
+        let before = node.storages.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (seeing_off, seen_off) = watch::channel(());
+        let known = Before { deliveries: &before.deliveries, seen_off };
+        let mut storages = self.storages(&node.client, &mut built, &known).await?;
         self.swap_members(&mut node.policies, built.members);
-        let stay = |old: &Arc<Delivery>| storages.deliveries.iter().any(|new| Arc::ptr_eq(new, old));
-        let gone = before.into_iter().filter(|old| !stay(old));
-        let (files, others): (Vec<_>, Vec<_>) =
-            gone.partition(|old| guests.iter().all(|guest| *guest.name != *old.name()));
+        let gone: Vec<_> = before.deliveries.into_iter().filter(|old| !is_among(old, &storages.deliveries)).collect();
+        storages.leaving = before.leaving;
+        storages.leaving.retain(|leaving| leaving.strong_count() > 0);
+        storages.leaving.extend(gone.iter().map(Arc::downgrade));
+        let (files, others): (Vec<_>, Vec<_>) = gone.into_iter().partition(|old| is_among(old, &before.files));
         *node.storages.lock().unwrap_or_else(PoisonError::into_inner) = storages;
-        // A file may be written by a new storage now: what the old one was given comes before.
-        storages::flush(&files).await;
-        // No tick waits for a slow one.
-        tokio::spawn(async move { storages::flush(&others).await });
+        tokio::spawn(async move {
+            storages::see_off(files).await;
+            drop(seeing_off);
+        });
+        tokio::spawn(storages::see_off(others));
         Ok(())
     }
 
     fn swap_members(&mut self, policies: &mut Policies, parts: Vec<Part>) {
         let mut old: HashMap<String, Member> =
-            std::mem::take(&mut self.members).into_iter().map(|(id, _)| id).zip(policies.members.drain(..)).collect();
+            policies.members.drain(..).map(|member| (member.name().to_string(), member)).collect();
+        self.members.clear();
         for (number, part) in (0..).zip(parts) {
             let (identity, member) = match part {
                 Part::New(identity, policy) => (identity, Member::new(*policy, number)),
-                Part::Kept(identity) => match old.remove(&identity) {
+                Part::Kept(identity, name) => match old.remove(&name) {
                     Some(member) => (identity, member.renumbered(number)),
                     None => continue,
                 },
@@ -88,7 +97,7 @@ impl Running {
         &mut self,
         client: &Client,
         built: &mut Built,
-        before: &[Arc<Delivery>],
+        before: &Before<'_>,
     ) -> Result<Storages, ClientError> {
         let mut storages = Storages {
             metrics: std::mem::take(&mut built.metrics),
@@ -96,13 +105,15 @@ impl Running {
             allocations: built.allocations.take(),
             ..Storages::default()
         };
-        let (mut guests, mut endpoints) = (HashMap::new(), HashMap::new());
+        let (mut guests, mut endpoints) = (Vec::new(), HashMap::new());
         let mut sites = Vec::new();
         for way in built.ways.drain(..) {
             match way {
                 Way::Log(form, target, terms) => {
                     let delivery = storages::log((form, &target), terms, client, &storages.deliveries, before).await?;
-                    storages.deliveries.push(Arc::new(delivery));
+                    let delivery = Arc::new(delivery);
+                    storages.files.push(Arc::clone(&delivery));
+                    storages.deliveries.push(delivery);
                 }
                 Way::Prometheus(address, listener, site) => {
                     let endpoint = match self.endpoints.get(&address) {
@@ -112,24 +123,26 @@ impl Running {
                         }
                         None => Arc::new(storages::endpoint(&address, listener, site, client).await?),
                     };
-                    let delivery = storages::prometheus(&address, &endpoint, storages.lanes_to_next(), before);
+                    let delivery =
+                        storages::prometheus(&address, &endpoint, storages.lanes_to_next(), before.deliveries);
                     storages.deliveries.push(Arc::new(delivery));
                     endpoints.insert(address, endpoint);
                 }
                 Way::Guest(part, terms) => {
                     let (identity, (delivery, counts)) = match part {
                         Part::New(identity, policy) => {
-                            let (delivery, counts) = storages::guest(*policy, terms, built.interval);
+                            let (delivery, counts) = storages::guest(*policy, terms, built.interval, before.deliveries);
                             (identity, (Arc::new(delivery), counts))
                         }
-                        Part::Kept(identity) => match self.guests.get(&identity) {
-                            Some(kept) => (identity, kept.clone()),
-                            None => continue,
-                        },
+                        Part::Kept(identity, name) => {
+                            let kept = self.guests.iter().find(|(_, (_, counts))| *counts.name == *name);
+                            let Some((_, kept)) = kept else { continue };
+                            (identity, kept.clone())
+                        }
                     };
                     storages.deliveries.push(Arc::clone(&delivery));
                     storages.guests.push(Arc::clone(&counts));
-                    guests.insert(identity, (delivery, counts));
+                    guests.push((identity, (delivery, counts)));
                 }
             }
         }
@@ -142,17 +155,25 @@ impl Running {
     }
 }
 
+fn is_among(one: &Arc<Delivery>, all: &[Arc<Delivery>]) -> bool {
+    all.iter().any(|other| Arc::ptr_eq(one, other))
+}
+
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use tokio::time::Instant;
+
     use super::*;
-    use crate::testing::{policy, snapshot, warden};
+    use crate::testing::{Gate, batch, node, policy, snapshot, warden};
 
     /// Parts by letters: a big one is kept, a small one is new.
     fn parts(letters: &str) -> Vec<Part> {
         let part = |letter: char| {
             let identity = letter.to_ascii_lowercase().to_string();
             match letter.is_ascii_uppercase() {
-                true => Part::Kept(identity),
+                true => Part::Kept(identity.clone(), identity),
                 false => Part::New(identity.clone(), Box::new(policy("NOPAllocator", &identity))),
             }
         };
@@ -172,31 +193,76 @@ mod tests {
             let found: Vec<String> = calls.map(|sample| format!("{}{}", sample.labels[0].1, sample.value)).collect();
             assert_eq!(found.join(" "), expected, "{letters}");
         }
-        assert_eq!((running.name_of("a"), running.name_of("b")), (Some("a".into()), None));
+        assert_eq!((running.names_of("a").collect::<Vec<_>>(), running.names_of("b").count()), (vec!["a"], 0));
+    }
+
+    fn standard_error() -> Way {
+        let form = TextForm { timestamps: false, labels: Some(vec![]) };
+        Way::Log(form, LogTarget::StandardError, DeliveryTerms::default())
+    }
+
+    fn deliveries(node: &Node) -> Vec<Arc<Delivery>> {
+        node.storages.lock().unwrap().deliveries.clone()
+    }
+
+    async fn flushed(delivery: &Delivery) -> bool {
+        delivery.flush(Instant::now() + Duration::from_secs(30)).await
     }
 
     #[tokio::test]
     async fn ways_to_one_place_are_told_apart_and_what_was_counted_of_each_goes_on() {
         let (client, _) = warden(|request| panic!("{request:?}"));
-        let mut before: Vec<Arc<Delivery>> = Vec::new();
+        let (mut node, mut running) = (node(client), Running::default());
         for round in 0..2 {
-            let mut now: Vec<Arc<Delivery>> = Vec::new();
-            for _ in 0..2 {
-                let form = TextForm { timestamps: false, labels: Some(vec![]) };
-                let way =
-                    storages::log((form, &LogTarget::StandardError), DeliveryTerms::default(), &client, &now, &before)
-                        .await
-                        .unwrap();
-                now.push(Arc::new(way));
-            }
-            assert_eq!(now.iter().map(|way| way.name()).collect::<Vec<_>>(), ["LogStorage", "LogStorage-2"]);
-            let labels = Arc::new(wca_model::batch::LabelSets::none());
-            let batch = wca_model::Batch::new(snapshot(&[]), labels, vec![crate::testing::sample("x", &[], 1.0)], &[]);
-            now[1].send(batch).await;
-            storages::flush(&now).await;
-            let stored: Vec<u64> = now.iter().map(|way| way.delivered().stored).collect();
+            running.swap(&mut node, Built::of_ways(vec![standard_error(), standard_error()])).await.unwrap();
+            let ways = deliveries(&node);
+            assert_eq!(ways.iter().map(|way| way.name()).collect::<Vec<_>>(), ["LogStorage", "LogStorage-2"]);
+            ways[1].send(batch());
+            assert!(flushed(&ways[1]).await);
+            let stored: Vec<u64> = ways.iter().map(|way| way.delivered().stored).collect();
             assert_eq!(stored, [0, round + 1]);
-            before = now;
         }
+    }
+
+    #[tokio::test]
+    async fn a_storage_that_hangs_keeps_no_tick_waiting_and_its_file_is_written_by_the_next_one_after_it() {
+        let (client, _) = warden(|request| panic!("{request:?}"));
+        let (mut node, mut running) = (node(client), Running::default());
+        let gate = Gate::new(0);
+        let old = Arc::new(Delivery::new("LogStorage", DeliveryTerms::default(), gate.clone()));
+        let before =
+            Storages { deliveries: vec![Arc::clone(&old)], files: vec![Arc::clone(&old)], ..Storages::default() };
+        *node.storages.lock().unwrap() = before;
+        old.send(batch());
+        let begun = Instant::now();
+        running.swap(&mut node, Built::of_ways(vec![standard_error()])).await.unwrap();
+        assert!(begun.elapsed() < storages::FLUSH, "nobody waits for what goes: {:?}", begun.elapsed());
+        let new = Arc::clone(&deliveries(&node)[0]);
+        new.send(batch());
+        assert!(!new.flush(Instant::now() + Duration::from_millis(200)).await, "the old one comes first");
+        assert_eq!(new.delivered().stored, 0);
+        gate.0.add_permits(1);
+        assert!(flushed(&new).await);
+        assert_eq!(new.delivered().stored, 2, "what the old one stored is counted too");
+    }
+
+    #[tokio::test]
+    async fn equal_storages_that_are_policies_are_kept_each_under_its_name_and_counts_go_on_by_name() {
+        let (client, _) = warden(|request| panic!("{request:?}"));
+        let (mut node, mut running) = (node(client), Running::default());
+        let guest = |part: Part| Way::Guest(part, DeliveryTerms::default());
+        let new =
+            |identity: &str, name: &str| guest(Part::New(identity.into(), Box::new(policy("NOPAllocator", name))));
+        running.swap(&mut node, Built::of_ways(vec![new("same", "S"), new("same", "S-2")])).await.unwrap();
+        assert_eq!(running.names_of("same").collect::<Vec<_>>(), ["S", "S-2"]);
+        let before = deliveries(&node);
+        before[0].send(batch());
+        let kept = |name: &str| guest(Part::Kept("same".into(), name.into()));
+        running.swap(&mut node, Built::of_ways(vec![kept("S-2"), new("other", "S")])).await.unwrap();
+        let after = deliveries(&node);
+        assert!(Arc::ptr_eq(&after[0], &before[1]) && !Arc::ptr_eq(&after[1], &before[0]));
+        assert!(flushed(&before[0]).await);
+        let lost_or_stored = after[1].delivered().stored + after[1].delivered().dropped;
+        assert_eq!((after[1].name(), lost_or_stored), ("S", 1));
     }
 }

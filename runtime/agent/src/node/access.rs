@@ -15,12 +15,14 @@ impl NodeAccess for Node {
 
     async fn store(&mut self, extra: Vec<Sample>) -> Result<(), NodeError> {
         let snapshot = self.measured("node.store")?;
+        self.has_room().await?;
         self.store_metrics(&snapshot, extra).await;
         Ok(())
     }
 
     async fn decide(&mut self) -> Result<(), NodeError> {
         let snapshot = self.measured("node.decide")?;
+        self.has_room().await?;
         self.decide_on(&snapshot).await.map_err(|error| NodeError(error.to_string()))
     }
 
@@ -30,6 +32,14 @@ impl NodeAccess for Node {
 }
 
 impl Node {
+    /// A runner need not call `node.wait`.
+    async fn has_room(&mut self) -> Result<(), NodeError> {
+        if self.wait_for_room_within_tick().await {
+            return Ok(());
+        }
+        Err(NodeError("nothing is stored any more: the agent ends".into()))
+    }
+
     fn measured(&self, function: &str) -> Result<Arc<Snapshot>, NodeError> {
         self.snapshot.clone().ok_or_else(|| NodeError(format!("`{function}` before the first `node.measure`")))
     }

@@ -4,9 +4,10 @@ use std::fs::File;
 use std::io::Write as _;
 use std::sync::Arc;
 
-use wca_messages::{Reply, Request};
+use tokio::sync::watch;
+use wca_messages::{Refused, Reply, Request};
 use wca_model::DeliveryTerms;
-use wca_storage::{Appended, Delivery, LogStorage, Output, StandardError, TextForm, Work, blocking};
+use wca_storage::{Appended, Delivery, LogStorage, Output, StandardError, StoreError, TextForm, Work, blocking};
 
 use crate::client::{Client, ClientError};
 use crate::run::free_name;
@@ -30,14 +31,20 @@ impl LogTarget {
     }
 }
 
+/// The ways to what log storages wrote before: they are seen off, which is over when the sender is dropped.
+pub(crate) struct Before<'a> {
+    pub(crate) deliveries: &'a [Arc<Delivery>],
+    pub(crate) seen_off: watch::Receiver<()>,
+}
+
 /// A way to a log storage, beside the `others` that there are. What was counted of one of the same name among those `before`
-/// goes on.
+/// goes on, and since it may have written the same file, what it was given is written first.
 pub(crate) async fn log(
     (form, target): (TextForm, &LogTarget),
     terms: DeliveryTerms,
     client: &Client,
     others: &[Arc<Delivery>],
-    before: &[Arc<Delivery>],
+    Before { deliveries: before, seen_off }: &Before<'_>,
 ) -> Result<Delivery, ClientError> {
     let taken: Vec<&str> = others.iter().map(|other| other.name()).collect();
     // Several may write to one place; what is counted of one must not be taken for another's.
@@ -55,10 +62,19 @@ pub(crate) async fn log(
         }
     };
     let store = LogStorage::new(form, output);
-    Ok(match before {
-        Some(before) => Delivery::after(before, terms, store),
-        None => Delivery::new(&name, terms, store),
-    })
+    let mut seen_off = seen_off.clone();
+    let seen_off = async move { while seen_off.changed().await.is_ok() {} };
+    Ok(Delivery::starting_after(seen_off, &name, before, terms, store))
+}
+
+/// Whether the same may be asked of the warden a little later: it has the file, and the kernel said no. One that it has not any
+/// more was of a configuration that is not in force.
+fn failed(error: &ClientError) -> StoreError {
+    let text = error.to_string();
+    match error {
+        ClientError::Refused(Refused::Failed(_)) => StoreError::Unavailable(text),
+        _ => StoreError::Rejected(text),
+    }
 }
 
 async fn open(client: &Client, output: u32) -> Result<File, ClientError> {
@@ -82,10 +98,10 @@ struct Reopened {
 
 #[async_trait::async_trait]
 impl Output for Reopened {
-    async fn put(&mut self, text: String, work: &Arc<Work>) -> Result<(), String> {
+    async fn put(&mut self, text: String, work: &Arc<Work>) -> Result<(), StoreError> {
         let now = self.client.reopened();
         if now != self.seen {
-            let file = open(&self.client, self.output).await.map_err(|error| error.to_string())?;
+            let file = open(&self.client, self.output).await.map_err(|error| failed(&error))?;
             self.appended = Appended::new(file, &self.path);
             self.seen = now;
         }
@@ -105,15 +121,38 @@ struct Replaced {
 
 #[async_trait::async_trait]
 impl Output for Replaced {
-    async fn put(&mut self, text: String, work: &Arc<Work>) -> Result<(), String> {
+    async fn put(&mut self, text: String, work: &Arc<Work>) -> Result<(), StoreError> {
         let mut file = match self.next.take() {
             Some(next) => next,
-            None => open(&self.client, self.output).await.map_err(|error| error.to_string())?,
+            None => open(&self.client, self.output).await.map_err(|error| failed(&error))?,
         };
-        blocking(move || file.write_all(text.as_bytes()), &self.path, work).await?;
+        let written = blocking(move || file.write_all(text.as_bytes()), &self.path, work).await;
+        written.map_err(StoreError::Unavailable)?;
         let published = self.client.ask(&Request::Publish { output: self.output }).await;
-        let mut published = published.map_err(|error| error.to_string())?;
+        let mut published = published.map_err(|error| failed(&error))?;
         self.next = published.descriptors.pop().map(File::from);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::warden;
+
+    #[tokio::test]
+    async fn what_the_warden_has_forgotten_is_tried_no_more_and_what_the_kernel_refuses_is() {
+        for (refused, may_pass) in [
+            (Refused::Failed("/a.prom: making a new file beside it: No space left on device".into()), true),
+            (Refused::Invalid("output 3: there is none with this number".into()), false),
+            (Refused::OutOfOrder("the first message is Hello".into()), false),
+        ] {
+            let expected = format!("the warden refused: {refused}");
+            let (client, _) = warden(move |_| Reply::Refused(refused.clone()));
+            let mut output = Replaced { client, output: 3, path: "/a.prom".into(), next: None };
+            let told = output.put("x 1\n".into(), &Arc::default()).await.unwrap_err();
+            assert_eq!((told.to_string(), told.may_pass()), (expected, may_pass));
+        }
+        assert!(!failed(&ClientError::Closed).may_pass());
     }
 }

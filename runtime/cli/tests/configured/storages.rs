@@ -163,6 +163,26 @@ fn a_storage_that_fails_can_hold_ticks_up_until_it_takes_them() {
 }
 
 #[test]
+fn a_reload_ends_the_wait_for_a_storage_that_takes_nothing() {
+    let storages = |on_failure: &str| {
+        format!(
+            "{NODE}  metrics_storage: !FilterStorage {{storages: [!LogStorage {{output_filename: FOLDER/metrics.prom}}, \
+             !LogStorage {{output_filename: /dev/full, on_failure: {on_failure}, queue_batches: 1}}]}}\n"
+        )
+    };
+    let setup = Setup::with(&storages("block"));
+    let mut started = setup.start(&[]);
+    started.until("a wait", |setup| setup.read("stderr").contains("iterations wait until it has taken some"));
+    let ticks = count(&setup.lines("metrics.prom"), "wca_up");
+    setup.configure(&storages("drop"));
+    setup.reload().ends_with(0);
+    started.until_ticks("metrics.prom", ticks + 3);
+    started.stop().ends_with(0);
+    let overrun = setup.lines("metrics.prom").into_iter().rfind(|line| line.name == "wca_ticks_overrun").unwrap();
+    assert!(overrun.value > 0.0, "{overrun:?}");
+}
+
+#[test]
 fn a_filter_chooses_by_patterns_of_names_and_by_labels() {
     let setup = measured(
         "!FilterStorage {filter: ['wca_duration_*', platform_cpu_usage], labels: {cpu: '0?', function: 's.*|'}, storages: \

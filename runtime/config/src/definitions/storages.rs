@@ -1,5 +1,7 @@
 //! Storages of this program.
 
+use std::path::{Component, Path};
+
 use super::delivery::{ON_FAILURE, QUEUE, RETRY, delivery};
 use super::prometheus::PROMETHEUS_STORAGE;
 use super::{Definition, Kind, Parameter, Shape};
@@ -118,23 +120,32 @@ fn log_storage(reader: &mut Reader<'_>, arguments: &mut Arguments) -> Option<Mad
         reader.error_with_help(
             arguments.place_of("output_filename"),
             format!("another `!LogStorage` writes {path} too, and what one replaces is lost to the other"),
-            "give each a file of its own, or make one storage of them: `&log !LogStorage` here, `*log` there".into(),
+            "give each a file of its own".into(),
         );
         return None;
     }
     let include_timestamp = arguments.take::<Option<bool>>("include_timestamp")?.unwrap_or(!overwrite);
     let filter_labels = arguments.take("filter_labels")?;
     let delivery = delivery(arguments)?;
-    let storage = LogStorage { output_filename, overwrite, include_timestamp, filter_labels, delivery };
+    let place = arguments.place_of("overwrite").clone();
+    let storage = LogStorage { output_filename, overwrite, include_timestamp, filter_labels, delivery, place };
     Some(reader.store(Storage::Log(storage)))
 }
 
 /// Whether a storage writes the same file, and one of both replaces it.
 fn shares(other: &Storage, path: &str, overwrite: bool) -> bool {
     match other {
-        Storage::Log(other) => other.output_filename.as_deref() == Some(path) && (overwrite || other.overwrite),
+        Storage::Log(other) => {
+            let is_same = other.output_filename.as_deref().is_some_and(|other| parts(other).eq(parts(path)));
+            is_same && (overwrite || other.overwrite)
+        }
         _ => false,
     }
+}
+
+/// The parts of a path, by which `a/b`, `./a/b` and `a//b` are the same.
+fn parts(path: &str) -> impl Iterator<Item = Component<'_>> {
+    Path::new(path).components().filter(|part| *part != Component::CurDir)
 }
 
 fn filter_storage(reader: &mut Reader<'_>, arguments: &mut Arguments) -> Option<Made> {

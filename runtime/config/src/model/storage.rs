@@ -36,6 +36,8 @@ pub struct LogStorage {
     pub filter_labels: Option<Vec<String>>,
     /// How metrics are given to it.
     pub delivery: DeliveryTerms,
+    /// Where `overwrite` stands; where it does not, the tag.
+    pub place: Place,
 }
 
 /// Passes some metrics on.

@@ -79,6 +79,9 @@ impl Reader<'_> {
             Some(Made::Runner(runner)) => Some(*runner),
             _ => None,
         };
+        if let Some(runner) = &runner {
+            self.check_overwritten(runner);
+        }
         (loggers, runner)
     }
 

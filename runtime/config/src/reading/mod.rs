@@ -14,6 +14,7 @@ mod labels;
 mod spot;
 mod suggest;
 mod value;
+mod ways;
 
 use std::collections::HashMap;
 use std::sync::Arc;

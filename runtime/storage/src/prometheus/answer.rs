@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{
-    ACCEPT, ACCEPT_ENCODING, ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap,
-    HeaderName, HeaderValue, RETRY_AFTER, VARY, WWW_AUTHENTICATE,
+    ACCEPT, ACCEPT_ENCODING, ALLOW, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE,
+    HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, VARY, WWW_AUTHENTICATE,
 };
 use hyper::{Method, Request, Response, StatusCode};
 
@@ -15,16 +15,23 @@ use super::server::Site;
 /// An answer. That to `HEAD` has its body left out when it is sent.
 pub(super) type Answer = Response<Full<Bytes>>;
 
-/// Answers a request, of which nothing but the head is read.
+/// The answer to a request of somebody who may not read; none where he may. The connection ends behind it: those who may wait
+/// for their turn.
+pub(super) fn refusal<B>(site: &Site, request: &Request<B>) -> Option<Answer> {
+    if site.access.is_granted(request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes)) {
+        return None;
+    }
+    let told = text(StatusCode::UNAUTHORIZED, "this needs a user with a password, or a token\n".into());
+    let mut answer = with(told, CONNECTION, "close");
+    for challenge in site.access.challenges() {
+        answer.headers_mut().append(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    }
+    Some(answer)
+}
+
+/// Answers a request of somebody who may read ([`refusal`]), of which nothing but the head is read.
 pub(super) async fn answer<B>(site: &Site, pages: &Pages, request: &Request<B>) -> Answer {
     let headers = request.headers();
-    if !site.access.is_granted(headers.get(AUTHORIZATION).map(HeaderValue::as_bytes)) {
-        let mut answer = text(StatusCode::UNAUTHORIZED, "this needs a user with a password, or a token\n".into());
-        for challenge in site.access.challenges() {
-            answer.headers_mut().append(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
-        }
-        return answer;
-    }
     if request.uri().path() != site.path {
         return text(StatusCode::NOT_FOUND, format!("there is nothing here; metrics are at {}\n", site.path));
     }

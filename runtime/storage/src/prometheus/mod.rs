@@ -16,4 +16,4 @@ pub use access::{Access, AccessError, Credentials};
 pub use gather::PrometheusStorage;
 pub use server::{Endpoint, Site};
 pub use socket::Listener;
-pub use tls::{Tls, TlsError};
+pub use tls::{Tls, TlsError, TlsFile};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use tokio::time::Instant;
 use wca_model::Lane;
 
 use super::access::Access;
-use super::answer::answer;
+use super::answer::{answer, refusal};
 use super::gather::PrometheusStorage;
 use super::page::Pages;
 use super::socket::{Listener, Socket};
@@ -28,11 +29,18 @@ struct Bounds {
     connections: usize,
     /// Within this time a new connection must have sent its first request, that of TLS before it included.
     first: Duration,
-    /// Within this time, counted from each request, its answer must be taken and the next one there.
+    /// Within this time, counted from each request of somebody who may read, its answer must be taken and the next one there.
     next: Duration,
+    /// After this time the answer that is under way is the last one, so that the next one's turn comes.
+    whole: Duration,
 }
 
-const BOUNDS: Bounds = Bounds { connections: 32, first: Duration::from_secs(10), next: Duration::from_secs(30) };
+const BOUNDS: Bounds = Bounds {
+    connections: 32,
+    first: Duration::from_secs(10),
+    next: Duration::from_secs(30),
+    whole: Duration::from_secs(300),
+};
 
 /// Most bytes of the head of a request.
 const HEAD: usize = 16 * 1024;
@@ -153,12 +161,15 @@ async fn converse(
     who: impl Fn() -> String,
 ) {
     let (extend, by) = watch::channel(first);
-    let next = shared.bounds.next;
+    let Bounds { next, whole, .. } = shared.bounds;
     let service = service_fn(async |request| {
-        extend.send_replace(Instant::now() + next);
         // Whatever changes meanwhile, this answer is of one site.
         let site = shared.site();
-        Ok::<_, Infallible>(answer(&site, &shared.pages, &request).await)
+        if let Some(refusal) = refusal(&site, &request) {
+            return Ok::<_, Infallible>(refusal);
+        }
+        extend.send_replace(Instant::now() + next);
+        Ok(answer(&site, &shared.pages, &request).await)
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -166,8 +177,17 @@ async fn converse(
         .max_buf_size(HEAD)
         .max_headers(HEADERS)
         .serve_connection(TokioIo::new(stream), service);
+    let ending = async {
+        let mut connection = pin!(connection);
+        tokio::select! {
+            ended = &mut connection => return ended,
+            () = tokio::time::sleep(whole) => {}
+        }
+        connection.as_mut().graceful_shutdown();
+        connection.await
+    };
     tokio::select! {
-        ended = connection => {
+        ended = ending => {
             if let Err(error) = ended {
                 tracing::debug!("{}: {error}", who());
             }
@@ -194,17 +214,22 @@ mod tests {
     use std::net::SocketAddr;
 
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    use tokio::net::{TcpListener, TcpStream};
+    use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
     use super::*;
     use crate::prometheus::Credentials;
+    use crate::prometheus::negotiate::Format;
     use crate::store::Store as _;
     use crate::testing::{batch, sample};
 
     const GET: &str = "GET /metrics HTTP/1.1\r\nHost: wca\r\n\r\n";
 
-    const SHORT: Bounds =
-        Bounds { connections: 3, first: Duration::from_millis(200), next: Duration::from_millis(600) };
+    const SHORT: Bounds = Bounds {
+        connections: 3,
+        first: Duration::from_millis(200),
+        next: Duration::from_millis(600),
+        whole: Duration::from_secs(3600),
+    };
 
     async fn endpoint(access: Access) -> (Endpoint, SocketAddr) {
         endpoint_within(BOUNDS, access).await
@@ -360,16 +385,51 @@ mod tests {
         let many = (0..200_000).map(|number| sample("x", &[("number", &number.to_string())], 1.0)).collect();
         let mut storage = endpoint.storage([Lane::default()].into());
         storage.store(&batch(1.0, many), &Arc::default()).await.unwrap();
-        let mut stream = TcpStream::connect(address).await.unwrap();
+        // It is there before it is asked for, however long that takes.
+        endpoint.shared.pages.last().unwrap().bytes(Format::Text, false).await.unwrap();
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        let mut stream = socket.connect(address).await.unwrap();
         stream.write_all(GET.as_bytes()).await.unwrap();
         tokio::time::sleep(SHORT.next * 4).await;
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer).await;
-        assert!(
-            !answer.ends_with(b"x{number=\"199999\",host=\"vm\"} 1\n") && answer.len() < 8_000_000,
-            "{}",
-            answer.len()
-        );
+        let answer = String::from_utf8_lossy(&answer);
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+        let length: usize = length.parse().unwrap();
+        assert!(body.len() < length && length > 6_000_000, "{} of {length} bytes", body.len());
+    }
+
+    #[tokio::test]
+    async fn who_may_not_read_is_told_so_once_and_its_connection_ends() {
+        let access = Access::new(&[Credentials::Bearer { token: "t0ken".into() }]).unwrap();
+        let (_endpoint, address) = endpoint(access).await;
+        let (answer, _) = answered(address, &[GET, GET, GET].concat()).await;
+        assert_eq!(answer.matches("HTTP/1.1 401 ").count(), 1, "{answer}");
+        assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn a_connection_ends_after_its_time_behind_a_whole_answer() {
+        let bounds = Bounds { whole: Duration::from_millis(900), ..SHORT };
+        let (_endpoint, address) = with_page_within(bounds).await;
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let (begun, mut answers) = (Instant::now(), String::new());
+        // Each request comes long before the last moment for it.
+        for _ in 0..100 {
+            let mut bytes = [0; 4096];
+            let sent = stream.write_all(GET.as_bytes()).await;
+            let count = stream.read(&mut bytes).await.unwrap_or(0);
+            if sent.is_err() || count == 0 {
+                break;
+            }
+            answers.push_str(std::str::from_utf8(&bytes[..count]).unwrap());
+            tokio::time::sleep(SHORT.next / 10).await;
+        }
+        let count = answers.matches("HTTP/1.1 200 OK\r\n").count();
+        assert!(begun.elapsed() >= bounds.whole && (2..100).contains(&count), "{count} answers");
+        assert!(answers.ends_with("task_name=\"b\"} 1\n"), "{answers}");
     }
 
     #[tokio::test]
