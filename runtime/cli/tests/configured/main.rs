@@ -21,6 +21,7 @@ mod nodes;
 mod prometheus;
 mod real_prometheus;
 mod reloads;
+mod remote_write;
 mod rotation;
 mod runners;
 mod sample;
