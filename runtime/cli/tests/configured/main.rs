@@ -14,6 +14,7 @@ mod churn;
 mod common;
 mod defined;
 mod ends;
+mod http_misuse;
 mod labels;
 mod logs;
 mod modules;
