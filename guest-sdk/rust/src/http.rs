@@ -33,12 +33,18 @@ impl std::error::Error for Error {}
 
 /// Posts `body` to `url` and answers with the status. `timeout` bounds the wait for the connection, and that for the answer.
 pub fn post(url: &str, content_type: &str, body: &[u8], timeout: Duration) -> Result<u16, Error> {
+    post_with(url, &[("content-type", content_type)], body, timeout)
+}
+
+/// As [`post`], with these headers. The runtime says the host, and the length of the body is said here.
+pub fn post_with(url: &str, headers: &[(&str, &str)], body: &[u8], timeout: Duration) -> Result<u16, Error> {
     let target = Target::of(url)?;
-    let headers = Fields::new();
-    for (name, value) in [("content-type", content_type), ("content-length", &body.len().to_string())] {
-        headers.append(name, value.as_bytes()).map_err(|why| Error::Failed(format!("header {name}: {why}")))?;
+    let fields = Fields::new();
+    let length = body.len().to_string();
+    for (name, value) in headers.iter().chain(&[("content-length", length.as_str())]) {
+        fields.append(name, value.as_bytes()).map_err(|why| Error::Failed(format!("header {name}: {why}")))?;
     }
-    let request = OutgoingRequest::new(headers);
+    let request = OutgoingRequest::new(fields);
     let scheme = if target.https { Scheme::Https } else { Scheme::Http };
     let made = request.set_method(&Method::Post).and_then(|()| request.set_scheme(Some(&scheme)));
     let made = made.and_then(|()| request.set_authority(Some(target.authority)));
@@ -79,7 +85,7 @@ fn failed(code: ErrorCode) -> Error {
         | ErrorCode::ConnectionWriteTimeout
         | ErrorCode::DnsTimeout
         | ErrorCode::HttpResponseTimeout => Error::Timeout,
-        ErrorCode::HttpRequestDenied => Error::Denied,
+        ErrorCode::HttpRequestDenied | ErrorCode::DestinationIpProhibited => Error::Denied,
         other => Error::Failed(words(&format!("{other:?}"))),
     }
 }

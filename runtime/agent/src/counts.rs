@@ -1,9 +1,11 @@
 //! What is counted of a policy.
 
-use wca_model::Sample;
-use wca_sandbox::{Called, PolicyName};
+use std::collections::BTreeMap;
 
-use crate::definitions::{ANOMALIES, CALLS, FAILURES, LAST_ANOMALY, MISSED, QUARANTINED, REFUSED};
+use wca_model::Sample;
+use wca_sandbox::{Called, HttpStop, PolicyName};
+
+use crate::definitions::{ANOMALIES, CALLS, FAILURES, HTTP_STOPPED, LAST_ANOMALY, MISSED, QUARANTINED, REFUSED};
 use crate::own::from_count;
 use crate::sayings::Sayings;
 
@@ -15,6 +17,7 @@ pub(crate) struct Counts {
     pub(crate) missed: u64,
     anomalies: u64,
     refused: u64,
+    http_stopped: BTreeMap<HttpStop, u64>,
     pub(crate) quarantined: bool,
     /// When it reported an anomaly last, in seconds since 1970.
     last_anomaly: Option<f64>,
@@ -28,6 +31,9 @@ impl Counts {
         self.refused += called.said.refused;
         if let Some(why) = &called.said.refusal {
             self.sayings.say(name, &format!("refused: {why}"));
+        }
+        for (why, count) in &called.said.http_stopped {
+            *self.http_stopped.entry(*why).or_default() += count;
         }
         self.anomalies += called.said.contentions.len() as u64;
         if !called.said.contentions.is_empty() {
@@ -62,7 +68,14 @@ impl Counts {
             (&REFUSED, self.refused),
             (&QUARANTINED, u64::from(self.quarantined)),
         ];
-        counts.map(|(definition, count)| definition.sample_of(&[&policy.to_string()], from_count(count))).into()
+        let name = &policy.to_string();
+        let stopped = self.http_stopped.iter();
+        let stopped = stopped.map(|(why, count)| HTTP_STOPPED.sample_of(&[name, why.name()], from_count(*count)));
+        counts
+            .map(|(definition, count)| definition.sample_of(&[name], from_count(count)))
+            .into_iter()
+            .chain(stopped)
+            .collect()
     }
 
     /// What is counted of detectors and allocators, as metrics.

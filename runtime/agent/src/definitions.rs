@@ -139,6 +139,12 @@ definitions! {
     FAILURES = policy("wca_policy_failures", "Calls that failed or were stopped.", Counter);
     MISSED = policy("wca_policy_missed", "Ticks without a call of the policy.", Counter);
     REFUSED = policy("wca_policy_refused", "Requests and reports of it that were refused.", Counter);
+    HTTP_STOPPED = policy(
+        "wca_policy_http_stopped",
+        "HTTP requests of the policy that were refused or cut off, by the reason.",
+        Counter,
+    )
+    .by(&["policy", "reason"]);
     QUARANTINED = policy("wca_policy_quarantined", "Whether the policy is not called any more.", Gauge);
     ANOMALIES = policy("anomaly_count", "Anomalies that the policy reported.", Counter);
     LAST_ANOMALY = Definition::of_policy(

@@ -1,11 +1,11 @@
 //! The configuration file: whether it may be trusted, and what stands in it.
 
-use std::fs::File;
 use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use wca_warden::open_to_read;
 
 /// Most bytes of a configuration file.
 const MOST: u64 = 16 << 20;
@@ -17,7 +17,7 @@ const MOST: u64 = 16 << 20;
 /// everybody.
 pub(crate) fn read(path: &Path) -> Result<String> {
     let shown = path.display();
-    let mut file = File::open(path).with_context(|| format!("{shown}: it cannot be opened"))?;
+    let mut file = open_to_read(path).with_context(|| format!("{shown}: it cannot be opened"))?;
     let found = file.metadata().with_context(|| shown.to_string())?;
     if !found.is_file() {
         bail!("{shown}: this is no file; a configuration is a file such as config.yaml");

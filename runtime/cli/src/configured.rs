@@ -18,7 +18,7 @@ use wca_log::{Form, Levels};
 use wca_sandbox::Origin;
 use wca_warden::{
     CompileLimits, FirstNumbers, OutputFile, Reload, Renewed, Wanted, WardenConfig, Written, control_settings,
-    kubelet_folder, misnamed_events, wanted, wrong_guards,
+    kubelet_folder, misnamed_events, open_to_read, wanted, wrong_guards,
 };
 
 use crate::arguments::{
@@ -185,7 +185,7 @@ impl ConfigurationFile {
             &Surroundings {
                 source: &source,
                 environment: &environment,
-                readable: &|path| File::open(path).map(drop).map_err(|error| error.to_string()),
+                readable: &|path| open_to_read(path).map(drop).map_err(|error| error.to_string()),
                 guests: &guests,
                 other_guests: self.registered.iter().any(|named| named.tag.is_none()),
             },
@@ -382,7 +382,7 @@ fn secrets(
         if secrets.iter().any(|(known, _)| known == path) {
             continue;
         }
-        let file = File::open(path).with_context(|| format!("{path}: it cannot be opened"))?;
+        let file = open_to_read(path).with_context(|| format!("{path}: it cannot be opened"))?;
         if !file.metadata().with_context(|| path.to_owned())?.is_file() {
             bail!("{path}: this is no file; a certificate, a key, a password or a token is read from one");
         }

@@ -3,13 +3,13 @@
 mod needs;
 
 use std::fmt::Write as _;
-use std::fs::File;
 use std::path::Path;
 
 use anyhow::Result;
 use wca_agent::with_embedded;
 use wca_config::{Configuration, Surroundings, load, render};
 use wca_kernel::{Feature, Roots, features};
+use wca_warden::open_to_read;
 
 use crate::arguments::DoctorArguments;
 use crate::{config_file, report};
@@ -51,7 +51,7 @@ fn configuration(path: &Path) -> Result<Result<Configuration, String>> {
         &Surroundings {
             source: &path.display().to_string(),
             environment: &|name| std::env::var(name).ok(),
-            readable: &|path| File::open(path).map(drop).map_err(|error| error.to_string()),
+            readable: &|path| open_to_read(path).map(drop).map_err(|error| error.to_string()),
             guests: &with_embedded(Vec::new()),
             other_guests: true,
         },

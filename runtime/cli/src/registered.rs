@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use wca_agent::settings::ComponentSource;
+use wca_warden::open_to_read;
 
 /// A component that is registered.
 #[derive(Debug, PartialEq, Eq)]
@@ -50,11 +51,15 @@ fn is_identifier(text: &str) -> bool {
 /// Opens a component's file, which is handed on by its number: that of the first file, and those that are open before it.
 ///
 /// # Errors
-/// Where it cannot be opened, or is a folder.
+/// Where it cannot be opened, or is no file.
 pub(crate) fn open_component(path: &str, first: u32, files: &mut Vec<(String, File)>) -> Result<ComponentSource> {
-    let file = File::open(path).with_context(|| format!("{path}: it cannot be opened"))?;
-    if file.metadata().with_context(|| path.to_owned())?.is_dir() {
+    let file = open_to_read(path).with_context(|| format!("{path}: it cannot be opened"))?;
+    let found = file.metadata().with_context(|| path.to_owned())?;
+    if found.is_dir() {
         bail!("{path}: this is a folder; a component is a file such as {}.wasm", path.trim_end_matches('/'));
+    }
+    if !found.is_file() {
+        bail!("{path}: this is no regular file; a component is read from one");
     }
     let number = u32::try_from(files.len()).context("too many files")?;
     files.push((path.to_owned(), file));

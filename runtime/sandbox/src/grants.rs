@@ -1,16 +1,14 @@
 //! What an operator grants a policy beyond the contract: origins that it may send HTTP requests to.
 
-use std::sync::{Arc, Mutex};
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
-use wasmtime_wasi_http::{Error as HttpError, RequestOptions, WasiBody, WasiHttpHooks};
-
-use crate::state::{Lines, LogLevel, locked};
 
 /// Scheme, host and port to which requests may go.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Origin {
     https: bool,
+    /// In small letters; an address in its usual form, one of IPv6 in brackets.
     host: String,
     port: u16,
 }
@@ -46,14 +44,73 @@ impl std::fmt::Display for Origin {
 }
 
 impl Origin {
-    fn of(uri: &http::Uri) -> Option<Self> {
+    /// The origin of a URL; none where it has none, or a user name besides.
+    pub(crate) fn of(uri: &http::Uri) -> Option<Self> {
         let https = match uri.scheme_str()? {
             "http" => false,
             "https" => true,
             _ => return None,
         };
-        let host = uri.host().filter(|host| !host.is_empty())?.to_ascii_lowercase();
-        Some(Self { https, host, port: uri.port_u16().unwrap_or(if https { 443 } else { 80 }) })
+        let host = uri.host().filter(|host| !host.is_empty())?;
+        let port = match uri.port_u16() {
+            Some(port) => port,
+            None if uri.authority()?.as_str() != host => return None,
+            None => {
+                if https {
+                    443
+                } else {
+                    80
+                }
+            }
+        };
+        if uri.authority()?.as_str().contains('@') {
+            return None;
+        }
+        let host = address(host).map_or_else(|| host.to_ascii_lowercase(), written);
+        Some(Self { https, host, port })
+    }
+
+    /// The same at this address instead of a name.
+    pub(crate) fn at(&self, address: IpAddr) -> Self {
+        Self { host: written(address), ..self.clone() }
+    }
+
+    pub(crate) fn is_https(&self) -> bool {
+        self.https
+    }
+
+    pub(crate) fn host(&self) -> &str {
+        &self.host
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The address that stands in the place of a name.
+    pub(crate) fn address(&self) -> Option<IpAddr> {
+        address(&self.host)
+    }
+
+    /// Whether its name is one of this machine itself (RFC 6761).
+    pub(crate) fn is_localhost(&self) -> bool {
+        self.host == "localhost" || self.host.ends_with(".localhost")
+    }
+}
+
+/// The address in the place of a host.
+fn address(host: &str) -> Option<IpAddr> {
+    match host.strip_prefix('[') {
+        Some(rest) => rest.strip_suffix(']')?.parse().ok().map(IpAddr::V6),
+        None => host.parse().ok().map(IpAddr::V4),
+    }
+}
+
+/// An address in the place of a host.
+fn written(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => format!("[{address}]"),
     }
 }
 
@@ -62,50 +119,6 @@ impl Origin {
 pub struct Grants {
     /// Origins to which it may send HTTP requests.
     pub http: Vec<Origin>,
-}
-
-/// Lets requests go to granted origins only. Redirects are not followed: a guest that follows one itself asks again here.
-pub(crate) struct GrantedHttp {
-    granted: Vec<Origin>,
-    lines: Arc<Mutex<Lines>>,
-}
-
-impl GrantedHttp {
-    pub(crate) fn new(grants: &Grants, lines: Arc<Mutex<Lines>>) -> Self {
-        Self { granted: grants.http.clone(), lines }
-    }
-
-    fn refuse(&self, uri: &http::Uri) {
-        let granted: Vec<String> = self.granted.iter().map(ToString::to_string).collect();
-        let asked = Origin::of(uri).map_or_else(|| uri.to_string(), |origin| origin.to_string());
-        let text = format!(
-            "a request to {asked} was refused: granted are {}; --allow-http {asked} would grant it",
-            granted.join(", ")
-        );
-        locked(&self.lines).write(LogLevel::Warn, &text);
-    }
-}
-
-type Exchange = (http::Response<WasiBody>, Box<dyn Future<Output = Result<(), HttpError>> + Send>);
-
-impl WasiHttpHooks for GrantedHttp {
-    fn send_request(
-        &mut self,
-        request: http::Request<WasiBody>,
-        options: Option<RequestOptions>,
-        _: Box<dyn Future<Output = Result<(), HttpError>> + Send>,
-    ) -> Box<dyn Future<Output = Result<Exchange, HttpError>> + Send> {
-        let granted = Origin::of(request.uri()).is_some_and(|origin| self.granted.contains(&origin));
-        if !granted {
-            self.refuse(request.uri());
-            return Box::new(std::future::ready(Err(HttpError::HttpRequestDenied)));
-        }
-        Box::new(async move {
-            let (response, io) = wasmtime_wasi_http::default_send_request(request, options).await?;
-            let io: Box<dyn Future<Output = Result<(), HttpError>> + Send> = Box::new(io);
-            Ok((response.map(http_body_util::BodyExt::boxed_unsync), io))
-        })
-    }
 }
 
 #[cfg(test)]
@@ -119,6 +132,7 @@ mod tests {
     #[case("http://127.0.0.1:8000/", Ok("http://127.0.0.1:8000"))]
     #[case("https://Metrics.Example", Ok("https://metrics.example:443"))]
     #[case("http://[::1]:80", Ok("http://[::1]:80"))]
+    #[case("http://[0:0:0:0:0:0:0:1]", Ok("http://[::1]:80"))]
     #[case("127.0.0.1:8000", Err("`127.0.0.1:8000` is no origin: the scheme must be http or https"))]
     #[case("ftp://x", Err("`ftp://x` is no origin: the scheme must be http or https"))]
     #[case("http://u:p@x", Err("`http://u:p@x` is no origin: it has a user name"))]

@@ -14,8 +14,8 @@ use crate::configure::Arguments;
 use crate::contract::World;
 use crate::deadline::{self, Allowed, DeadlineExceeded};
 use crate::failure::Failure;
-use crate::grants::GrantedHttp;
 use crate::limiter::Limiter;
+use crate::outgoing::{Exchanges, GrantedHttp};
 use crate::policy::Surroundings;
 use crate::state::{Given, Lines, Said, State, locked};
 use crate::turns::{Meter, metered};
@@ -71,9 +71,9 @@ impl Instance {
         };
         let outcome: Result<wasmtime::Result<(Exports, Export)>, _> =
             metered(&meter, &around.sandbox.turns, work).await;
-        locked(&store.data().lines).end();
-        let state = store.data();
+        let state = store.data_mut();
         let started = configured(outcome, state);
+        state.end_call(&started);
         let (exports, export) = started.map_err(|failure| failure.printable(&state.limits))?;
         let start_left = meter.left();
         Ok(Self { store, exports, export, started: false, start_left })
@@ -94,9 +94,10 @@ impl Instance {
             let _ticking = self.store.data().ticking();
             metered(&meter, &turns, hand_in(arguments, &self.exports, &mut self.store)).await
         };
-        let state = self.store.data();
-        locked(&state.lines).end();
-        configured(outcome, state).map_err(|failure| failure.printable(&state.limits))
+        let state = self.store.data_mut();
+        let result = configured(outcome, state);
+        state.end_call(&result);
+        result.map_err(|failure| failure.printable(&state.limits))
     }
 
     /// Calls the world's export with what it may read, within `allowed`.
@@ -115,7 +116,6 @@ impl Instance {
         };
         self.started = true;
         let state = self.store.data_mut();
-        locked(&state.lines).end();
         state.given.snapshot = None;
         state.given.batch = None;
         let result = match outcome {
@@ -123,6 +123,7 @@ impl Instance {
             Ok(Err(error)) => Err(Failure::of(&error, &state.limits, &state.limiter, starting)),
             Err(exceeded) => Err(Failure::deadline(&exceeded)),
         };
+        state.end_call(&result);
         (result.map_err(|failure| failure.printable(&state.limits)), std::mem::take(&mut state.said))
     }
 
@@ -140,7 +141,9 @@ impl Instance {
             state.platform = Arc::clone(&snapshot.platform);
         }
         state.given = given;
-        state.said = Said::default();
+        // What was stopped between two calls counts with the second.
+        let http_stopped = std::mem::take(&mut state.said.http_stopped);
+        state.said = Said { http_stopped, ..Said::default() };
         locked(&state.lines).begin();
     }
 
@@ -160,14 +163,14 @@ impl Instance {
             asked.call_async(&mut self.store, ()).await
         };
         let answer = metered(&meter, &turns, asking).await;
-        let state = self.store.data();
-        locked(&state.lines).end();
-        let failure = match answer {
-            Ok(Ok((answer,))) => return Ok(answer),
-            Ok(Err(error)) => Failure::of(&error, &state.limits, &state.limiter, false),
-            Err(exceeded) => Failure::deadline(&exceeded),
+        let state = self.store.data_mut();
+        let result = match answer {
+            Ok(Ok((answer,))) => Ok(answer),
+            Ok(Err(error)) => Err(Failure::of(&error, &state.limits, &state.limiter, false)),
+            Err(exceeded) => Err(Failure::deadline(&exceeded)),
         };
-        Err(Failure::MayRecycle(Box::new(failure.printable(&state.limits))))
+        state.end_call(&result);
+        result.map_err(|failure| Failure::MayRecycle(Box::new(failure.printable(&state.limits))))
     }
 
     /// Bytes of its memories and tables.
@@ -275,7 +278,7 @@ fn new_store(component: &Component, linked: &Linked, around: &Surroundings, argu
         node: None,
         wasi: wasi::context(&time, around.seed, &lines, limits.hostcall, is_runner),
         http: WasiHttpCtx::new(),
-        granted_http: GrantedHttp::new(&around.grants, Arc::clone(&lines)),
+        granted_http: GrantedHttp::new(&around.grants, Exchanges::new(&limits, Arc::clone(&lines))),
         table: ResourceTable::new(),
         time,
         lines,
@@ -302,12 +305,12 @@ impl Instance {
         let _ticking = self.store.data().ticking();
         let outcome = metered(&meter, &turns, call(self.export, &mut self.store)).await;
         let state = self.store.data_mut();
-        locked(&state.lines).end();
         let ended = match outcome {
             Ok(Ok(ended)) => ended,
             Ok(Err(error)) => Err(Failure::of(&error, &state.limits, &state.limiter, false)),
             Err(exceeded) => Err(Failure::deadline(&exceeded)),
         };
+        state.end_call(&ended);
         ended.map_err(|failure| failure.printable(&state.limits))
     }
 }

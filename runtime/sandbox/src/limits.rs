@@ -37,6 +37,10 @@ pub struct Limits {
     pub log_lines: u64,
     /// Bytes of a line; the rest is cut off.
     pub log_line: u64,
+    /// HTTP requests that may be under way at once, until their answers are read.
+    pub http_requests: u64,
+    /// Bytes of the body of an answer to an HTTP request.
+    pub http_answer: u64,
     /// Failures in a row after which a policy is not called any more.
     pub quarantine_after: u64,
 }
@@ -58,6 +62,8 @@ impl Default for Limits {
             requests_per_task: 64,
             log_lines: 100,
             log_line: 4 << 10,
+            http_requests: 8,
+            http_answer: 1 << 20,
             quarantine_after: 10,
         }
     }
@@ -148,6 +154,8 @@ pub const LIMITS: &[LimitInfo] = &[
     limit!("requests-per-task", "requests of a call for each task of the node", requests_per_task, count),
     limit!("log-lines", "lines logged in a call", log_lines, count),
     limit!("log-line", "bytes of a logged line", log_line, bytes),
+    limit!("http-requests", "HTTP requests under way at once, until their answers are read", http_requests, count),
+    limit!("http-answer", "bytes of the body of an answer to an HTTP request", http_answer, bytes),
     limit!("quarantine-after", "failures in a row until it is not called any more", quarantine_after, count),
 ];
 

@@ -1,5 +1,6 @@
 //! What the host keeps for one instance: everything that its imports read and write.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rand_pcg::Pcg64Mcg;
@@ -10,10 +11,11 @@ use wca_config::Node;
 use wca_model::{Batch, Contention, Outcome, Platform, Request, Roster, Sample, Snapshot};
 
 use crate::deadline::{EpochClock, Ticking};
-use crate::grants::GrantedHttp;
+use crate::failure::Failure;
 use crate::host::node::NodeAccess;
 use crate::limiter::Limiter;
 use crate::limits::Limits;
+use crate::outgoing::{CallEnd, GrantedHttp, HttpStop};
 use crate::policy::PolicyName;
 use crate::text::printable;
 use crate::turns::{Meter, Turns};
@@ -110,6 +112,8 @@ pub struct Said {
     pub refused: u64,
     /// Why the first of them was refused.
     pub refusal: Option<String>,
+    /// How many of its HTTP requests were refused or cut off, by the reason.
+    pub http_stopped: BTreeMap<HttpStop, u64>,
     /// Series that were taken: metrics, evidence and culprits.
     pub(crate) series: u64,
     /// Bytes of their texts.
@@ -119,7 +123,8 @@ pub struct Said {
 impl Said {
     /// What counts of a call that was stopped: what it said may be half of what it meant, but what was refused was refused.
     pub(crate) fn of_stopped(self) -> Self {
-        Self { refused: self.refused, refusal: self.refusal, ..Self::default() }
+        let Self { refused, refusal, http_stopped, .. } = self;
+        Self { refused, refusal, http_stopped, ..Self::default() }
     }
 }
 
@@ -179,6 +184,19 @@ impl State {
     /// Lets epochs pass as long as the answer lives.
     pub(crate) fn ticking(&self) -> Ticking {
         self.clock.tick()
+    }
+
+    /// Ends a call: closes the requests that it has left under way, and the lines that it logged.
+    pub(crate) fn end_call<T>(&mut self, result: &Result<T, Failure>) {
+        let how = match result {
+            Err(Failure::Deadline(..)) => CallEnd::OutOfTime,
+            Err(failure) if !failure.spares_instance() => CallEnd::Stopped,
+            _ => CallEnd::Returned,
+        };
+        for (why, count) in self.granted_http.end(how, &mut self.table) {
+            *self.said.http_stopped.entry(why).or_default() += count;
+        }
+        locked(&self.lines).end();
     }
 
     pub(crate) fn log(&self, level: LogLevel, text: &str) {

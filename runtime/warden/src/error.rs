@@ -26,6 +26,25 @@ pub enum WardenError {
         /// What the kernel said.
         errno: Errno,
     },
+    /// What the operator named for what is stored is nothing that could be written at its end.
+    #[error("{path} cannot be written: it is {what}")]
+    UnfitOutput {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+    },
+    /// In the place of such a file stands a link that somebody else can lead elsewhere.
+    #[error(
+        "{path} cannot be written: it is a link of user {owner}, who can lead it anywhere; only links of root and of WCA's \
+         own user are followed"
+    )]
+    ForeignLink {
+        /// The link.
+        path: PathBuf,
+        /// Whose it is.
+        owner: u32,
+    },
     /// An argument holds a NUL byte.
     #[error("the argument {0:?} holds a NUL byte")]
     Argument(String),

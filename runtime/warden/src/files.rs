@@ -29,8 +29,9 @@ impl Files {
             return Err(Refused::Failed(format!("{name} is no regular file; a component is read from one")));
         }
         let by_descriptor = format!("/proc/self/fd/{}", file.as_fd().as_raw_fd());
-        let file = open(by_descriptor, OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY, Mode::empty())
-            .map_err(|errno| failed("opening it again", errno))?;
+        let file =
+            open(by_descriptor, OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK, Mode::empty())
+                .map_err(|errno| failed("opening it again", errno))?;
         Ok(Opened { name, size: u64::try_from(found.st_size).unwrap_or(0), file })
     }
 }

@@ -10,9 +10,7 @@ use rustix::io::Errno;
 use wca_messages::Refused;
 
 use crate::error::WardenError;
-
-/// Everybody may read what is stored, as the umask allows.
-const MODE: Mode = Mode::from_raw_mode(0o644);
+use crate::opening::{MODE, open_at_end};
 
 /// A file that the agent may write.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,11 +111,6 @@ impl Output {
     fn failed(&self, what: &str, errno: Errno) -> Refused {
         Refused::Failed(format!("{}: {what}: {errno}", self.path.display()))
     }
-}
-
-fn open_at_end(path: &Path) -> Result<OwnedFd, WardenError> {
-    let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOCTTY;
-    open(path, flags, MODE).map_err(|errno| WardenError::Output { path: path.to_owned(), errno })
 }
 
 /// Name of the file that takes the place of `name`: no two names share it, and no two outputs.

@@ -14,11 +14,11 @@ use crate::setup::{Setup, Started};
 use crate::task::{Task, can_make_cgroups, group};
 
 /// A server that runs until this is dropped.
-struct Server(Child);
+pub(crate) struct Server(Child);
 
 impl Server {
     /// Starts it, with what it says in a file; none where it is not installed, which is said.
-    fn start(setup: &Setup, program: &str, arguments: &[&str]) -> Option<Self> {
+    pub(crate) fn start(setup: &Setup, program: &str, arguments: &[&str]) -> Option<Self> {
         let said = || Stdio::from(File::options().create(true).append(true).open(setup.path("server")).unwrap());
         let mut command = Command::new(program);
         command.args(arguments).current_dir(setup.folder()).stdin(Stdio::null()).stdout(said()).stderr(said());
@@ -41,7 +41,7 @@ impl Drop for Server {
 }
 
 /// What a server has complained of, but for the user that it runs as.
-fn complaints(setup: &Setup) -> Vec<String> {
+pub(crate) fn complaints(setup: &Setup) -> Vec<String> {
     let said = setup.read("server");
     let complains = |line: &&str| line.contains("level=error") || line.contains("level=warn");
     said.lines().filter(complains).filter(|line| !line.contains("running as root")).map(str::to_owned).collect()

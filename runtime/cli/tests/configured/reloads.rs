@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use rustix::fs::{CWD, Mode, mkfifoat};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::churn::{agent_of, check_grid};
@@ -210,4 +211,27 @@ fn two_signals_at_once_leave_the_last_file_in_force() {
     let finished = started.stop();
     finished.ends_with(0);
     assert!(!finished.stderr.contains("stays as it was"), "{finished:#?}");
+}
+
+#[test]
+fn a_fifo_keeps_nobody_waiting() {
+    let setup = Setup::with(&good(0));
+    mkfifoat(CWD, setup.path("fifo"), Mode::RWXU).unwrap();
+    let endpoint = "metrics_storage: !PrometheusStorage {listen: FOLDER/metrics.sock, token_path: FOLDER/fifo} #";
+    let cases = [
+        (good(0).replace("metrics.prom", "fifo"), "fifo cannot be written: it is a FIFO that nobody reads"),
+        (good(0).replace("metrics_storage: ", endpoint), "fifo: this is no file; a certificate, a key, a password"),
+        (format!("{}components: {{HTTPStorage: {{path: FOLDER/fifo}}}}\n", good(0)), "fifo: this is no regular file"),
+    ];
+    let mut started = setup.start(&[]);
+    started.until_ticks("metrics.prom", 2);
+    for (yaml, expected) in cases {
+        setup.configure(&yaml);
+        setup.reload().ends_with(1).says(expected);
+        next_ticks(&mut started, &setup);
+    }
+    std::fs::rename(setup.path("fifo"), setup.path("config.yaml")).unwrap();
+    setup.reload().ends_with(1).says("config.yaml: this is no file; a configuration is a file");
+    next_ticks(&mut started, &setup);
+    started.stop().ends_with(0);
 }
