@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use wca_model::{Batch, DeliveryTerms, OnStorageFailure};
 
 use crate::queue::Queue;
-use crate::store::{Store, StoreError};
+use crate::store::{Parts, Store, StoreError};
 use crate::work::{Part, Work};
 
 /// How long it is waited before a batch is tried again: the first time, doubling from there, and at most.
@@ -22,6 +22,8 @@ pub struct Delivered {
     pub stored: u64,
     /// Samples that were lost.
     pub dropped: u64,
+    /// Samples of which the storage has not said whether it took them.
+    pub uncertain: u64,
     /// How often the storage did not take a batch.
     pub errors: u64,
     /// Seconds that its calls have taken.
@@ -34,6 +36,7 @@ pub struct Delivered {
 struct Counts {
     stored: AtomicU64,
     dropped: AtomicU64,
+    uncertain: AtomicU64,
     errors: AtomicU64,
     nanoseconds: AtomicU64,
     work: Arc<Work>,
@@ -107,6 +110,7 @@ impl Delivery {
         Delivered {
             stored: read(&counts.stored),
             dropped: read(&counts.dropped),
+            uncertain: read(&counts.uncertain),
             errors: read(&counts.errors),
             seconds: Duration::from_nanos(read(&counts.nanoseconds)).as_secs_f64(),
             waiting: self.way.queue.len(),
@@ -160,14 +164,19 @@ async fn deliver(way: &Way, batch: &Batch, store: &mut impl Store, said: &mut Sa
         let took = u64::try_from(called.elapsed().as_nanos()).unwrap_or(u64::MAX);
         way.counts.nanoseconds.fetch_add(took, Ordering::Relaxed);
         let Err(error) = stored else {
-            add(&way.counts.stored, batch.size());
+            let Parts { uncertain, .. } = store.over();
+            add(&way.counts.stored, batch.size().saturating_sub(uncertain));
+            add(&way.counts.uncertain, uncertain);
             said.works(&way.name);
             return;
         };
         way.counts.errors.fetch_add(1, Ordering::Relaxed);
         let is_late = way.terms.on_failure != OnStorageFailure::Block && begun.elapsed() + pause > way.terms.retry;
         if is_late || !error.may_pass() {
-            add(&way.counts.dropped, batch.size());
+            let Parts { stored, uncertain } = store.over();
+            add(&way.counts.stored, stored);
+            add(&way.counts.uncertain, uncertain);
+            add(&way.counts.dropped, batch.size().saturating_sub(stored + uncertain));
             give_up(way, &error, said);
             return;
         }

@@ -5,6 +5,7 @@
 
 mod delivery;
 mod filter;
+pub mod kafka;
 mod log;
 mod outlet;
 pub mod prometheus;
@@ -19,5 +20,5 @@ pub use delivery::{Delivered, Delivery};
 pub use filter::{Filter, FilterError};
 pub use log::{Appended, LogStorage, Output, StandardError, TextForm, blocking};
 pub use outlet::Outlet;
-pub use store::{Store, StoreError};
+pub use store::{Parts, Store, StoreError};
 pub use work::{Part, Work, process_time, thread_time};

@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError};
 
 use wca_config::ListenAddress;
 use wca_model::DeliveryTerms;
+use wca_storage::kafka::{KafkaStorage, Options};
 use wca_storage::prometheus::{Endpoint, Site};
 use wca_storage::{Delivery, TextForm};
 
@@ -20,9 +21,14 @@ pub(crate) enum Way {
     Log(TextForm, LogTarget, DeliveryTerms),
     /// To who asks at this address, where the warden has a socket under this number; what is served there.
     Prometheus(ListenAddress, u32, Site),
+    /// To brokers of Kafka: what it was made with, and the storage.
+    Kafka(Box<KafkaTerms>, Box<KafkaStorage>),
     /// To a policy.
     Guest(Part, DeliveryTerms),
 }
+
+/// What makes a way to Kafka the same.
+pub(crate) type KafkaTerms = (Options, DeliveryTerms);
 
 /// What runs, by what makes it the same over readings of the file.
 #[derive(Default)]
@@ -30,6 +36,7 @@ pub(crate) struct Running {
     members: Vec<(String, String)>,
     guests: HashMap<String, (Arc<Delivery>, Arc<GuestCounts>)>,
     endpoints: HashMap<ListenAddress, Arc<Endpoint>>,
+    topics: Vec<(KafkaTerms, Arc<Delivery>)>,
     runner: Option<(String, String)>,
 }
 
@@ -54,12 +61,15 @@ impl Running {
     pub(crate) async fn swap(&mut self, node: &mut Node, mut built: Built) -> Result<(), ClientError> {
         let Storages { deliveries: before, guests, .. } =
             node.storages.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let topics: Vec<_> = self.topics.iter().map(|(_, delivery)| Arc::clone(delivery)).collect();
         let storages = self.storages(&node.client, &mut built, &before).await?;
         self.swap_members(&mut node.policies, built.members);
         let stay = |old: &Arc<Delivery>| storages.deliveries.iter().any(|new| Arc::ptr_eq(new, old));
         let gone = before.into_iter().filter(|old| !stay(old));
-        let (files, others): (Vec<_>, Vec<_>) =
-            gone.partition(|old| guests.iter().all(|guest| *guest.name != *old.name()));
+        let is_remote = |old: &Arc<Delivery>| {
+            guests.iter().any(|guest| *guest.name == *old.name()) || topics.iter().any(|topic| Arc::ptr_eq(topic, old))
+        };
+        let (others, files): (Vec<_>, Vec<_>) = gone.partition(is_remote);
         *node.storages.lock().unwrap_or_else(PoisonError::into_inner) = storages;
         // A file may be written by a new storage now: what the old one was given comes before.
         storages::flush(&files).await;
@@ -97,6 +107,7 @@ impl Running {
             ..Storages::default()
         };
         let (mut guests, mut endpoints) = (HashMap::new(), HashMap::new());
+        let (mut old_topics, mut topics) = (self.topics.clone(), Vec::new());
         let mut sites = Vec::new();
         for way in built.ways.drain(..) {
             match way {
@@ -115,6 +126,15 @@ impl Running {
                     let delivery = storages::prometheus(&address, &endpoint, storages.lanes_to_next(), before);
                     storages.deliveries.push(Arc::new(delivery));
                     endpoints.insert(address, endpoint);
+                }
+                Way::Kafka(terms, storage) => {
+                    let same = old_topics.iter().position(|(known, _)| *known == *terms);
+                    let delivery = match same.map(|at| old_topics.swap_remove(at)) {
+                        Some((_, kept)) => kept,
+                        None => Arc::new(storages::kafka(&terms, *storage, &storages.deliveries, before)),
+                    };
+                    storages.deliveries.push(Arc::clone(&delivery));
+                    topics.push((*terms, delivery));
                 }
                 Way::Guest(part, terms) => {
                     let (identity, (delivery, counts)) = match part {
@@ -138,6 +158,7 @@ impl Running {
         }
         self.guests = guests;
         self.endpoints = endpoints;
+        self.topics = topics;
         Ok(storages)
     }
 }
