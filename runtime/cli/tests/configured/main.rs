@@ -14,6 +14,7 @@ mod churn;
 mod common;
 mod defined;
 mod ends;
+mod kafka;
 mod labels;
 mod logs;
 mod modules;

@@ -158,6 +158,11 @@ impl Reports {
 
 impl ClientContext for Reports {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        if facility == "FAIL" {
+            // Behind the name of the thread. Of a connection that ends as it should not, it is said nowhere else.
+            let message = message.split_once("]: ").map_or(message, |(_, message)| message);
+            self.locked().trouble = Some(message.to_owned());
+        }
         // What is wrong with a connection is told with what it costs.
         if facility == "CONFWARN" {
             tracing::warn!("KafkaStorage: {message}");

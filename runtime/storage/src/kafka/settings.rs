@@ -81,7 +81,6 @@ impl Settings {
             ("client.id", "wca"),
             // Who comes back is found soon.
             ("reconnect.backoff.max.ms", "1000"),
-            ("log.connection.close", "false"),
             // Ours is no library of the machine, which would know.
             ("ssl.ca.location", "probe"),
         ] {

@@ -69,7 +69,9 @@ fn certificate(trouble: &str, authorities: &Authorities, time: Duration) -> Opti
         }
         Error::InvalidCertificate(CertificateError::NotValidForName) => format!("is not for {host}"),
         Error::InvalidCertificate(CertificateError::NotValidForNameContext { presented, .. }) => {
-            format!("is not for {host}, but for {}", presented.join(", "))
+            // Each is shown as `DnsName("broker.example")`.
+            let names: Vec<&str> = presented.iter().map(|name| name.split('"').nth(1).unwrap_or(name)).collect();
+            format!("is not for {host}, but for {}", names.join(", "))
         }
         Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
             format!("is signed by none of {whose}")
