@@ -56,6 +56,24 @@ fn a_batch_that_is_too_large_for_a_message_is_several_and_each_is_whole() {
 }
 
 #[test]
+fn a_password_is_shown_by_options_and_one_that_is_wrong_is_told() {
+    let Some(broker) = shared() else { return };
+    for (password, is_right) in [("secret", true), ("guessed", false)] {
+        let sasl = "security.protocol: sasl_plaintext, sasl.mechanisms: PLAIN, sasl.username: wca";
+        let setup = Setup::with(&file(&[&format!(
+            "!KafkaStorage {{topic: sasl, max_timeout_in_seconds: 3, retry_timeout_in_seconds: 0, brokers_ips: ['{}'], \
+             extra_config: {{{sasl}, sasl.password: {password}}}}}",
+            broker.address("sasl")
+        )]));
+        let finished = setup.run(&["--iterations", "1"]);
+        finished.ends_with(0);
+        assert_eq!(finished.stderr.contains("SASL authentication error"), !is_right, "{finished:#?}");
+        assert_eq!(finished.stderr.contains("FailedDelivery"), !is_right, "{finished:#?}");
+    }
+    assert_eq!(messages(broker.address("plaintext"), "sasl").len(), 1);
+}
+
+#[test]
 fn options_that_cannot_be_are_told_in_their_line() {
     for (extra, said) in [
         (
