@@ -2,6 +2,7 @@
 
 mod build;
 mod guests;
+mod kafka;
 mod rdt;
 mod reload;
 mod site;

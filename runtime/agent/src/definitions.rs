@@ -115,6 +115,13 @@ definitions! {
     STORED = agent("wca_storage_stored_samples", "Samples that the storage took.", Counter, "numeric").by(&["storage"]);
     DROPPED = agent("wca_storage_dropped_samples", "Samples that were lost on the way.", Counter, "numeric")
         .by(&["storage"]);
+    UNCERTAIN = agent(
+        "wca_storage_uncertain_samples",
+        "Samples of which the storage has not said whether it took them; they are not sent again.",
+        Counter,
+        "numeric",
+    )
+    .by(&["storage"]);
     STORAGE_ERRORS = agent("wca_storage_errors", "How often the storage did not take a batch.", Counter, "numeric")
         .by(&["storage"]);
     STORAGE_SECONDS = agent("wca_storage_seconds", "Time that the storage took.", Counter, "seconds").by(&["storage"]);

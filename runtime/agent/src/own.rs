@@ -11,7 +11,7 @@ use wca_storage::Delivery;
 use crate::definitions::{
     ALLOCATION_DURATION, ALLOCATION_ERRORS, ALLOCATIONS, CONFIG_HASH, CONFIG_TAKEN, CONFIG_TAKEN_AT, COOLING, DROPPED,
     ERRORS, FOREIGN_WRITES, GUARDED, HELD_VALUES, INFORMATION, MEMORY, MOVED, OVERRUN, QUEUE_DEPTH, REVERTS,
-    STORAGE_ERRORS, STORAGE_SECONDS, STORED, TASKS, UP, WARNINGS,
+    STORAGE_ERRORS, STORAGE_SECONDS, STORED, TASKS, UNCERTAIN, UP, WARNINGS,
 };
 use crate::durations::Durations;
 
@@ -93,11 +93,12 @@ pub(crate) fn of_process(
     samples
 }
 
-fn of_storage(delivery: &Delivery) -> [Sample; 5] {
+fn of_storage(delivery: &Delivery) -> [Sample; 6] {
     let delivered = delivery.delivered();
     [
         (&STORED, from_count(delivered.stored)),
         (&DROPPED, from_count(delivered.dropped)),
+        (&UNCERTAIN, from_count(delivered.uncertain)),
         (&STORAGE_ERRORS, from_count(delivered.errors)),
         (&STORAGE_SECONDS, delivered.seconds),
         (&QUEUE_DEPTH, from_count(delivered.waiting as u64)),

@@ -1,6 +1,7 @@
 //! The storages of the node: which there are, and what goes where.
 
 mod endpoint;
+mod kafka;
 mod log;
 
 use std::collections::BTreeSet;
@@ -19,6 +20,7 @@ use crate::counts::Counts;
 use crate::workers;
 
 pub(crate) use endpoint::{endpoint, prometheus};
+pub(crate) use kafka::kafka;
 pub(crate) use log::{Before, LogTarget, log};
 
 /// How long storages that are still busy are waited for at the end; their own deadlines are usually shorter.

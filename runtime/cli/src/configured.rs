@@ -10,7 +10,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use wca_agent::settings::{ComponentSource, Configured, Job, NamedOutput, Registered, Rights, Settings};
 use wca_agent::{embedded_digest, with_embedded};
 use wca_config::{
-    ComponentEntry, ConfigError, ConfigErrors, Configuration, KnownGuest, ListenAddress, LoggerLevel,
+    ComponentEntry, ConfigError, ConfigErrors, Configuration, KafkaStorage, KnownGuest, ListenAddress, LoggerLevel,
     PrometheusStorage, Storage, Surroundings, load, possible_files, render,
 };
 use wca_control::Policy;
@@ -378,7 +378,12 @@ fn secrets(
     files: &mut Vec<(String, File)>,
 ) -> Result<Vec<(String, u32)>> {
     let mut secrets = Vec::<(String, u32)>::new();
-    for path in prometheus_storages(configuration).flat_map(PrometheusStorage::secret_paths) {
+    let kafka = configuration.storages.iter().filter_map(|storage| match storage {
+        Storage::Kafka(kafka) => Some(&**kafka),
+        _ => None,
+    });
+    let prometheus = prometheus_storages(configuration).flat_map(PrometheusStorage::secret_paths);
+    for path in prometheus.chain(kafka.flat_map(KafkaStorage::secret_paths)) {
         if secrets.iter().any(|(known, _)| known == path) {
             continue;
         }

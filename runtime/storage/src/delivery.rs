@@ -10,7 +10,7 @@ use wca_model::{Batch, DeliveryTerms, OnStorageFailure};
 
 use crate::queue::Queue;
 use crate::seldom::Seldom;
-use crate::store::{Store, StoreError};
+use crate::store::{Parts, Store, StoreError};
 use crate::work::{Part, Work};
 
 /// How long it is waited before a batch is tried again: the first time, doubling from there, and at most.
@@ -27,6 +27,8 @@ pub struct Delivered {
     pub stored: u64,
     /// Samples that were lost.
     pub dropped: u64,
+    /// Samples of which the storage has not said whether it took them.
+    pub uncertain: u64,
     /// How often the storage did not take a batch.
     pub errors: u64,
     /// Seconds that its calls have taken.
@@ -48,9 +50,19 @@ pub struct Abandoned {
 struct Counts {
     stored: AtomicU64,
     dropped: AtomicU64,
+    uncertain: AtomicU64,
     errors: AtomicU64,
     nanoseconds: AtomicU64,
     work: Arc<Work>,
+}
+
+impl Counts {
+    /// A batch is not tried again: it was lost but for these parts.
+    fn over(&self, Parts { stored, uncertain }: Parts, batch: &Batch) {
+        add(&self.stored, stored);
+        add(&self.uncertain, uncertain);
+        add(&self.dropped, batch.size().saturating_sub(stored + uncertain));
+    }
 }
 
 /// What a way and its worker share.
@@ -176,6 +188,7 @@ impl Delivery {
         Delivered {
             stored: read(&counts.stored),
             dropped: read(&counts.dropped),
+            uncertain: read(&counts.uncertain),
             errors: read(&counts.errors),
             seconds: Duration::from_nanos(read(&counts.nanoseconds)).as_secs_f64(),
             waiting: self.way.queue.len(),
@@ -253,14 +266,18 @@ async fn deliver(way: &Way, batch: &Batch, store: &mut impl Store, said: &mut Sa
         way.counts.nanoseconds.fetch_add(took, Ordering::Relaxed);
         let Err(error) = stored else {
             said.works(&way.name);
-            way.queue.settle(|| add(&way.counts.stored, batch.size()));
+            let parts = store.over();
+            way.queue.settle(|| {
+                way.counts.over(Parts { stored: batch.size().saturating_sub(parts.uncertain), ..parts }, batch)
+            });
             return;
         };
         way.counts.errors.fetch_add(1, Ordering::Relaxed);
         let left = time_left(way, begun);
         if left.is_zero() || !error.may_pass() {
             give_up(way, &error, said);
-            way.queue.settle(|| add(&way.counts.dropped, batch.size()));
+            let parts = store.over();
+            way.queue.settle(|| way.counts.over(parts, batch));
             return;
         }
         said.fails(&way.name, &error);

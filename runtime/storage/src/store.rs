@@ -36,6 +36,15 @@ impl StoreError {
     }
 }
 
+/// What became of some samples of a batch, where a storage takes it in parts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Parts {
+    /// Those that were stored, although the batch as a whole was not.
+    pub stored: usize,
+    /// Those of which nobody knows whether they were stored. They are not tried again.
+    pub uncertain: usize,
+}
+
 /// A storage.
 #[async_trait::async_trait]
 pub trait Store: Send + 'static {
@@ -45,4 +54,10 @@ pub trait Store: Send + 'static {
     /// # Errors
     /// [`StoreError`].
     async fn store(&mut self, batch: &Batch, work: &Arc<Work>) -> Result<(), StoreError>;
+
+    /// The batch of the last calls is not tried again, since it was stored or is given up: what became of its parts apart from
+    /// the rest. The next call is for another one.
+    fn over(&mut self) -> Parts {
+        Parts::default()
+    }
 }

@@ -12,6 +12,7 @@ use wca_sandbox::Policy;
 use wca_storage::{Filter, Outlet, TextForm};
 
 use crate::configured::guests::{self, Components, Files};
+use crate::configured::kafka;
 use crate::configured::rdt::{check_rdt, check_required};
 use crate::configured::site::site;
 use crate::configured::swap::{Running, Way};
@@ -139,7 +140,8 @@ impl Building<'_> {
         for guest in runner.deciders() {
             members.push(self.part(guest).await?);
         }
-        let (ways, outlets) = self.ways().await?;
+        let mut notes = self.configuration.notes.clone();
+        let (ways, outlets) = self.ways(&mut notes).await?;
         let outlet = |storage: StorageId| outlets.get(&storage).cloned().unwrap_or_default();
         Ok(Built {
             view: Some(view),
@@ -153,7 +155,7 @@ impl Building<'_> {
             metrics: outlet(measurement.metrics_storage),
             anomalies: runner.anomalies_storage().map(outlet),
             allocations: runner.allocations_storage().map(outlet),
-            notes: self.configuration.notes.clone(),
+            notes,
         })
     }
 
@@ -201,8 +203,8 @@ impl Building<'_> {
         seed ^ ((self.taken.len() as u64) << 32)
     }
 
-    /// A way to each storage that keeps something, and where each storage of the file leads.
-    async fn ways(&mut self) -> Result<(Vec<Way>, HashMap<StorageId, Outlet>), String> {
+    /// A way to each storage that keeps something, and where each storage of the file leads; adds what the operator should hear.
+    async fn ways(&mut self, notes: &mut Vec<String>) -> Result<(Vec<Way>, HashMap<StorageId, Outlet>), String> {
         let mut ways = Vec::new();
         let mut outlets = HashMap::new();
         for (number, storage) in self.configuration.storages.iter().enumerate() {
@@ -227,7 +229,14 @@ impl Building<'_> {
                     let inner = filter.storages.iter().map(|id| outlets.get(id).cloned().unwrap_or_default());
                     Outlet::through(self.filter(filter)?, inner)
                 }
-                Storage::Kafka(_) => return Err("`!KafkaStorage`: this version of WCA does not have it yet".into()),
+                Storage::Kafka(storage) => {
+                    let options = kafka::options(&self.agent.client, self.settings, storage).await;
+                    let options = options.map_err(|error| self.shown(error))?;
+                    let made = kafka::made(&options, storage).map_err(|error| self.shown(error))?;
+                    notes.extend(made.notes().iter().map(|note| format!("{}: {note}", storage.extra_place)));
+                    ways.push(Way::Kafka(Box::new((options, storage.delivery)), Box::new(made)));
+                    Outlet::to(ways.len() - 1)
+                }
             };
             outlets.insert(StorageId(number), outlet);
         }

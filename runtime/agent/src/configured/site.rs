@@ -39,9 +39,10 @@ fn path_at_fault(files: &Certificate, file: TlsFile) -> String {
     }
 }
 
-struct Secrets<'a> {
-    client: &'a Client,
-    settings: &'a Configured,
+/// Certificates and secrets, as the warden has opened them.
+pub(super) struct Secrets<'a> {
+    pub(super) client: &'a Client,
+    pub(super) settings: &'a Configured,
 }
 
 impl Secrets<'_> {
@@ -82,7 +83,8 @@ impl Secrets<'_> {
         Ok(secret)
     }
 
-    async fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+    /// What stands in a file.
+    pub(super) async fn read(&self, path: &str) -> Result<Vec<u8>, String> {
         let number = self.settings.secrets.iter().find(|(known, _)| known == path).map(|(_, number)| *number);
         let file = number.ok_or_else(|| format!("{path}: the warden was not asked to open it"))?;
         let failed = |error: ClientError| format!("{path}: {error}");

@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError};
 use tokio::sync::watch;
 use wca_config::ListenAddress;
 use wca_model::DeliveryTerms;
+use wca_storage::kafka::{KafkaStorage, Options};
 use wca_storage::prometheus::{Endpoint, Site};
 use wca_storage::{Delivery, TextForm};
 
@@ -21,12 +22,17 @@ pub(crate) enum Way {
     Log(TextForm, LogTarget, DeliveryTerms),
     /// To who asks at this address, where the warden has a socket under this number; what is served there.
     Prometheus(ListenAddress, u32, Site),
+    /// To brokers of Kafka: what it was made with, and the storage.
+    Kafka(Box<KafkaTerms>, Box<KafkaStorage>),
     /// To a policy.
     Guest(Part, DeliveryTerms),
 }
 
 /// A way to a policy that runs, and what is counted of it.
 type RunningGuest = (Arc<Delivery>, Arc<GuestCounts>);
+
+/// What makes a way to Kafka the same.
+pub(crate) type KafkaTerms = (Options, DeliveryTerms);
 
 /// What runs, by what makes it the same over readings of the file.
 #[derive(Default)]
@@ -35,6 +41,7 @@ pub(crate) struct Running {
     /// Several can be the same but for their names.
     guests: Vec<(String, RunningGuest)>,
     endpoints: HashMap<ListenAddress, Arc<Endpoint>>,
+    topics: Vec<(KafkaTerms, Arc<Delivery>)>,
     runner: Option<(String, String)>,
 }
 
@@ -106,6 +113,7 @@ impl Running {
             ..Storages::default()
         };
         let (mut guests, mut endpoints) = (Vec::new(), HashMap::new());
+        let (mut old_topics, mut topics) = (self.topics.clone(), Vec::new());
         let mut sites = Vec::new();
         for way in built.ways.drain(..) {
             match way {
@@ -127,6 +135,15 @@ impl Running {
                         storages::prometheus(&address, &endpoint, storages.lanes_to_next(), before.deliveries);
                     storages.deliveries.push(Arc::new(delivery));
                     endpoints.insert(address, endpoint);
+                }
+                Way::Kafka(terms, storage) => {
+                    let same = old_topics.iter().position(|(known, _)| *known == *terms);
+                    let delivery = match same.map(|at| old_topics.swap_remove(at)) {
+                        Some((_, kept)) => kept,
+                        None => Arc::new(storages::kafka(&terms, *storage, &storages.deliveries, before.deliveries)),
+                    };
+                    storages.deliveries.push(Arc::clone(&delivery));
+                    topics.push((*terms, delivery));
                 }
                 Way::Guest(part, terms) => {
                     let (identity, (delivery, counts)) = match part {
@@ -151,6 +168,7 @@ impl Running {
         }
         self.guests = guests;
         self.endpoints = endpoints;
+        self.topics = topics;
         Ok(storages)
     }
 }

@@ -65,7 +65,6 @@ fn a_start_that_fails_never_ends_with_zero() {
         ("runner: !MeasurementRunner\n  node: [\n".into(), "config.yaml:3:1"),
         ("loggers: {wca: info}\n".into(), "runner"),
         ("runner: !Unknown\n".into(), "one of your own is registered with `-r Unknown=X.wasm`"),
-        (measured("  metrics_storage: !KafkaStorage {topic: a}\n"), "this version of WCA does not have it yet"),
         (measured("  metrics_storage: !LogStorage {output_filename: /no/such/file}\n"), "/no/such/file cannot be written"),
         ("runner: !DetectionRunner {measurement_runner: !MeasurementRunner {node: !CgroupNode }, detector: !BusyTask \
           {threshold: -1.0}}\n"

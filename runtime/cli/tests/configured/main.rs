@@ -15,6 +15,7 @@ mod common;
 mod defined;
 mod ends;
 mod http_misuse;
+mod kafka;
 mod labels;
 mod logs;
 mod modules;

@@ -3,6 +3,7 @@
 mod control;
 mod delivery;
 mod guests;
+mod kafka;
 mod kind;
 mod nodes;
 mod parameter;

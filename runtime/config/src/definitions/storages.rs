@@ -3,10 +3,11 @@
 use std::path::{Component, Path};
 
 use super::delivery::{ON_FAILURE, QUEUE, RETRY, delivery};
+use super::kafka::KAFKA_STORAGE;
 use super::prometheus::PROMETHEUS_STORAGE;
 use super::{Definition, Kind, Parameter, Shape};
-use crate::model::{FilterStorage, KafkaStorage, LogStorage, Role, Storage};
-use crate::reading::{Arguments, Made, Pairs, Reader, Seconds};
+use crate::model::{FilterStorage, LogStorage, Role, Storage};
+use crate::reading::{Arguments, Made, Pairs, Reader};
 
 const TEXTS: Kind = Kind::List(&Kind::Text);
 
@@ -71,36 +72,7 @@ pub(super) const STORAGES: &[Definition] = &[
         ),
     },
     PROMETHEUS_STORAGE,
-    Definition {
-        tag: "KafkaStorage",
-        role: Role::Storage,
-        help: "Sends metrics in Prometheus' text form to a topic of Kafka.",
-        available: false,
-        shape: Shape::Arguments(
-            &[
-                Parameter::required("topic", Kind::Text, "The topic that messages are sent to."),
-                Parameter::with_default(
-                    "brokers_ips",
-                    Kind::List(&Kind::HostPort),
-                    "['127.0.0.1:9092']",
-                    "Addresses of the brokers, each with its port.",
-                ),
-                Parameter::with_default(
-                    "max_timeout_in_seconds",
-                    Kind::Numeric(0.0, 5.0),
-                    "0.5",
-                    "Seconds after which a message that was not delivered is an error.",
-                ),
-                Parameter::optional(
-                    "extra_config",
-                    Kind::Map(&Kind::Text),
-                    "Options of the Kafka client, by the names that librdkafka gives them.",
-                ),
-                Parameter::optional("ssl", Kind::Only("SSL"), "Certificates of the connection; null is no TLS."),
-            ],
-            kafka_storage,
-        ),
-    },
+    KAFKA_STORAGE,
 ];
 
 fn log_storage(reader: &mut Reader<'_>, arguments: &mut Arguments) -> Option<Made> {
@@ -166,15 +138,4 @@ fn filter_storage(reader: &mut Reader<'_>, arguments: &mut Arguments) -> Option<
     let labels = arguments.take::<Option<Pairs<String>>>("labels")?.unwrap_or_default().0;
     let storage = FilterStorage { storages, filter, labels };
     Some(reader.store(Storage::Filter(storage)))
-}
-
-fn kafka_storage(reader: &mut Reader<'_>, arguments: &mut Arguments) -> Option<Made> {
-    let storage = KafkaStorage {
-        topic: arguments.take("topic")?,
-        brokers_ips: arguments.take("brokers_ips")?,
-        max_timeout: arguments.take::<Seconds>("max_timeout_in_seconds")?.0,
-        extra_config: arguments.take::<Option<Pairs<String>>>("extra_config")?.unwrap_or_default().0,
-        ssl: arguments.take("ssl")?,
-    };
-    Some(reader.store(Storage::Kafka(storage)))
 }

@@ -18,7 +18,7 @@ pub enum Storage {
     /// `PrometheusStorage`
     Prometheus(Box<PrometheusStorage>),
     /// `KafkaStorage`
-    Kafka(KafkaStorage),
+    Kafka(Box<KafkaStorage>),
     /// A WebAssembly component.
     Guest(GuestId),
 }
@@ -108,6 +108,19 @@ pub struct KafkaStorage {
     pub extra_config: Vec<(String, String)>,
     /// Certificates and checks; `None`: no TLS.
     pub ssl: Option<Ssl>,
+    /// How metrics are given to it.
+    pub delivery: DeliveryTerms,
+    /// Where the tag stands.
+    pub place: Place,
+    /// Where the options stand; the tag where there are none.
+    pub extra_place: Place,
+}
+
+impl KafkaStorage {
+    /// The files that it names.
+    pub fn secret_paths(&self) -> impl Iterator<Item = &str> {
+        self.ssl.iter().flat_map(Ssl::paths)
+    }
 }
 
 /// Certificates and checks of a TLS connection.
@@ -119,6 +132,17 @@ pub struct Ssl {
     pub client_cert_path: Option<String>,
     /// File with the key of our certificate. Never without a certificate.
     pub client_key_path: Option<String>,
+}
+
+impl Ssl {
+    /// The files that it names.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        let authorities = match &self.server_verify {
+            ServerVerify::File(path) => Some(path),
+            ServerVerify::Machine | ServerVerify::Off => None,
+        };
+        authorities.into_iter().chain(&self.client_cert_path).chain(&self.client_key_path).map(String::as_str)
+    }
 }
 
 /// How a server's certificate is judged.

@@ -263,3 +263,37 @@ async fn nothing_is_stored_before_what_comes_first_is_over() {
     assert!(flushed(&delivery, PATIENT).await);
     assert_eq!(gate.stored(), times(0..2));
 }
+
+/// A storage that answers so, and of whose batches this is said when they are over.
+struct InParts {
+    answers: Vec<Result<(), StoreError>>,
+    over: Vec<Parts>,
+}
+
+#[async_trait::async_trait]
+impl Store for InParts {
+    async fn store(&mut self, _: &Batch, _: &Arc<Work>) -> Result<(), StoreError> {
+        self.answers.pop().unwrap()
+    }
+
+    fn over(&mut self) -> Parts {
+        self.over.pop().unwrap()
+    }
+}
+
+#[tokio::test]
+async fn what_a_storage_takes_in_parts_is_counted_by_them() {
+    // From the last to the first.
+    let answers =
+        vec![Err(StoreError::Rejected("never".into())), Ok(()), Err(StoreError::Unavailable("not now".into()))];
+    let parts = |stored, uncertain| Parts { stored, uncertain };
+    // Of two samples each, the first batch is tried twice and stored but for what is uncertain, and the second is given up.
+    let store = InParts { answers, over: vec![parts(1, 0), parts(1, 1)] };
+    let delivery = Delivery::new("parts", terms(OnStorageFailure::Drop), store);
+    for (stored, dropped, uncertain) in [(1, 0, 1), (2, 1, 1)] {
+        send(&delivery, [0]);
+        tokio::time::timeout(PATIENT, delivery.way.queue.emptied()).await.unwrap();
+        let delivered = delivery.delivered();
+        assert_eq!((delivered.stored, delivered.dropped, delivered.uncertain), (stored, dropped, uncertain));
+    }
+}
