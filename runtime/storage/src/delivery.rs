@@ -266,10 +266,9 @@ async fn deliver(way: &Way, batch: &Batch, store: &mut impl Store, said: &mut Sa
         way.counts.nanoseconds.fetch_add(took, Ordering::Relaxed);
         let Err(error) = stored else {
             said.works(&way.name);
-            let parts = store.over();
-            way.queue.settle(|| {
-                way.counts.over(Parts { stored: batch.size().saturating_sub(parts.uncertain), ..parts }, batch)
-            });
+            let Parts { uncertain, .. } = store.over();
+            let parts = Parts { stored: batch.size().saturating_sub(uncertain), uncertain };
+            way.queue.settle(|| way.counts.over(parts, batch));
             return;
         };
         way.counts.errors.fetch_add(1, Ordering::Relaxed);

@@ -204,7 +204,7 @@ mod tests {
         let steps = [("ab", "a1 b1"), ("AB", "a2 b2"), ("BA", "b3 a3"), ("Ac", "a4 c1"), ("", ""), ("aX", "a1")];
         for (letters, expected) in steps {
             running.swap_members(&mut policies, parts(letters));
-            let decisions = policies.decide(&snapshot(&[1.0]), std::time::Duration::from_secs(1)).await;
+            let decisions = policies.decide(&snapshot(&[1.0]), Duration::from_secs(1)).await;
             let numbers: Vec<u32> = decisions.iter().map(|decision| decision.number).collect();
             assert!(numbers.iter().copied().eq(0..u32::try_from(numbers.len()).unwrap()), "{letters}: {numbers:?}");
             let calls = policies.metrics().into_iter().filter(|sample| sample.name == "wca_policy_calls");

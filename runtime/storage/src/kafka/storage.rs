@@ -246,7 +246,7 @@ mod tests {
     #[tokio::test]
     async fn a_batch_of_nothing_is_no_message() {
         let mut storage = KafkaStorage::new(&options()).unwrap();
-        let batch = wca_model::Batch::new(
+        let batch = Batch::new(
             Arc::clone(crate::testing::batch(1.0, vec![]).snapshot()),
             Arc::new(wca_model::batch::LabelSets::none()),
             vec![],
