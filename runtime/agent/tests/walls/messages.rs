@@ -28,6 +28,7 @@ const ANSWERS: &[(&str, &str)] = &[
     ("requests of another policy", "refused: policy 1: the operator named 1, counted from 0"),
     ("release of another policy", "refused: policy 4294967295: the operator named 1, counted from 0"),
     ("quarantine of another policy", "refused: policy 1: the operator named 1, counted from 0"),
+    ("another life of another policy", "refused: policy 1: the operator named 1, counted from 0"),
     ("explain of no task", "refused: task 18446744073709551615: the last roster has none with this key"),
     ("gaps of no task", "refused: task 18446744073709551615: the last roster has none with this key"),
     ("open of no file", "refused: file 4294967295: the operator named 1, counted from 0"),
