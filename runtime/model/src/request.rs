@@ -86,6 +86,9 @@ macro_rules! kinds {
             /// Every kind.
             pub const ALL: &[Kind] = &[$(Kind::$variant,)*];
 
+            /// The name of each, in the same order.
+            pub const NAMES: &[&str] = &[$($name,)*];
+
             /// Its name in configuration, metrics and `wit/policy.wit`.
             #[must_use]
             pub fn as_str(self) -> &'static str {
@@ -134,7 +137,7 @@ kinds! {
 
 /// No kind of this name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no kind of request; known: {known}", known = Kind::ALL.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join(", "))]
+#[error("`{0}` is no kind of request; known: {known}", known = Kind::NAMES.join(", "))]
 pub struct UnknownKind(pub String);
 
 impl FromStr for Kind {

@@ -8,27 +8,6 @@ use super::{Kind, Parameter};
 use crate::model::{Control, Protect, Rail};
 use crate::reading::{Arguments, Pairs, Reader, Seconds};
 
-/// Names of every kind of change, in the order of [`Change::ALL`].
-pub(super) const CHANGES: &[&str] = &[
-    "cpu_quota",
-    "cpu_shares",
-    "cpu_weight",
-    "cpuset_cpus",
-    "cpuset_mems",
-    "cpuset_memory_migrate",
-    "migrate_pages",
-    "rdt_group",
-    "rdt_l3",
-    "rdt_l3_code",
-    "rdt_l3_data",
-    "rdt_l2",
-    "rdt_mb",
-    "memory_high",
-    "memory_max",
-    "memory_low",
-    "io_weight",
-];
-
 /// Iterations and rates beyond which a number is a mistake.
 const MANY: i64 = 1_000_000;
 
@@ -214,20 +193,9 @@ pub(super) fn change(name: &str, argument: &str, reader: &mut Reader<'_>, argume
         Ok(kind) => Some(kind),
         Err(_) => {
             let what = format!("`{argument}` names `{name}`, which is no kind of change");
-            let help = format!("kinds are {}", CHANGES.join(", "));
+            let help = format!("kinds are {}", Change::NAMES.join(", "));
             reader.error_with_help(&arguments.place_of(argument).clone(), what, help);
             None
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_kind_of_change_has_its_name_here() {
-        let names: Vec<&str> = Change::ALL.iter().map(|kind| kind.as_str()).collect();
-        assert_eq!(names, CHANGES);
     }
 }

@@ -2,7 +2,7 @@
 
 use wca_model::Kind as Change;
 
-use super::control::{CHANGES, change};
+use super::control::change;
 use super::selector::{EXCEPT, selector};
 use super::{Definition, Kind, Parameter, Shape};
 use crate::model::{Rail, Role};
@@ -37,7 +37,7 @@ pub(super) const RAIL: Definition = Definition {
             ),
             Parameter::optional(
                 "kinds",
-                Kind::List(&Kind::OneOf(CHANGES, None)),
+                Kind::List(&Kind::OneOf(Change::NAMES, None)),
                 "Kinds of change that may be asked for; null is all, an empty list is none.",
             ),
             Parameter::with_default(
