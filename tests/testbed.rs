@@ -15,7 +15,7 @@ pub(crate) fn run() -> Result<PathBuf, String> {
     let named = std::env::var_os("WCA_TESTBED").map_or_else(|| project().join("../shared/testbed"), PathBuf::from);
     let run = named.join("run");
     if !run.exists() {
-        return Err(format!("{} is not there (WCA_TESTBED names one)", run.display()));
+        return Err(format!("WCA_TESTBED names one, and {} is not there", run.display()));
     }
     set_up(&named.join("setup"));
     Ok(run)

@@ -28,8 +28,12 @@ pub(crate) fn contentions(view: &View<'_>, pressures: &[Pressure], worst: f64) -
         let about = if pressure.resource == 0 { Contended::Cpus } else { Contended::Unknown };
         let resource = RESOURCES[pressure.resource];
         let evidence = [
-            Sample::gauge("pressure_allocator_victim_pressure", pressure.share).label("resource", resource),
-            Sample::gauge("pressure_allocator_victim_target", pressure.target).label("resource", resource),
+            Sample::gauge("pressure_allocator_victim_pressure", pressure.share)
+                .label("resource", resource)
+                .help("Share of the last interval in which the task that suffers waited."),
+            Sample::gauge("pressure_allocator_victim_target", pressure.target)
+                .label("resource", resource)
+                .help("The same, at most, as the configuration has it."),
         ];
         if !is_taken(report::contention(about, pressure.key, &culprits, &evidence))? {
             break;

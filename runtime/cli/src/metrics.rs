@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use wca_model::{Confirmed, Described, Subject};
+use wca_model::{Confirmed, Described, MetricInfo, Subject, exposition};
 
 use crate::arguments::MetricsArguments;
 use crate::report;
@@ -44,6 +44,14 @@ fn list(all: &[Described]) -> String {
     text
 }
 
+/// How its values behave, and the type of the text format where that is another.
+fn kind(info: &MetricInfo) -> String {
+    match (info.kind.as_str(), exposition::type_of(&info.name, info.kind)) {
+        (kind, written) if kind == written => kind.to_owned(),
+        (kind, written) => format!("{kind}, as {written}"),
+    }
+}
+
 fn confirmed(confirmed: &[Confirmed]) -> String {
     confirmed.iter().map(|one| one.as_str()).collect::<Vec<_>>().join(", ")
 }
@@ -57,6 +65,10 @@ Every metric has the label `host`, those of `extra_labels`, and with `include_op
 task have `task_id`, `task_name` and the task's own labels too. The column *by* has the labels by which a metric is divided
 besides. What a machine lacks is absent, never 0: `wca doctor` says what and what it would take, `wca tasks`
 of each task which files its cgroups lack. The log says once what is missing of that which a configuration asks for by name.
+
+The column *kind* says how values behave. In the text format a counter is written as `counter` where its name ends with `_total` or
+the Python agent had it, and otherwise as `untyped`, since `promtool check metrics` complains of other names of counters. In OpenMetrics
+those without `_total` are `unknown`. Their names stay, and queries with `rate()` work with each.
 
 The column *confirmed* says where a metric was seen to be right: on a *machine* with cgroup v1, in the *test bed*, a stock kernel
 in a virtual machine with cgroup v2, two NUMA nodes, Intel RDT and counters, or only on a *described tree*: files that were captured
@@ -101,7 +113,8 @@ fn table(text: &mut String, subject: Subject, all: &[&Described]) {
         let name = format!("`{}`", info.name);
         let levels = info.levels.iter().map(|level| format!("`{level}`")).collect::<Vec<_>>().join(", ");
         let confirmed = confirmed(one.confirmed);
-        let first = [name.as_str(), info.kind.as_str(), &info.unit, &levels, &info.help];
+        let kind = kind(info);
+        let first = [name.as_str(), &kind, &info.unit, &levels, &info.help];
         let cells = [&first, source, &[one.formula.as_str(), confirmed.as_str()]].concat();
         let cells: Vec<String> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
         let _ = writeln!(text, "| {} |", cells.join(" | "));
@@ -109,9 +122,22 @@ fn table(text: &mut String, subject: Subject, all: &[&Described]) {
 }
 
 #[cfg(test)]
+#[path = "../../../tests/promtool.rs"]
+mod promtool;
+#[cfg(test)]
+#[path = "../../../tests/skipped.rs"]
+mod skipped;
+#[cfg(test)]
+use skipped::missing;
+
+#[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
+    use std::collections::{BTreeSet, HashSet};
     use std::fs;
+
+    use wca_model::{MetricKind, Sample, inherited};
+
+    use super::promtool::{Lint, documented, lints};
 
     use super::*;
 
@@ -155,6 +181,65 @@ mod tests {
         for name in ["wca_duration_seconds", "wca_duration_seconds_avg"] {
             assert_eq!(of(name), ("seconds", "gauge"), "{name}");
         }
+    }
+
+    #[test]
+    fn counters_of_the_python_agent_are_counters_here_too() {
+        // The first name of another one of them.
+        let renamed = ("cpu_usage_per_cpu", "platform_cpu_usage");
+        let all = definitions();
+        for name in inherited::COUNTERS {
+            let name = if name == renamed.0 { renamed.1 } else { name };
+            let info = &all.iter().find(|one| one.info.name == name).unwrap_or_else(|| panic!("no {name}")).info;
+            assert_eq!(info.kind, MetricKind::Counter, "{name}");
+        }
+    }
+
+    /// A page with a sample of each metric that this program can have under a name of its own, of a raw event, which an operator
+    /// names, and of a component.
+    fn page_of_all() -> String {
+        let label = |name: &str| (name.to_owned(), "x".to_owned());
+        let sample = |info: &MetricInfo| {
+            let of_task: &[&str] = if info.per_task { &["task_id", "task_name"] } else { &[] };
+            let names = ["host"].iter().chain(of_task).copied().chain(info.levels.iter().map(String::as_str));
+            let mut labels: Vec<_> = names.map(label).collect();
+            labels.sort();
+            labels.dedup();
+            Sample { name: info.name.clone(), labels, value: 1.0, kind: info.kind, help: info.help.clone() }
+        };
+        let mut samples: Vec<Sample> = definitions().iter().map(|one| sample(&one.info)).collect();
+        let renamed = [
+            ("platform_cpu_usage", "cpu_usage_per_cpu"),
+            ("platform_mem_usage_bytes", "memory_usage"),
+            ("wca_mem_usage_bytes", "wca_memory_usage_bytes"),
+        ];
+        // The last one is what the NUMA allocator has from there.
+        let others = [("task_cycles", "walks__r0e08"), ("wca_tasks", "numa__task_tasks_count")];
+        for (name, other) in renamed.into_iter().chain(others) {
+            let one = samples.iter().find(|sample| sample.name == name).unwrap_or_else(|| panic!("no {name}"));
+            samples.push(Sample { name: other.into(), ..one.clone() });
+        }
+        samples.sort_by(|one, other| one.name.cmp(&other.name));
+        let mut text = String::new();
+        exposition::write_metrics(&mut text, &samples, None);
+        text
+    }
+
+    #[test]
+    fn promtool_complains_of_names_of_the_python_agent_alone_and_of_each_that_is_documented() {
+        let Some(found) = lints(&page_of_all()) else { return };
+        // As the documentation has all raw events.
+        let raw = |(name, what): Lint| (name.replace("walks__r0e08", "NAME__rEEUU"), what);
+        let found: BTreeSet<Lint> = found.into_iter().map(raw).collect();
+        assert_eq!(found, documented());
+        let counter = |name: &str| (name.to_owned(), "counter metrics should have \"_total\" suffix".to_owned());
+        let counters = found.iter().filter(|(_, what)| what.starts_with("counter")).cloned();
+        let inherited = inherited::COUNTERS.into_iter().chain(["NAME__rEEUU"]).map(counter);
+        assert_eq!(counters.collect::<BTreeSet<_>>(), inherited.collect());
+        // All others are metrics of the Python agent too, by its documentation.
+        let others = found.iter().filter(|(_, what)| !what.starts_with("counter")).map(|(name, _)| name.as_str());
+        let known = ["allocation_rdt_mb", "numa__task_tasks_count", "platform_dimm_count"];
+        assert!(others.into_iter().all(|name| known.contains(&name) || inherited::is_counter(name)), "{found:?}");
     }
 
     #[test]

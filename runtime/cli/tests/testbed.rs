@@ -17,12 +17,12 @@ mod testbed_of_project;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use skipped::skipped;
+use skipped::missing;
 use testbed_of_project::{boot, project};
 
 /// The test bed, or none, which is said.
 fn testbed() -> Option<PathBuf> {
-    testbed_of_project::run().map_err(|why| skipped(&format!("a real cgroup v2 kernel takes a test bed; {why}"))).ok()
+    testbed_of_project::run().map_err(|why| missing("testbed", "a real cgroup v2 kernel takes a test bed", &why)).ok()
 }
 
 /// What a script prints inside the test bed, with the program beside it.

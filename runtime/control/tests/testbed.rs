@@ -26,7 +26,7 @@ use testbed_of_project::{boot, project, run};
 fn run_inside(filter: &str, machine: &[&str], kernel_arguments: &str) {
     let run = match run() {
         Ok(run) => run,
-        Err(why) => return skipped::skipped(&format!("a real cgroup v2 takes a test bed; {why}")),
+        Err(why) => return skipped::missing("testbed", "a real cgroup v2 takes a test bed", &why),
     };
     let dir = tempfile::tempdir().unwrap();
     let filter_file = dir.path().join("filter");

@@ -39,10 +39,10 @@ use testbed_of_project::{boot, project, run};
 const PLENTY: &str = "on,pmu=1,rmids=250";
 
 /// Runs those tests of this program inside in whose names that stands, with resctrl mounted so, on such a machine.
-fn run_inside(test: &str, filter: &str, options: &str, machine: &[&str]) {
+fn run_inside(filter: &str, options: &str, machine: &[&str]) {
     let run = match run() {
         Ok(run) => run,
-        Err(why) => return common::skipped(test, &format!("a real resctrl takes a test bed; {why}")),
+        Err(why) => return common::missing("testbed", "a real resctrl takes a test bed", &why),
     };
     let dir = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &str| {
@@ -66,23 +66,23 @@ fn run_inside(test: &str, filter: &str, options: &str, machine: &[&str]) {
 #[test]
 fn groups_are_made_and_left_without_a_trace() {
     for nodes in ["2", "4"] {
-        run_inside("groups_are_made", "inside_", "debug", &["--nodes", nodes]);
+        run_inside("inside_", "debug", &["--nodes", nodes]);
     }
 }
 
 #[test]
 fn the_same_seven_of_twelve_schemata_have_groups() {
     for nodes in ["2", "4"] {
-        run_inside("the_same_seven", "the_same_seven_schemata", "debug", &["--nodes", nodes]);
+        run_inside("the_same_seven_schemata", "debug", &["--nodes", nodes]);
     }
 }
 
 #[test]
 fn megabytes_are_no_percent() {
-    run_inside("megabytes_are_no_percent", "a_limit_in_megabytes", "mba_MBps", &[]);
+    run_inside("a_limit_in_megabytes", "mba_MBps", &[]);
 }
 
 #[test]
 fn code_and_data_have_ways_apart() {
-    run_inside("code_and_data", "code_and_data_of_a_task", "cdp", &[]);
+    run_inside("code_and_data_of_a_task", "cdp", &[]);
 }

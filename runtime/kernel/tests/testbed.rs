@@ -19,10 +19,10 @@ use std::process::Command;
 use testbed_of_project::{boot, project, run};
 
 /// Runs those tests of this program inside in whose names that stands, on such a machine.
-fn run_inside(test: &str, filter: &str, machine: &[&str]) {
+fn run_inside(filter: &str, machine: &[&str]) {
     let run = match run() {
         Ok(run) => run,
-        Err(why) => return common::skipped(test, &format!("a real resctrl takes a test bed; {why}")),
+        Err(why) => return common::missing("testbed", "a real resctrl takes a test bed", &why),
     };
     let dir = tempfile::tempdir().unwrap();
     let filter_file = dir.path().join("filter");
@@ -41,16 +41,16 @@ fn run_inside(test: &str, filter: &str, machine: &[&str]) {
 
 #[test]
 fn tasks_are_monitored_by_a_real_resctrl() {
-    run_inside("tasks_are_monitored", "inside::", &[]);
+    run_inside("inside::", &[]);
 }
 
 #[test]
 fn where_ids_run_out_the_rest_goes_on() {
-    run_inside("where_ids_run_out", "few::", &["--rdt", "on,pmu=1,rmids=4"]);
+    run_inside("few::", &["--rdt", "on,pmu=1,rmids=4"]);
 }
 
 /// The kernel takes this machine for one with sub-NUMA clusters, of which the domains are the sums.
 #[test]
 fn clusters_are_counted_with_their_domains() {
-    run_inside("clusters_are_counted", "values_are_those_of_the_files", &["--nodes", "4"]);
+    run_inside("values_are_those_of_the_files", &["--nodes", "4"]);
 }

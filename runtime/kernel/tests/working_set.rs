@@ -7,7 +7,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, Command, Stdio};
 
 use common::tick::{task, tick};
-use common::{Machine, real_cgroup, skipped, task_path};
+use common::{Machine, missing, real_cgroup, skipped, task_path};
 use rstest::rstest;
 use wca_kernel::{Hierarchies, Roots, Sampler, TaskCgroups, Wanted, WorkingSet};
 
@@ -211,7 +211,13 @@ fn a_real_process_that_touches_its_memory_after_a_reset() {
         return skipped(test, "this kernel has no smaps_rollup or no clear_refs");
     }
     let Some((hierarchies, scratch)) = real_cgroup(test, name) else { return };
-    let Some(mut toucher) = Toucher::start() else { return skipped(test, "python3 is not there") };
+    let Some(mut toucher) = Toucher::start() else {
+        return missing(
+            "python3",
+            "python3, which touches memory, does not run here",
+            "Debian's package python3 has it",
+        );
+    };
     scratch.add_process(toucher.0.id()).unwrap();
     let mut sampler = sampler(&Roots::system(), &hierarchies, every(1), &[task(1, &task_path(name))]);
     let mut read = || {

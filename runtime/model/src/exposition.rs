@@ -5,7 +5,11 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
+use crate::inherited;
 use crate::metric::{Label, MetricKind, Sample};
+
+/// What the name of a counter ends with, as readers of both text formats expect it.
+pub(crate) const TOTAL: &str = "_total";
 
 /// A metric with its samples, before it has a form.
 #[derive(Clone, Debug, PartialEq)]
@@ -76,6 +80,18 @@ pub fn label_text(labels: &[Label]) -> String {
     text
 }
 
+/// The type that a metric has in this format. A counter is one where its name ends with `_total`, or where the Python agent had
+/// it as one, so that its users' pages stay as they are; any other is `untyped`, as it is `unknown` in OpenMetrics: its name
+/// stays, and no reader complains of it.
+#[must_use]
+pub fn type_of(name: &str, kind: MetricKind) -> &'static str {
+    match kind {
+        MetricKind::Gauge => "gauge",
+        MetricKind::Counter if name.ends_with(TOTAL) || inherited::is_counter(name) => "counter",
+        MetricKind::Counter => "untyped",
+    }
+}
+
 /// The lines before the samples of a metric, set off by an empty line from what stands before.
 pub fn write_header(text: &mut String, name: &str, kind: MetricKind, help: &str) {
     if !text.is_empty() {
@@ -91,7 +107,7 @@ pub fn write_header(text: &mut String, name: &str, kind: MetricKind, help: &str)
     text.push_str("# TYPE ");
     text.push_str(name);
     text.push(' ');
-    text.push_str(kind.as_str());
+    text.push_str(type_of(name, kind));
     text.push('\n');
 }
 
@@ -181,6 +197,19 @@ mod tests {
     #[case::line("a\nb", r#"{a="a\nb"}"#)]
     fn values_of_labels(#[case] value: &str, #[case] expected: &str) {
         assert_eq!(label_text(&[("a".to_owned(), value.to_owned())]), expected);
+    }
+
+    #[rstest]
+    #[case::of_ours("task_pressure_seconds", MetricKind::Counter, "untyped")]
+    #[case::of_a_policy("moves", MetricKind::Counter, "untyped")]
+    #[case::with_the_end_of_counters("moves_total", MetricKind::Counter, "counter")]
+    #[case::inherited("task_cpu_usage_seconds", MetricKind::Counter, "counter")]
+    #[case::raw_event("walks__r0e08", MetricKind::Counter, "counter")]
+    #[case::gauge("task_ipc", MetricKind::Gauge, "gauge")]
+    fn types(#[case] name: &str, #[case] kind: MetricKind, #[case] expected: &str) {
+        let mut text = String::new();
+        write_header(&mut text, name, kind, "");
+        assert_eq!(text, format!("# TYPE {name} {expected}\n"));
     }
 
     #[test]

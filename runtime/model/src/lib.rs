@@ -11,6 +11,7 @@ pub mod definition;
 pub mod delivery;
 pub mod exposition;
 pub mod in_force;
+pub mod inherited;
 pub mod lane;
 pub mod metric;
 pub mod openmetrics;

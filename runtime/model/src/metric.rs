@@ -15,7 +15,7 @@ pub enum MetricKind {
 }
 
 impl MetricKind {
-    /// The word of the Prometheus text format.
+    /// In a word.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

@@ -3,15 +3,12 @@
 
 use std::collections::HashSet;
 
-use crate::exposition::{TextFamily, escape, write_sample};
+use crate::exposition::{TOTAL, TextFamily, escape, write_sample};
 use crate::metric::MetricKind;
-
-/// What the name of a counter's sample ends with, and the name of its family does not.
-const TOTAL: &str = "_total";
 
 /// Families that [`crate::exposition::merged`] has made, and the end mark.
 ///
-/// A counter whose name does not end with `_total` is written as `unknown`, so that its name stays. So is one that the format
+/// The family of a counter is called without `_total`. One whose name does not end with `_total` is written as `unknown`, so that its name stays. So is one that the format
 /// would not take as a counter: where another family has a name that this one would take, or a value is negative or NaN.
 pub fn write_families(text: &mut String, families: &[TextFamily<'_>]) {
     let names: HashSet<&str> = families.iter().map(|family| family.name).collect();

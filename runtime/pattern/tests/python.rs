@@ -9,7 +9,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use skipped::skipped;
+use skipped::missing;
 use wca_pattern::{Pattern, Substitution};
 
 /// Pattern, replacement, text.
@@ -41,6 +41,14 @@ fn python() -> Option<Command> {
     })
 }
 
+fn no_python() {
+    missing(
+        "python3",
+        "there is no Python to compare with",
+        "it takes Python 3.11 or newer, as Debian's package python3",
+    );
+}
+
 #[test]
 fn what_python_made_of_the_table() {
     let text = std::fs::read_to_string(tests().join("cases.json")).unwrap();
@@ -59,7 +67,7 @@ fn what_python_made_of_the_table() {
 
 #[test]
 fn the_table_is_what_python_makes_of_it() {
-    let Some(mut python) = python() else { return skipped("there is no Python 3.11 to compare with") };
+    let Some(mut python) = python() else { return no_python() };
     let printed = python.output().unwrap();
     let committed = std::fs::read_to_string(tests().join("cases.json")).unwrap();
     assert!(String::from_utf8(printed.stdout).unwrap() == committed, "python3 cases.py > cases.json writes it anew");
@@ -88,7 +96,7 @@ impl Chance {
 
 #[test]
 fn patterns_made_by_chance_mean_what_they_mean_in_python() {
-    let Some(mut python) = python() else { return skipped("there is no Python 3.11 to compare with") };
+    let Some(mut python) = python() else { return no_python() };
     let count = std::env::var("WCA_PATTERNS").ok().and_then(|count| count.parse().ok()).unwrap_or(20_000);
     let seed = std::env::var("WCA_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(7);
     let mut chance = Chance(seed);

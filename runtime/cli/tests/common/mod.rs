@@ -12,7 +12,7 @@ use std::process::{Command, Output};
 use std::sync::OnceLock;
 
 #[allow(unused_imports, reason = "each test file uses its own part")]
-pub(crate) use skipped::skipped;
+pub(crate) use skipped::{missing, skipped};
 use tempfile::TempDir;
 
 /// Whether the tests run as root.

@@ -21,6 +21,8 @@ mod logs;
 mod modules;
 mod nodes;
 mod prometheus;
+#[path = "../../../../tests/promtool.rs"]
+mod promtool;
 mod real_prometheus;
 mod reloads;
 mod remote_write;
@@ -33,3 +35,5 @@ mod storages;
 mod task;
 mod text;
 mod unprivileged;
+
+use common::missing;

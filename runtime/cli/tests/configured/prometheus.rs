@@ -12,7 +12,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use crate::churn::agent_of;
-use crate::common::skipped;
+use crate::common::missing;
 use crate::scrape::{Answer, ask, free_address, get};
 use crate::setup::{Setup, Started};
 
@@ -149,6 +149,11 @@ pub(crate) fn certificate(setup: &Setup, name: &str, authority: Option<&str>) ->
     true
 }
 
+/// Says that there is nothing that makes certificates.
+pub(crate) fn no_openssl() {
+    missing("openssl", "openssl, which makes certificates, does not run here", "the package openssl has it");
+}
+
 /// Asks by TLS; the error is why there is no connection.
 fn get_by_tls(setup: &Setup, address: std::net::SocketAddr, authority: &str) -> Result<Answer, String> {
     let mut roots = RootCertStore::empty();
@@ -171,7 +176,7 @@ fn by_tls_the_certificate_is_shown_that_the_files_hold_and_another_one_after_a_r
     ));
     let setup = Setup::with(&yaml);
     if !certificate(&setup, "authority", None) {
-        return skipped("openssl, which makes certificates, is not installed");
+        return no_openssl();
     }
     certificate(&setup, "other", None);
     certificate(&setup, "server", Some("authority"));

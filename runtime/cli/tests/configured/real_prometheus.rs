@@ -1,16 +1,16 @@
 //! What Prometheus, its `promtool` and its node exporter make of what is stored: the real ones, where they are installed.
 
 use std::fs::File;
-use std::io::Write as _;
-use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, Command, Output, Stdio};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-use crate::common::{repository, skipped};
-use crate::prometheus::certificate;
+use crate::common::missing;
+use crate::prometheus::{certificate, no_openssl};
+use crate::promtool::{documented, lints};
 use crate::scrape::{ask, free_address, get};
-use crate::setup::{Setup, Started};
+use crate::setup::Setup;
 use crate::task::{Task, can_make_cgroups, group};
 
 /// A server that runs until this is dropped.
@@ -25,7 +25,8 @@ impl Server {
         match command.spawn() {
             Ok(child) => Some(Self(child)),
             Err(error) => {
-                skipped(&format!("{program} does not run here: {error}"));
+                let why = format!("{program} does not run here: {error}");
+                missing(program, &why, &format!("Debian's package {program} has it"));
                 None
             }
         }
@@ -56,19 +57,34 @@ fn everything(storage: &str, tasks: &str) -> String {
     )
 }
 
-/// What `promtool check metrics` says of a text; none where it is not installed, which is said.
-fn checked(text: &str) -> Option<Output> {
-    let mut command = Command::new("promtool");
-    command.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = match command.spawn() {
-        Ok(child) => child,
-        Err(error) => {
-            skipped(&format!("promtool does not run here: {error}"));
-            return None;
+/// Each file that these storages have written, and what the Prometheus storage shows, is a page of which promtool complains no
+/// further than the documentation says. Each of these metrics must be on some page.
+fn is_as_documented(yaml: &str, wanted: &[&str]) {
+    let address = free_address();
+    let setup = Setup::with(&yaml.replace("ADDRESS", &address.to_string()));
+    std::fs::write(setup.path("rules.yaml"), "- allocations: {cpu_quota: 0.9, cpu_shares: 1}\n").unwrap();
+    let mut started = setup.start(&[]);
+    let mut pages = Vec::new();
+    started.until(&format!("pages with {wanted:?}"), |setup| {
+        pages = ["metrics.prom", "anomalies.prom", "allocations.prom"].map(|name| setup.read(name)).into();
+        if let Ok(mut stream) = TcpStream::connect(address) {
+            pages.push(ask(&mut stream, "/metrics", &[]).text());
         }
-    };
-    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
-    Some(child.wait_with_output().unwrap())
+        let has = |name: &&str| pages.iter().any(|page| page.contains(&format!("\n# TYPE {name} ")));
+        wanted.iter().all(has)
+    });
+    started.stop().ends_with(0);
+    let documented = documented();
+    for page in pages.iter().filter(|page| !page.is_empty()) {
+        let Some(found) = lints(page) else { return };
+        let more: Vec<_> = found.difference(&documented).collect();
+        assert!(more.is_empty(), "{more:?}, of which docs/differences.md has nothing");
+    }
+}
+
+/// Storages that replace their files, so that each is a page.
+fn file(name: &str) -> String {
+    format!("!LogStorage {{output_filename: FOLDER/{name}.prom, overwrite: true}}")
 }
 
 #[test]
@@ -76,37 +92,55 @@ fn promtool_finds_no_error_on_a_page_and_complains_of_names_that_stay_alone() {
     if !can_make_cgroups() {
         return;
     }
-    let (address, path) = (free_address(), group("promtool"));
+    let path = group("promtool");
     let _task = Task::busy(&path);
-    let setup = Setup::with(&everything(&format!("!PrometheusStorage {{listen: '{address}'}}"), &path));
-    let mut started = setup.start(&[]);
-    let text = until_measured(&mut started, address);
-    started.stop().ends_with(0);
-    let Some(output) = checked(&text) else { return };
-    // 3 is for complaints of names and help texts, 1 for errors.
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(matches!(output.status.code(), Some(0 | 3)), "{}: {said}", output.status);
-    let page = std::fs::read_to_string(repository("docs/metrics.md")).unwrap();
-    let of_names = [
-        "counter metrics should have \"_total\" suffix",
-        "non-histogram and non-summary metrics should not have \"_count\" suffix",
-    ];
-    for complaint in said.lines() {
-        let (name, what) = complaint.split_once(' ').unwrap();
-        assert!(of_names.contains(&what), "{complaint}");
-        assert!(page.contains(&format!("`{name}`")), "{complaint}: docs/metrics.md does not have it");
-    }
+    let yaml = everything("!PrometheusStorage {listen: 'ADDRESS'}", &path).replace(
+        "    sched: true\n",
+        "    sched: true\n    event_names: [context_switches, page_faults, cpu_migrations]\n    enable_derived_metrics: true\n    \
+         wss_reset_cycles: 2\n    vmstat: true\n    zoneinfo: true\n    metric_names: original\n",
+    );
+    is_as_documented(&yaml, &["task_up", "cpu_usage_per_cpu", "anomaly_count", "allocations_count", "task_sched_stat"]);
 }
 
-/// Waits until tasks were measured over two ticks; the page.
-fn until_measured(started: &mut Started<'_>, address: SocketAddr) -> String {
-    let mut text = String::new();
-    started.until("a page", |_| {
-        let Ok(mut stream) = TcpStream::connect(address) else { return false };
-        text = ask(&mut stream, "/metrics", &[]).text();
-        text.contains("\ntask_up{")
-    });
-    text
+#[test]
+fn promtool_knows_what_detectors_report() {
+    if !can_make_cgroups() {
+        return;
+    }
+    let path = group("promtool-detector");
+    let _task = Task::busy(&path);
+    let yaml = format!(
+        "runner: !DetectionRunner\n  measurement_runner: !MeasurementRunner\n    node: !StaticNode {{tasks: [{path}]}}\n    \
+         action_delay: 0.1\n    metrics_storage: {}\n  detector: !BusyTask {{threshold: 0.01, ticks: 1}}\n  anomalies_storage: \
+         !FilterStorage {{storages: [!PrometheusStorage {{listen: 'ADDRESS'}}, {}]}}\n",
+        file("metrics"),
+        file("anomalies"),
+    );
+    is_as_documented(&yaml, &["task_up", "anomaly_count", "busy_task_cores", "wca_storage_stored_samples"]);
+}
+
+#[test]
+fn promtool_knows_what_allocators_report_and_what_is_in_force() {
+    if !can_make_cgroups() {
+        return;
+    }
+    let path = group("promtool-allocator");
+    let _task = Task::busy(&path);
+    let allocators = [
+        ("!NUMAAllocator", "numa__task_tasks_count"),
+        ("!StaticAllocator {config: FOLDER/rules.yaml}", "allocation_cpu_quota"),
+    ];
+    for (allocator, own) in allocators {
+        let yaml = format!(
+            "runner: !AllocationRunner\n  measurement_runner: !MeasurementRunner\n    node: !StaticNode {{tasks: [{path}]}}\n    \
+             action_delay: 0.1\n    metrics_storage: {}\n  allocator: {allocator}\n  anomalies_storage: {}\n  allocations_storage: \
+             {}\n",
+            file("metrics"),
+            file("anomalies"),
+            file("allocations"),
+        );
+        is_as_documented(&yaml, &["task_up", "anomaly_count", "allocations_count", own]);
+    }
 }
 
 #[test]
@@ -124,7 +158,7 @@ fn prometheus_scrapes_by_tls_with_a_token_and_answers_with_the_series_of_a_task(
         &path,
     ));
     if !certificate(&setup, "authority", None) {
-        return skipped("openssl, which makes certificates, is not installed");
+        return no_openssl();
     }
     certificate(&setup, "server", Some("authority"));
     std::fs::write(setup.path("token"), "t0ken\n").unwrap();

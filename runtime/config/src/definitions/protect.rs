@@ -105,7 +105,8 @@ fn signal(reader: &mut Reader<'_>, arguments: &mut Arguments) -> Option<Signal> 
         [(key, name)] if key == "metric" => Some(Signal::Metric(name.clone())),
         _ => {
             let what = "`signal` of `!Protect` must have the one key `metric`, where it is a mapping".into();
-            let help = format!("signal: {{metric: task_cpu_usage_seconds}}, or one of {}", Signal::NAMES.join(", "));
+            let help =
+                format!("signal: {{metric: task_cpu_throttled_seconds}}, or one of {}", Signal::NAMES.join(", "));
             reader.error_with_help(&arguments.place_of("signal").clone(), what, help);
             None
         }

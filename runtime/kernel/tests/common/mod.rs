@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failure ends the test")]
 #![allow(dead_code, unreachable_pub, reason = "each test file is a program that includes this and uses its part")]
 
+#[path = "../../../../tests/skipped.rs"]
+mod said;
 pub mod tick;
 
 use std::fs;
@@ -9,6 +11,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+#[allow(unused_imports, reason = "each test file uses its part")]
+pub(crate) use said::{missing, skipped_in as skipped};
 use wca_kernel::{Hierarchies, Notice, Roots, Scratch};
 
 /// A folder with a copy of a captured machine in it.
@@ -74,12 +78,6 @@ impl Machine {
         let root = self.dir.path().display().to_string();
         notices.iter().map(|notice| notice.to_string().replace(&root, "")).collect()
     }
-}
-
-/// Says that a test did nothing, so that it cannot be missed: past the capture of the test runner.
-pub fn skipped(test: &str, why: &str) {
-    let line = format!("\n*** SKIPPED {test}: {why}\n\n");
-    std::io::stderr().write_all(line.as_bytes()).unwrap();
 }
 
 /// A cgroup on this machine, or a loud word that there can be none.

@@ -134,6 +134,10 @@ impl BuiltIn {
         let called = runtime().block_on(self.policy.decide(Arc::clone(&snapshot), outcomes, ALLOWED));
         let ids = snapshot.roster.tasks.iter().map(|task| (task.key, task.id.clone())).collect();
         let said = called.said;
+        // Readers of dashboards have nothing else, and promtool complains of metrics without.
+        for sample in said.contentions.iter().flat_map(|contention| &contention.evidence).chain(&said.metrics) {
+            assert!(!sample.help.is_empty(), "{} has no help", sample.name);
+        }
         let mut tick = Tick {
             requests: said.requests,
             asked: Vec::new(),

@@ -9,10 +9,9 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use super::broker::Broker;
+use super::broker::{Broker, is_missing};
 use super::read::messages;
 use crate::churn::check_grid;
-use crate::common::skipped;
 use crate::setup::{Setup, Started};
 use crate::task::{Task, can_make_cgroups, group};
 use crate::text::{Line, lines};
@@ -103,7 +102,7 @@ fn samples_that_go_in_come_out_once_or_are_counted() {
     }
     let broker = match Broker::start("accounts") {
         Ok(broker) => broker,
-        Err(why) => return skipped(&why),
+        Err(why) => return is_missing(&why),
     };
     let group = group("accounts");
     let names: Vec<String> = (0..TASKS).map(|number| format!("{group}/task{number}")).collect();

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::common::{repository, skipped};
+use crate::common::{missing, repository};
 
 /// A broker in a folder. It ends when the tests do.
 pub(crate) struct Broker {
@@ -21,10 +21,15 @@ pub(crate) fn shared() -> Option<&'static Broker> {
     match BROKER.get_or_init(|| Broker::start("shared")) {
         Ok(broker) => Some(broker),
         Err(why) => {
-            skipped(why);
+            is_missing(why);
             None
         }
     }
+}
+
+/// Says that it cannot be had here.
+pub(crate) fn is_missing(why: &str) {
+    missing("kafka", why, "it takes a Java runtime, Maven and Maven Central: testbed/kafka/up --fetch gets it");
 }
 
 impl Broker {

@@ -3,7 +3,8 @@
 use super::broker::{Broker, shared};
 use super::file;
 use super::read::messages;
-use crate::common::{Finished, skipped};
+use crate::common::Finished;
+use crate::prometheus::no_openssl;
 use crate::setup::Setup;
 
 /// A run of a few ticks against this listener, with these arguments of `!SSL`.
@@ -24,7 +25,7 @@ fn run(broker: &Broker, listener: &str, topic: &str, ssl: &str) -> Finished {
 fn with_tls() -> Option<&'static Broker> {
     let broker = shared()?;
     if !broker.has("right") {
-        skipped("openssl, which makes certificates, is not installed");
+        no_openssl();
         return None;
     }
     Some(broker)
