@@ -33,8 +33,13 @@ impl Allowed {
 
 /// The guest ran longer than it may.
 #[derive(Debug, thiserror::Error)]
-#[error("ran longer than {:?}", .0.limit)]
-pub(crate) struct DeadlineExceeded(pub(crate) Allowed);
+#[error("ran longer than {:?}", .allowed.limit)]
+pub(crate) struct DeadlineExceeded {
+    /// What it was allowed.
+    pub(crate) allowed: Allowed,
+    /// Whether most of that went into waiting in the host, as for a server.
+    pub(crate) waited: bool,
+}
 
 /// Lets the guest yield at every epoch, so that it shares its worker thread, and traps it after its deadline.
 pub(crate) fn watch(store: &mut Store<State>) {

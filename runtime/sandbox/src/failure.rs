@@ -25,8 +25,15 @@ pub enum Failure {
     #[error("out of fuel: it used {0} instructions (--limit {1} raises it)")]
     Fuel(u64, &'static str),
     /// The time of the call is used up.
-    #[error("it ran longer than {0} (--limit {1} raises it)")]
-    Deadline(String, &'static str),
+    #[error("it ran longer than {limit} (--limit {raised_by} raises it)")]
+    Deadline {
+        /// How long it may.
+        limit: String,
+        /// Name of the limit.
+        raised_by: &'static str,
+        /// Whether it waited in the host for most of that, as for a server.
+        waited: bool,
+    },
     /// Its memory reached the ceiling, and it could not go on.
     #[error("out of memory: {0} (--limit memory raises it)")]
     Memory(String),
@@ -61,6 +68,17 @@ impl Failure {
     #[must_use]
     pub fn spares_instance(&self) -> bool {
         matches!(self, Self::Said(_) | Self::Unavailable(_) | Self::Rejected(_))
+    }
+
+    /// Whether the same call may end well a little later: a storage says so, or its time was over.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::Deadline { .. })
+    }
+
+    /// Whether it is that of somebody for whom the guest waited.
+    pub(crate) fn is_of_waiting(&self) -> bool {
+        matches!(self, Self::Deadline { waited: true, .. })
     }
 
     /// What an error of the engine means; `starting` picks the limits of the start.
@@ -109,7 +127,8 @@ impl Failure {
     }
 
     pub(crate) fn deadline(exceeded: &DeadlineExceeded) -> Self {
-        Self::Deadline(format!("{:?}", exceeded.0.limit), exceeded.0.name)
+        let allowed = exceeded.allowed;
+        Self::Deadline { limit: format!("{:?}", allowed.limit), raised_by: allowed.name, waited: exceeded.waited }
     }
 }
 

@@ -192,6 +192,11 @@ impl Policy {
         !self.is_quarantined() && self.not_before.is_none_or(|moment| Instant::now() >= moment)
     }
 
+    /// Another one of its name has asked for changes, of which it knows nothing: its first call that ends well begins anew.
+    pub fn follows_another(&mut self) {
+        self.has_lost_one = true;
+    }
+
     /// Instantiates and configures it now, so that what is wrong is said before the first tick.
     ///
     /// # Errors
@@ -306,9 +311,14 @@ impl Policy {
         (result, said)
     }
 
-    /// Counts failures that cost the instance; their number where this one was one too many.
+    /// Counts failures that cost the instance; their number where this one was one too many. A storage is not to blame for a
+    /// server that is slow, and must be there when that has recovered.
     fn count(&mut self, result: &Result<(), Failure>) -> Option<u64> {
         match result {
+            Err(failure) if self.component.world == World::Storage && failure.is_of_waiting() => {
+                self.has_lost_one = true;
+                None
+            }
             Err(failure) if !failure.spares_instance() => {
                 self.failures += 1;
                 self.has_lost_one = true;

@@ -189,7 +189,7 @@ impl State {
     /// Ends a call: closes the requests that it has left under way, and the lines that it logged.
     pub(crate) fn end_call<T>(&mut self, result: &Result<T, Failure>) {
         let how = match result {
-            Err(Failure::Deadline(..)) => CallEnd::OutOfTime,
+            Err(Failure::Deadline { .. }) => CallEnd::OutOfTime,
             Err(failure) if !failure.spares_instance() => CallEnd::Stopped,
             _ => CallEnd::Returned,
         };

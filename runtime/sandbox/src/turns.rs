@@ -35,6 +35,8 @@ pub(crate) struct Meter(Mutex<Time>);
 struct Time {
     allowed: Allowed,
     spent: Duration,
+    /// How much of that it waited in the host.
+    waited: Duration,
     /// Since when it has been running.
     since: Option<Instant>,
     /// Whether it stopped running of its own, to let others run.
@@ -46,14 +48,14 @@ struct Time {
 impl Meter {
     /// The meter of a call that has not begun.
     pub(crate) fn new(allowed: Allowed) -> Self {
-        Self(Mutex::new(Time { allowed, spent: Duration::ZERO, since: None, gave_way: false, rests: false }))
+        Self(Mutex::new(Time::of(allowed, None)))
     }
 
     /// Begins a call, or a stretch of a runner, that may take so long.
     pub(crate) fn begin(&self, allowed: Allowed) {
         let mut time = self.time();
         let since = time.since.map(|_| Instant::now());
-        *time = Time { allowed, spent: Duration::ZERO, since, gave_way: false, rests: false };
+        *time = Time::of(allowed, since);
     }
 
     /// Ends a stretch of a runner: it waits for its node until the next one begins.
@@ -73,11 +75,14 @@ impl Meter {
     /// What is left of that.
     pub(crate) fn left(&self) -> Duration {
         let time = self.time();
-        time.allowed.time.saturating_sub(time.spent + time.since.map_or(Duration::ZERO, |since| since.elapsed()))
+        time.allowed.time.saturating_sub(time.so_far())
     }
 
     pub(crate) fn exceeded(&self) -> Option<DeadlineExceeded> {
-        self.left().is_zero().then(|| DeadlineExceeded(self.allowed()))
+        let time = self.time();
+        let so_far = time.so_far();
+        let exceeded = DeadlineExceeded { allowed: time.allowed, waited: time.waited > so_far / 2 };
+        (so_far >= time.allowed.time).then_some(exceeded)
     }
 
     /// The guest ends its slice.
@@ -108,6 +113,17 @@ impl Meter {
 
     fn time(&self) -> MutexGuard<'_, Time> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Time {
+    fn of(allowed: Allowed, since: Option<Instant>) -> Self {
+        let (spent, waited) = (Duration::ZERO, Duration::ZERO);
+        Self { allowed, spent, waited, since, gave_way: false, rests: false }
+    }
+
+    fn so_far(&self) -> Duration {
+        self.spent + self.since.map_or(Duration::ZERO, |since| since.elapsed())
     }
 }
 
@@ -142,7 +158,12 @@ async fn wait(meter: &Meter) -> Result<(), DeadlineExceeded> {
     }
     // Both ways out look alike: the end of the time wakes this task as well, and it is polled as if the call had.
     let _ = tokio::time::timeout(meter.left(), woken).await;
-    meter.time().spent += begun.elapsed();
+    let waited = begun.elapsed();
+    {
+        let mut time = meter.time();
+        time.spent += waited;
+        time.waited += waited;
+    }
     meter.exceeded().map_or(Ok(()), Err)
 }
 
@@ -201,9 +222,21 @@ mod tests {
                 Poll::<()>::Pending
             });
             let ended = runtime.block_on(metered(&meter, &turns, call));
-            assert_eq!(ended.unwrap_err().to_string(), "ran longer than 5ms");
+            let exceeded = ended.unwrap_err();
+            assert_eq!((exceeded.to_string(), exceeded.waited), ("ran longer than 5ms".to_owned(), true));
             assert_eq!(polls.into_inner(), 1, "it was polled although nothing had woken it");
         }
+    }
+
+    #[test]
+    fn who_has_run_for_most_of_its_time_has_not_waited() {
+        let (meter, turns) = (Meter::new(Allowed::call(Duration::from_millis(40))), Turns::default());
+        let call = async {
+            std::thread::sleep(Duration::from_millis(30));
+            std::future::pending::<()>().await;
+        };
+        let exceeded = runtime().block_on(metered(&meter, &turns, call)).unwrap_err();
+        assert!(!exceeded.waited, "{meter:?}");
     }
 
     #[test]

@@ -252,3 +252,18 @@ fn a_name_leads_to_this_machine_where_that_is_granted_alone() {
     let by_meaning = misused("read", &localhost, &[&localhost], &[PATIENT], 1);
     assert_eq!((by_meaning.results, by_meaning.stopped), (vec![Ok(())], vec![]));
 }
+
+#[test]
+fn a_storage_whose_server_is_slow_is_called_as_long_as_it_is() {
+    let origin = server(None);
+    let mut host = Host::with(&[("deadline", "100ms"), ("start-deadline", "100ms"), ("quarantine-after", "2")]);
+    host.grants = Grants { http: vec![origin.parse().unwrap()] };
+    let mut policy = host.policy(&guest("http-misuser"), &format!("{{act: read, url: '{origin}/'}}")).unwrap();
+    for tick in 0..4 {
+        let batch = Batch::new(snapshot(tick, &[]), Arc::new(LabelSets::none()), Vec::new(), &[]);
+        let called = runtime().block_on(policy.store(batch, policy.deadline_at(Duration::from_secs(1))));
+        let failure = called.result.unwrap_err();
+        assert!(failure.may_pass() && !failure.spares_instance(), "{failure}");
+        assert!(called.quarantined.is_none() && policy.is_ready(), "call {tick}");
+    }
+}
