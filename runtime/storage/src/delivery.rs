@@ -149,6 +149,11 @@ impl Delivery {
         }
     }
 
+    /// Counts samples as dropped that a filter before it has left out without knowing whether they are to be passed on.
+    pub(crate) fn count_left_out(&self, samples: usize) {
+        add(&self.way.counts.dropped, samples);
+    }
+
     fn may_lose(&self) -> bool {
         self.way.terms.on_failure == OnStorageFailure::Drop
     }

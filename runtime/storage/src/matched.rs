@@ -8,12 +8,24 @@ use wca_pattern::Pattern;
 
 use crate::seldom::Seldom;
 
-/// Values that are remembered; further ones begin anew.
+/// Values that are remembered, where a tick does not bring more by itself. Further ones take the place of those that no batch has
+/// had for the longest time.
 const REMEMBERED: usize = 10_000;
 
 /// How long new values of one batch may take. An expression can need some hundredths of a second for a value, and the tick waits
 /// for all of them.
 const MOST_TIME: Duration = Duration::from_millis(50);
+
+/// What a value has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Match {
+    /// It matches.
+    Yes,
+    /// It does not.
+    No,
+    /// Nobody knows: it takes too long, or there was no time left for it.
+    Unknown,
+}
 
 /// A label with the expression that its values must match.
 #[derive(Debug)]
@@ -27,11 +39,39 @@ pub(crate) struct Matched {
 
 #[derive(Debug, Default)]
 struct State {
-    known: HashMap<String, bool>,
+    known: Known,
+    tick: u64,
     /// What new values of this batch have taken.
     spent: Duration,
+    /// Whether nobody knows of a value of this batch.
+    is_unknown: bool,
     costly: Seldom,
     left_out: Seldom,
+}
+
+/// What is remembered, in two generations: what no batch has had since the younger one was begun is in the older one, and goes
+/// when the next one begins. That is between ticks, so that the batches of one take nothing from each other.
+#[derive(Debug, Default)]
+struct Known {
+    younger: HashMap<String, Match>,
+    older: HashMap<String, Match>,
+}
+
+impl Known {
+    fn begin(&mut self) {
+        if self.younger.len() >= REMEMBERED {
+            self.older = std::mem::take(&mut self.younger);
+        }
+    }
+
+    fn get(&mut self, value: &str) -> Option<Match> {
+        if let Some(known) = self.younger.get(value) {
+            return Some(*known);
+        }
+        let (value, known) = self.older.remove_entry(value)?;
+        self.younger.insert(value, known);
+        Some(known)
+    }
 }
 
 impl Matched {
@@ -48,9 +88,18 @@ impl Matched {
         &self.label
     }
 
-    /// Another batch begins.
-    pub(crate) fn begin(&self) {
-        self.locked().spent = Duration::ZERO;
+    /// Another batch begins, of this tick.
+    pub(crate) fn begin(&self, tick: u64) {
+        let mut state = self.locked();
+        (state.spent, state.is_unknown) = (Duration::ZERO, false);
+        if std::mem::replace(&mut state.tick, tick) != tick {
+            state.known.begin();
+        }
+    }
+
+    /// Whether nobody knows of some value of this batch that was asked for.
+    pub(crate) fn has_unknown(&self) -> bool {
+        self.locked().is_unknown
     }
 
     /// Whether there was time for all values of this batch.
@@ -58,37 +107,42 @@ impl Matched {
         self.locked().spent < self.most_time
     }
 
-    /// Whether the whole value matches. One that takes too long does not, and neither does one for which there is no time left.
-    pub(crate) fn takes(&self, value: &str) -> bool {
+    /// Whether the whole value matches.
+    pub(crate) fn of(&self, value: &str) -> Match {
         let mut state = self.locked();
+        let found = self.found(&mut state, value);
+        state.is_unknown |= found == Match::Unknown;
+        found
+    }
+
+    fn found(&self, state: &mut State, value: &str) -> Match {
         if let Some(known) = state.known.get(value) {
-            return *known;
+            return known;
         }
         let (label, most) = (&self.label, self.most_time);
         if state.spent >= most {
             if let Some(times) = state.left_out.count(Instant::now()) {
                 tracing::warn!(
                     "FilterStorage: {label}: there are more new values than can be looked at in {most:?}; what has the \
-                     others is not passed on before they were ({times} times)"
+                     others is dropped before they were ({times} times)"
                 );
             }
-            return false;
+            return Match::Unknown;
         }
         let begun = Instant::now();
-        let matches = self.pattern.matches_whole(value).unwrap_or_else(|error| {
-            if let Some(times) = state.costly.count(Instant::now()) {
-                tracing::warn!(
-                    "FilterStorage: {label} {value:?}: {error}; what has it is not passed on ({times} times)"
-                );
+        let found = match self.pattern.matches_whole(value) {
+            Ok(true) => Match::Yes,
+            Ok(false) => Match::No,
+            Err(error) => {
+                if let Some(times) = state.costly.count(Instant::now()) {
+                    tracing::warn!("FilterStorage: {label} {value:?}: {error}; what has it is dropped ({times} times)");
+                }
+                Match::Unknown
             }
-            false
-        });
+        };
         state.spent += begun.elapsed();
-        if state.known.len() >= REMEMBERED {
-            state.known.clear();
-        }
-        state.known.insert(value.to_owned(), matches);
-        matches
+        state.known.younger.insert(value.to_owned(), found);
+        found
     }
 
     fn locked(&self) -> MutexGuard<'_, State> {
@@ -98,6 +152,7 @@ impl Matched {
 
 #[cfg(test)]
 mod tests {
+    use super::Match::{No, Unknown, Yes};
     use super::*;
 
     fn matched(pattern: &str) -> Matched {
@@ -107,33 +162,52 @@ mod tests {
     #[test]
     fn a_value_is_looked_at_once() {
         let matched = matched("web-.*");
-        assert!(matched.takes("web-1") && !matched.takes("api-1"));
+        assert_eq!((matched.of("web-1"), matched.of("api-1")), (Yes, No));
         // What is remembered counts, whatever the expression would say.
-        matched.locked().known.insert("api-1".into(), true);
-        assert!(matched.takes("api-1"));
+        matched.locked().known.younger.insert("api-1".into(), Yes);
+        assert_eq!(matched.of("api-1"), Yes);
     }
 
     #[test]
-    fn no_more_is_remembered_than_there_is_room_for() {
+    fn no_more_is_remembered_than_the_last_batch_had_and_what_there_is_room_for() {
         let matched = matched("[0-9]*");
-        for number in 0..=REMEMBERED {
-            matched.begin();
-            assert!(matched.takes(&number.to_string()));
+        for tick in 0..5 * REMEMBERED as u64 {
+            matched.begin(tick);
+            assert_eq!(matched.of(&tick.to_string()), Yes);
         }
-        assert_eq!(matched.locked().known.len(), 1);
+        let state = matched.locked();
+        assert!(state.known.younger.len() + state.known.older.len() <= 2 * REMEMBERED);
+    }
+
+    #[test]
+    fn a_batch_of_more_values_than_are_remembered_forgets_none_of_its_own() {
+        // Each new value takes all the time that there is, so that a batch gets on by one.
+        let matched = Matched::within(Duration::from_nanos(1), "zone", Pattern::new("[0-9]*").unwrap());
+        let all: Vec<String> = (0..REMEMBERED + 10).map(|number| number.to_string()).collect();
+        for value in &all[..REMEMBERED + 5] {
+            matched.locked().known.younger.insert(value.clone(), Yes);
+        }
+        for tick in 5..=10 {
+            matched.begin(tick as u64);
+            let known = all.iter().filter(|value| matched.of(value) == Yes).count();
+            assert_eq!(known, (REMEMBERED + tick + 1).min(all.len()), "tick {tick}");
+            // Another batch of the same tick takes nothing away, as one of anomalies beside that of metrics.
+            matched.begin(tick as u64);
+            matched.of("other");
+        }
     }
 
     #[test]
     fn new_values_cost_a_batch_no_more_than_its_time_and_the_rest_comes_later() {
         // Each value takes all the time that there is.
         let matched = Matched::within(Duration::from_nanos(1), "zone", Pattern::new("[abc]").unwrap());
-        for (batch, expected) in [[true, false, false], [true, true, false], [true, true, true]].into_iter().enumerate()
-        {
-            matched.begin();
-            assert_eq!(["a", "b", "c"].map(|value| matched.takes(value)), expected, "batch {batch}");
+        for (tick, expected) in (1..).zip([[Yes, Unknown, Unknown], [Yes, Yes, Unknown], [Yes, Yes, Yes]]) {
+            matched.begin(tick);
+            assert_eq!(["a", "b", "c"].map(|value| matched.of(value)), expected, "tick {tick}");
             assert!(!matched.is_complete());
+            assert_eq!(matched.has_unknown(), expected.contains(&Unknown));
         }
-        matched.begin();
-        assert!(matched.takes("c") && matched.is_complete(), "what is known takes no time");
+        matched.begin(4);
+        assert!(matched.of("c") == Yes && matched.is_complete(), "what is known takes no time");
     }
 }

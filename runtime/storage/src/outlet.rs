@@ -42,7 +42,9 @@ impl Outlet {
         for (way, (at, chain)) in self.ways.iter().enumerate() {
             let Some(delivery) = deliveries.get(*at) else { continue };
             let lane = Lane { way, ..batch.lane() };
-            delivery.send(chain.apply(batch).on(lane));
+            let passed = chain.apply(batch);
+            delivery.count_left_out(passed.left_out);
+            delivery.send(passed.batch.on(lane));
         }
     }
 
@@ -82,6 +84,21 @@ mod tests {
             assert!(delivery.flush(Instant::now() + Duration::from_secs(10)).await);
         }
         deliveries.map(|delivery| delivery.delivered().stored)
+    }
+
+    #[tokio::test]
+    async fn what_a_filter_cannot_decide_in_time_is_counted_as_dropped_of_the_storages_behind_it() {
+        let outlet = Outlet::through(label("zone", r"(a|aa|a\b)+\1b|b"), [Outlet::to(0), Outlet::to(1)]);
+        let delivery = || Arc::new(Delivery::new("test", DeliveryTerms::default(), Gate::new(9)));
+        let deliveries = [delivery(), delivery()];
+        let samples = vec![sample("x", &[("zone", "b")], 1.0), sample("x", &[("zone", &"a".repeat(100))], 2.0)];
+        outlet.send(&batch(0.0, samples), &deliveries);
+        for delivery in &deliveries {
+            assert!(delivery.flush(Instant::now() + Duration::from_secs(10)).await);
+            let delivered = delivery.delivered();
+            // The other one too where there was no time left for it.
+            assert!(delivered.stored + delivered.dropped == 2 && delivered.dropped >= 1, "{delivered:?}");
+        }
     }
 
     #[tokio::test]

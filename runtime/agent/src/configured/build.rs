@@ -9,7 +9,7 @@ use wca_config::{
 };
 use wca_model::DeliveryTerms;
 use wca_sandbox::Policy;
-use wca_storage::{Filter, Outlet, TextForm};
+use wca_storage::{Filter, FilterError, Outlet, TextForm};
 
 use crate::configured::guests::{self, Components, Files};
 use crate::configured::kafka;
@@ -260,7 +260,17 @@ impl Building<'_> {
 
     fn filter(&self, storage: &FilterStorage) -> Result<Filter, String> {
         let filter = Filter::new(storage.filter.as_deref(), &storage.labels);
-        filter.map_err(|error| format!("{}: `!FilterStorage`: {error}", self.settings.source))
+        filter.map_err(|error| {
+            let place = match &error {
+                FilterError::Name { .. } | FilterError::Names { .. } => &storage.filter_place,
+                FilterError::Label { .. } => &storage.labels_place,
+            };
+            self.shown(ConfigError {
+                place: Box::new(place.clone()),
+                what: format!("`!FilterStorage`: {error}"),
+                help: None,
+            })
+        })
     }
 
     fn listener(&self, address: &ListenAddress) -> Result<u32, String> {

@@ -183,6 +183,15 @@ fn a_reload_ends_the_wait_for_a_storage_that_takes_nothing() {
 }
 
 #[test]
+fn names_that_are_too_much_together_are_told_in_their_line() {
+    let name = format!("\n    - '{}'", "*?".repeat(195));
+    let setup =
+        measured(&format!("!FilterStorage\n    storages: [!LogStorage ]\n    filter:\n    - x{}", name.repeat(800)));
+    let finished = setup.run(&["--iterations", "1"]);
+    finished.ends_with(1).says("`!FilterStorage`: the 801 names together: ").says("config.yaml:7:");
+}
+
+#[test]
 fn a_filter_chooses_by_patterns_of_names_and_by_labels() {
     let setup = measured(
         "!FilterStorage {filter: ['wca_duration_*', platform_cpu_usage], labels: {cpu: '0?', function: 's.*|'}, storages: \

@@ -136,6 +136,12 @@ fn filter_storage(reader: &mut Reader<'_>, arguments: &mut Arguments) -> Option<
         return None;
     }
     let labels = arguments.take::<Option<Pairs<String>>>("labels")?.unwrap_or_default().0;
-    let storage = FilterStorage { storages, filter, labels };
+    let storage = FilterStorage {
+        storages,
+        filter,
+        labels,
+        filter_place: arguments.place_of("filter").clone(),
+        labels_place: arguments.place_of("labels").clone(),
+    };
     Some(reader.store(Storage::Filter(storage)))
 }

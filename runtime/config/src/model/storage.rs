@@ -49,6 +49,10 @@ pub struct FilterStorage {
     pub filter: Option<Vec<String>>,
     /// Labels, each with a regular expression that must match its whole value.
     pub labels: Vec<(String, String)>,
+    /// Where the names stand; the tag where there are none.
+    pub filter_place: Place,
+    /// Where the labels stand; the tag where there are none.
+    pub labels_place: Place,
 }
 
 /// The last iteration, for who asks by HTTP.
