@@ -184,11 +184,11 @@ fn a_reload_ends_the_wait_for_a_storage_that_takes_nothing() {
 
 #[test]
 fn names_that_are_too_much_together_are_told_in_their_line() {
-    let name = format!("\n    - '{}'", "*?".repeat(5_000));
+    let name = format!("\n    - '{}'", "*?".repeat(195));
     let setup =
-        measured(&format!("!FilterStorage\n    storages: [!LogStorage ]\n    filter:\n    - x{}", name.repeat(30)));
+        measured(&format!("!FilterStorage\n    storages: [!LogStorage ]\n    filter:\n    - x{}", name.repeat(800)));
     let finished = setup.run(&["--iterations", "1"]);
-    finished.ends_with(1).says("`!FilterStorage`: the 31 names together: ").says("config.yaml:7:");
+    finished.ends_with(1).says("`!FilterStorage`: the 801 names together: ").says("config.yaml:7:");
 }
 
 #[test]
