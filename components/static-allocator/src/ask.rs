@@ -26,27 +26,7 @@ pub(crate) enum Ask {
 }
 
 /// The kind that is done once, and has nothing to give back.
-const MIGRATE_PAGES: &str = "migrate_pages";
-
-/// Kinds that can be given back.
-pub(crate) const KINDS: [&str; 16] = [
-    "cpu_quota",
-    "cpu_shares",
-    "cpu_weight",
-    "cpuset_cpus",
-    "cpuset_mems",
-    "cpuset_memory_migrate",
-    "rdt_group",
-    "rdt_l3",
-    "rdt_l3_code",
-    "rdt_l3_data",
-    "rdt_l2",
-    "rdt_mb",
-    "memory_high",
-    "memory_max",
-    "memory_low",
-    "io_weight",
-];
+pub(crate) const MIGRATE_PAGES: &str = "migrate_pages";
 
 impl Ask {
     /// Makes the request of a task.

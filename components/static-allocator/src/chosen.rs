@@ -8,7 +8,7 @@ use wca_guest::releases::{Heard, Releases};
 use wca_guest::types::Key;
 use wca_guest::{log, plan as contract};
 
-use crate::ask::{Ask, KINDS};
+use crate::ask::{Ask, MIGRATE_PAGES};
 use crate::plan::{Plan, Who};
 use crate::told::Told;
 
@@ -23,6 +23,8 @@ pub(crate) struct Chosen {
     told: Told,
     /// What no rule gives any more.
     releases: Releases,
+    /// Kinds that were asked for at any time, of any task, and can be given back.
+    kinds: BTreeSet<&'static str>,
     /// Ids of rules that were looked for in vain, and told.
     missing: BTreeSet<String>,
     /// The rules are others than those by which it was chosen.
@@ -106,6 +108,7 @@ impl Chosen {
         for key in keys {
             if let Some(known) = self.tasks.get_mut(key) {
                 known.ask(*key, &mut self.releases, &mut troubles);
+                self.kinds.extend(known.asked.iter().filter(|kind| **kind != MIGRATE_PAGES));
             }
         }
         self.tell(troubles);
@@ -124,7 +127,7 @@ impl Chosen {
             (None, Fate::Failed(why)) => self.failed(task, kind, why, troubles),
             (None, Fate::Reverted(_)) => {
                 let gives = self.tasks.get(&task).and_then(|known| known.gives.as_ref()?.as_ref().ok());
-                let kind = KINDS.into_iter().find(|known| *known == kind);
+                let kind = self.kinds.get(kind).copied();
                 // What stood there before the rules changed stands there again.
                 if let Some(kind) = kind.filter(|kind| gives.is_some_and(|gives| !is_given(gives, kind))) {
                     self.releases.undone(task, kind);
@@ -175,7 +178,7 @@ impl Known {
             None => return,
         };
         // What rules give and is refused now is not given back: a value that stands is nearer to it.
-        for kind in self.asked.iter().filter(|kind| KINDS.contains(kind) && !is_given(gives, kind)) {
+        for kind in self.asked.iter().filter(|kind| **kind != MIGRATE_PAGES && !is_given(gives, kind)) {
             releases.want(key, *kind);
         }
         self.asked.retain(|kind| is_given(gives, kind));

@@ -1,10 +1,11 @@
 //! What the rules amount to: patterns that are ready to match, and requests that are ready to be made.
 
 use wca_pattern::Pattern;
+use wca_schemata::{MalformedRow, bandwidth, cache_ways};
 
 use crate::ask::Ask;
 use crate::static_allocator::{Allocations, Config, Match, Rdt, Rule, Switch};
-use crate::values::{bytes, bytes_text, ids, ids_text, limit, mask, row};
+use crate::values::{bytes, bytes_text, ids, ids_text};
 
 /// All rules, in their order.
 pub(crate) struct Plan {
@@ -218,31 +219,37 @@ fn switch(written: &Switch) -> (String, Result<Vec<Ask>, String>) {
     (text, on.map(|on| vec![Ask::CpusetMemoryMigrate(on)]))
 }
 
-/// A line of `schemata`, and what it asks for in each domain.
-type Line<'a> = (Option<&'a String>, &'static str, fn(u32, &str) -> Option<Ask>);
-
 fn rdt(written: &Rdt) -> (String, Result<Vec<Ask>, String>) {
-    let lines: [Line<'_>; 5] = [
-        (written.l3.as_ref(), "L3", |domain, text| Some(Ask::RdtL3(domain, mask(text)?))),
-        (written.l3_code.as_ref(), "L3CODE", |domain, text| Some(Ask::RdtL3Code(domain, mask(text)?))),
-        (written.l3_data.as_ref(), "L3DATA", |domain, text| Some(Ask::RdtL3Data(domain, mask(text)?))),
-        (written.l2.as_ref(), "L2", |domain, text| Some(Ask::RdtL2(domain, mask(text)?))),
-        (written.mb.as_ref(), "MB", |domain, text| Some(Ask::RdtMb(domain, limit(text)?))),
-    ];
     let group = match written.name.as_deref() {
         None => "a group of its own".to_owned(),
         Some("") => "the root group".to_owned(),
         Some(name) => format!("the group {name}"),
     };
-    let texts = lines.iter().filter_map(|(text, ..)| text.map(String::as_str));
+    let lines = [&written.l3, &written.l3_code, &written.l3_data, &written.l2, &written.mb];
+    let texts = lines.into_iter().flatten().map(String::as_str);
     let shown = std::iter::once(group.as_str()).chain(texts).collect::<Vec<_>>().join(", ");
-    let mut asks = vec![Ask::RdtGroup(written.name.clone())];
+    let asks = schemata(written).map(|asks| std::iter::once(Ask::RdtGroup(written.name.clone())).chain(asks).collect());
+    (shown, asks)
+}
+
+/// What the lines of `schemata` ask for in each domain.
+fn schemata(written: &Rdt) -> Result<Vec<Ask>, String> {
+    let lines: [(_, _, fn(u32, u64) -> Ask); 4] = [
+        (&written.l3, "L3", Ask::RdtL3),
+        (&written.l3_code, "L3CODE", Ask::RdtL3Code),
+        (&written.l3_data, "L3DATA", Ask::RdtL3Data),
+        (&written.l2, "L2", Ask::RdtL2),
+    ];
+    let wrong = |text: &str, why: MalformedRow| format!("`{text}`: {why}");
+    let mut asks = Vec::new();
     for (text, resource, ask) in lines {
         let Some(text) = text else { continue };
-        match row(text, resource, ask) {
-            Ok(more) => asks.extend(more),
-            Err(why) => return (shown, Err(format!("`{text}`: {why}"))),
-        }
+        let ways = cache_ways(text, resource).map_err(|why| wrong(text, why))?;
+        asks.extend(ways.into_iter().map(|(domain, mask)| ask(domain, mask)));
     }
-    (shown, Ok(asks))
+    if let Some(text) = &written.mb {
+        let limits = bandwidth(text, "MB").map_err(|why| wrong(text, why))?;
+        asks.extend(limits.into_iter().map(|(domain, limit)| Ask::RdtMb(domain, limit)));
+    }
+    Ok(asks)
 }

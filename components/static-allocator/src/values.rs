@@ -1,4 +1,4 @@
-//! Values as people write them: lists of numbers, bytes, lines of `schemata`.
+//! Values as people write them: lists of numbers, bytes.
 
 use crate::static_allocator::{Bytes, Ids};
 
@@ -73,50 +73,4 @@ pub(crate) fn bytes_text(written: &Bytes) -> String {
         Bytes::Number(bytes) => bytes.to_string(),
         Bytes::Text(text) => text.clone(),
     }
-}
-
-/// What the domains and values of a line such as `L3:0=f;1=f` become, in their order.
-pub(crate) fn row<T>(text: &str, resource: &str, of_domain: impl Fn(u32, &str) -> Option<T>) -> Result<Vec<T>, String> {
-    let wrong = |what: &str| Err(format!("{what}; a line such as `{resource}:0=…;1=…` is taken"));
-    let list = text.trim().strip_prefix(resource).and_then(|rest| rest.trim_start().strip_prefix(':'));
-    let Some(list) = list else { return wrong(&format!("it does not begin with `{resource}:`")) };
-    let (mut row, mut seen) = (Vec::new(), Vec::new());
-    if list.trim().is_empty() {
-        return Ok(row);
-    }
-    for domain in list.split(';') {
-        if domain.trim().is_empty() {
-            return wrong("a domain cannot be empty");
-        }
-        let Some((id, value)) = domain.split_once('=') else {
-            return wrong("the separator `=` of a value is missing");
-        };
-        let (id, value) = (id.trim(), value.trim());
-        if id.is_empty() {
-            return wrong("the id of a domain cannot be empty");
-        }
-        if value.is_empty() {
-            return wrong("a value cannot be empty");
-        }
-        let Ok(id) = id.parse::<u32>() else { return wrong(&format!("`{id}` is no id of a domain")) };
-        if seen.contains(&id) {
-            return wrong(&format!("the domain {id} stands there twice"));
-        }
-        seen.push(id);
-        match of_domain(id, value) {
-            Some(made) => row.push(made),
-            None => return wrong(&format!("`{value}` is no value")),
-        }
-    }
-    Ok(row)
-}
-
-/// A mask of cache ways, in hexadecimal.
-pub(crate) fn mask(text: &str) -> Option<u64> {
-    u64::from_str_radix(text.strip_prefix("0x").unwrap_or(text), 16).ok()
-}
-
-/// A limit of bandwidth.
-pub(crate) fn limit(text: &str) -> Option<u32> {
-    text.parse().ok()
 }

@@ -1,4 +1,4 @@
-//! Lines of schemata as operators write them: `L3:0=ff;1=ff`, `MB:0=50`.
+//! Lines of schemata as operators write them, judged as the requests that they stand for.
 
 use wca_model::request::{Limit, Ways};
 use wca_model::{Platform, Refusal};
@@ -6,51 +6,14 @@ use wca_model::{Platform, Refusal};
 use super::{bandwidth, l3};
 use crate::validate::invalid;
 
-/// The values of a line such as `L3:0=fff;16=ff`, in their order: text before and behind each `=`.
-///
-/// # Errors
-/// [`Refusal::Invalid`] with what is wrong.
-fn row<'a>(text: &'a str, resource: &str) -> Result<Vec<(&'a str, &'a str)>, Refusal> {
-    let wrong = |what: &str| invalid(format!("`{text}`: {what}; a line such as `{resource}:0=…;1=…` is taken"));
-    let Some(list) = text.trim().strip_prefix(resource).and_then(|rest| rest.strip_prefix(':')) else {
-        return wrong(&format!("it does not begin with `{resource}:`"));
-    };
-    let mut row: Vec<(&str, &str)> = Vec::new();
-    if list.trim().is_empty() {
-        return Ok(row);
-    }
-    for domain in list.split(';') {
-        if domain.trim().is_empty() {
-            return wrong("a domain cannot be empty");
-        }
-        let Some((id, value)) = domain.split_once('=') else {
-            return wrong("the separator `=` of a value is missing");
-        };
-        let (id, value) = (id.trim(), value.trim());
-        match (id, value) {
-            ("", _) => return wrong("the id of a domain cannot be empty"),
-            (_, "") => return wrong("a value cannot be empty"),
-            _ if row.iter().any(|(known, _)| *known == id) => return wrong("a domain stands there twice"),
-            _ => row.push((id, value)),
-        }
-    }
-    Ok(row)
-}
-
-fn domain(id: &str, text: &str) -> Result<u32, Refusal> {
-    id.parse().or_else(|_| invalid(format!("`{text}`: `{id}` is no id of a domain; a number is taken")))
-}
-
 /// L3 ways as a line of schemata has them, each judged as a request is.
 ///
 /// # Errors
 /// [`Refusal`].
 pub fn l3_row(text: &str, platform: &Platform) -> Result<Vec<Ways>, Refusal> {
-    let ways = row(text, "L3")?.into_iter().map(|(id, mask)| {
-        let digits = mask.strip_prefix("0x").unwrap_or(mask);
-        let mask = u64::from_str_radix(digits, 16)
-            .or_else(|_| invalid(format!("`{text}`: `{mask}` is no mask; hexadecimal digits are taken")))?;
-        let ways = Ways { domain: domain(id, text)?, mask };
+    let row = wca_schemata::cache_ways(text, "L3").or_else(|wrong| invalid(format!("`{text}`: {wrong}")))?;
+    let ways = row.into_iter().map(|(domain, mask)| {
+        let ways = Ways { domain, mask };
         l3(ways, platform).map(|()| ways)
     });
     ways.collect()
@@ -61,10 +24,9 @@ pub fn l3_row(text: &str, platform: &Platform) -> Result<Vec<Ways>, Refusal> {
 /// # Errors
 /// [`Refusal`].
 pub fn bandwidth_row(text: &str, platform: &Platform) -> Result<Vec<Limit>, Refusal> {
-    let limits = row(text, "MB")?.into_iter().map(|(id, value)| {
-        let value =
-            value.parse().or_else(|_| invalid(format!("`{text}`: `{value}` is no bandwidth; a number is taken")))?;
-        let limit = Limit { domain: domain(id, text)?, value };
+    let row = wca_schemata::bandwidth(text, "MB").or_else(|wrong| invalid(format!("`{text}`: {wrong}")))?;
+    let limits = row.into_iter().map(|(domain, value)| {
+        let limit = Limit { domain, value };
         bandwidth(limit, platform).map(|()| limit)
     });
     limits.collect()
@@ -89,20 +51,10 @@ mod tests {
         Platform { bandwidth: Some(control), groups: 16, ..machine() }
     }
 
-    /// Test vector 40 of the Python agent.
     #[rstest]
-    #[case("L3:x=", "a value cannot be empty")]
-    #[case("L3:x=2;x=3", "a domain stands there twice")]
-    #[case("L3:=2", "the id of a domain cannot be empty")]
-    #[case("L3:2", "the separator `=` of a value is missing")]
-    #[case("L3:;", "a domain cannot be empty")]
-    #[case("L3:xxx", "the separator `=` of a value is missing")]
-    #[case("MB:0=1", "it does not begin with `L3:`")]
-    #[case("", "it does not begin with `L3:`")]
-    #[case("L3:x=2", "`x` is no id of a domain; a number is taken")]
-    #[case("L3:0=12x", "`12x` is no mask; hexadecimal digits are taken")]
+    #[case("L3:0", "`L3:0`: the separator `=` of a value is missing; a line such as `L3:0=…;1=…` is taken")]
     #[case("L3:7=3", "rdt_l3 names domain 7: resctrl lists 0,16")]
-    fn a_malformed_row_is_refused_with_what_is_wrong(#[case] text: &str, #[case] expected: &str) {
+    fn a_row_is_refused_with_what_is_wrong(#[case] text: &str, #[case] expected: &str) {
         let refused = l3_row(text, &with_resctrl()).unwrap_err();
         assert!(matches!(&refused, Refusal::Invalid(why) if why.contains(expected)), "{refused}");
     }

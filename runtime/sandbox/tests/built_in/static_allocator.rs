@@ -229,7 +229,7 @@ fn a_wrong_mask_costs_that_mask_alone() {
 }
 
 #[rstest]
-#[case("L3:0=zz", "`zz` is no value")]
+#[case("L3:0=zz", "`zz` is no mask of cache ways, in hexadecimal digits")]
 #[case("somevalue", "it does not begin with `L3:`")]
 #[case("MB:0=1", "it does not begin with `L3:`")]
 #[case::v40("L3:0=", "a value cannot be empty")]
