@@ -1,9 +1,9 @@
 //! What is counted of a policy.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use wca_model::Sample;
-use wca_sandbox::{Called, HttpStop, PolicyName};
+use wca_sandbox::{Called, HttpStops, Policy, PolicyName};
 
 use crate::definitions::{ANOMALIES, CALLS, FAILURES, HTTP_STOPPED, LAST_ANOMALY, MISSED, QUARANTINED, REFUSED};
 use crate::own::from_count;
@@ -17,7 +17,7 @@ pub(crate) struct Counts {
     pub(crate) missed: u64,
     anomalies: u64,
     refused: u64,
-    http_stopped: BTreeMap<HttpStop, u64>,
+    http_stops: Arc<HttpStops>,
     pub(crate) quarantined: bool,
     /// When it reported an anomaly last, in seconds since 1970.
     last_anomaly: Option<f64>,
@@ -25,15 +25,17 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
+    /// Of a policy that was not called yet.
+    pub(crate) fn of(policy: &Policy) -> Self {
+        Self { http_stops: policy.http_stops(), ..Self::default() }
+    }
+
     /// Counts a call that ended at that time, and says what is to be said of it.
     pub(crate) fn count(&mut self, name: &PolicyName, called: &Called, now: f64) {
         self.calls += 1;
         self.refused += called.said.refused;
         if let Some(why) = &called.said.refusal {
             self.sayings.say(name, &format!("refused: {why}"));
-        }
-        for (why, count) in &called.said.http_stopped {
-            *self.http_stopped.entry(*why).or_default() += count;
         }
         self.anomalies += called.said.contentions.len() as u64;
         if !called.said.contentions.is_empty() {
@@ -69,12 +71,10 @@ impl Counts {
             (&QUARANTINED, u64::from(self.quarantined)),
         ];
         let name = &policy.to_string();
-        let stopped = self.http_stopped.iter();
-        let stopped = stopped.map(|(why, count)| HTTP_STOPPED.sample_of(&[name, why.name()], from_count(*count)));
         counts
             .map(|(definition, count)| definition.sample_of(&[name], from_count(count)))
             .into_iter()
-            .chain(stopped)
+            .chain(http_stopped(policy, &self.http_stops))
             .collect()
     }
 
@@ -85,4 +85,10 @@ impl Counts {
         samples.extend(self.last_anomaly.map(|last| LAST_ANOMALY.sample_of(&[policy], last)));
         samples
     }
+}
+
+/// What was refused or cut off of a policy's HTTP requests, as metrics.
+pub(crate) fn http_stopped(policy: &PolicyName, stops: &HttpStops) -> Vec<Sample> {
+    let (policy, counts) = (&policy.to_string(), stops.counts().into_iter());
+    counts.map(|(why, count)| HTTP_STOPPED.sample_of(&[policy, why.name()], from_count(count))).collect()
 }

@@ -12,10 +12,11 @@ use std::time::{Duration, Instant};
 use wca_messages::{Changed, Cost, MappedColumns, Reply, Request, Reverted};
 use wca_model::batch::LabelSets;
 use wca_model::{Batch, Sample, Snapshot, Stream};
-use wca_sandbox::World;
+use wca_sandbox::{HttpStops, PolicyName, World};
 
 use crate::client::{Client, ClientError};
 use crate::configured::Reloading;
+use crate::counts::http_stopped;
 use crate::durations::Durations;
 use crate::memory_topology::Memory;
 use crate::own;
@@ -39,6 +40,8 @@ pub(crate) struct Node {
     pub(crate) pace: Pace,
     /// Whether what policies say is printed, since no storage of its own is there for it.
     pub(crate) prints: bool,
+    /// Who calls the node where that is a component, and what was stopped of its HTTP requests.
+    pub(crate) runner: Option<(PolicyName, Arc<HttpStops>)>,
     /// Where the configuration can change.
     pub(crate) reloading: Option<Reloading>,
     pub(crate) durations: Durations,
@@ -79,6 +82,7 @@ impl Node {
             storages: Arc::new(Mutex::new(storages)),
             pace,
             prints: false,
+            runner: None,
             reloading: None,
             durations: Durations::default(),
             memory: Memory::default(),
@@ -196,6 +200,7 @@ impl Node {
         } else if self.prints {
             said.extend(self.policies.metrics());
             said.extend(storages.policy_metrics());
+            said.extend(self.runner_metrics());
             said.push(own::overrun(self.pace.overrun()));
             print::print_tick(snapshot, applied, said);
         }
@@ -209,6 +214,7 @@ impl Node {
         samples.extend_from_slice(self.memory.samples(&self.client).await);
         samples.extend(self.policies.metrics());
         samples.extend(storages.policy_metrics());
+        samples.extend(self.runner_metrics());
         if storages.anomalies.is_none() {
             samples.extend(self.policies.anomaly_metrics());
         }
@@ -220,6 +226,11 @@ impl Node {
         let labels = Arc::clone(&self.known.labels);
         let batch = Batch::new(Arc::clone(snapshot), labels, self.known.named(samples), &self.known.common);
         storages.metrics.send(&batch, &storages.deliveries);
+    }
+
+    /// What is counted of a runner that is a component.
+    fn runner_metrics(&self) -> Vec<Sample> {
+        self.runner.as_ref().map(|(name, stops)| http_stopped(name, stops)).unwrap_or_default()
     }
 
     fn storages(&self) -> Storages {

@@ -57,9 +57,9 @@ impl Member {
             name: policy.name().clone(),
             number,
             world: policy.world(),
+            counts: Counts::of(&policy),
             slot: Slot::Idle(Box::new(policy)),
             outcomes: Vec::new(),
-            counts: Counts::default(),
             is_given_up: false,
             took: Duration::ZERO,
         }

@@ -197,8 +197,9 @@ pub(crate) async fn run_loop(mut node: Node) -> ExitCode {
 }
 
 /// A runner's own loop.
-pub(crate) async fn run_runner(mut runner: Policy, node: Node) -> ExitCode {
+pub(crate) async fn run_runner(mut runner: Policy, mut node: Node) -> ExitCode {
     let name = runner.name().clone();
+    node.runner = Some((name.clone(), runner.http_stops()));
     let (mut stop, storages) = (node.client.stop(), Arc::clone(&node.storages));
     let ended = tokio::select! {
         ended = runner.run(Some(Box::new(node))) => ended,

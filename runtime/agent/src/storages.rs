@@ -184,7 +184,7 @@ pub(crate) fn guest(
     before: &[Arc<Delivery>],
 ) -> (Delivery, Arc<GuestCounts>) {
     let name = policy.name().clone();
-    let counts = Arc::new(GuestCounts { name: name.clone(), counts: Mutex::default() });
+    let counts = Arc::new(GuestCounts { name: name.clone(), counts: Mutex::new(Counts::of(&policy)) });
     let store = GuestStore { policy, counts: Arc::clone(&counts), interval, missed: None };
     let _workers = workers::enter();
     let delivery = match before.iter().find(|before| *before.name() == *name) {

@@ -27,13 +27,16 @@ impl std::str::FromStr for Origin {
     fn from_str(text: &str) -> Result<Self, OriginError> {
         let wrong = |what| OriginError { text: text.to_owned(), what };
         let uri: http::Uri = text.parse().map_err(|_| wrong("it is no URL"))?;
-        if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
-            return Err(wrong("it has a user name"));
-        }
+        let origin = Self::judged(&uri).map_err(wrong)?;
         if uri.path_and_query().is_some_and(|path| path.as_str() != "/") {
             return Err(wrong("it has a path"));
         }
-        Self::of(&uri).ok_or_else(|| wrong("the scheme must be http or https, and a host must follow"))
+        if !origin.is_grantable() {
+            return Err(wrong(
+                "a link-local address of IPv6 leads nowhere without an interface, which cannot be named here",
+            ));
+        }
+        Ok(origin)
     }
 }
 
@@ -44,30 +47,34 @@ impl std::fmt::Display for Origin {
 }
 
 impl Origin {
-    /// The origin of a URL; none where it has none, or a user name besides.
-    pub(crate) fn of(uri: &http::Uri) -> Option<Self> {
-        let https = match uri.scheme_str()? {
-            "http" => false,
-            "https" => true,
-            _ => return None,
-        };
-        let host = uri.host().filter(|host| !host.is_empty())?;
-        let port = match uri.port_u16() {
-            Some(port) => port,
-            None if uri.authority()?.as_str() != host => return None,
-            None => {
-                if https {
-                    443
-                } else {
-                    80
-                }
-            }
-        };
-        if uri.authority()?.as_str().contains('@') {
-            return None;
+    /// The origin of a URL; the error is why it has none.
+    pub(crate) fn judged(uri: &http::Uri) -> Result<Self, &'static str> {
+        const FORM: &str = "the scheme must be http or https, and a host must follow";
+        let authority = uri.authority().ok_or(FORM)?;
+        if authority.as_str().contains('@') {
+            return Err("it has a user name");
         }
+        let (https, usual) = match uri.scheme_str() {
+            Some("http") => (false, 80),
+            Some("https") => (true, 443),
+            _ => return Err(FORM),
+        };
+        let host = authority.host();
+        if host.is_empty() {
+            return Err(FORM);
+        }
+        let port = match authority.port_u16() {
+            Some(port) => port,
+            None if authority.as_str() == host => usual,
+            None => return Err("its port is no number from 0 to 65535"),
+        };
         let host = address(host).map_or_else(|| host.to_ascii_lowercase(), written);
-        Some(Self { https, host, port })
+        Ok(Self { https, host, port })
+    }
+
+    /// Whether a request can go there at all: a link-local address of IPv6 is one of many interfaces.
+    pub(crate) fn is_grantable(&self) -> bool {
+        !matches!(self.address(), Some(IpAddr::V6(address)) if address.is_unicast_link_local())
     }
 
     /// The same at this address instead of a name.
@@ -137,6 +144,11 @@ mod tests {
     #[case("ftp://x", Err("`ftp://x` is no origin: the scheme must be http or https"))]
     #[case("http://u:p@x", Err("`http://u:p@x` is no origin: it has a user name"))]
     #[case("http://x/write?db=1", Err("`http://x/write?db=1` is no origin: it has a path"))]
+    #[case(
+        "http://[fe80::1]:80",
+        Err("`http://[fe80::1]:80` is no origin: a link-local address of IPv6 leads nowhere")
+    )]
+    #[case("http://169.254.1.1:80", Ok("http://169.254.1.1:80"))]
     #[case("http://", Err("`http://` is no origin: it is no URL"))]
     fn origins(#[case] text: &str, #[case] expected: Result<&str, &str>) {
         match (text.parse::<Origin>(), expected) {

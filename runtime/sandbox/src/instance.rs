@@ -15,7 +15,7 @@ use crate::contract::World;
 use crate::deadline::{self, Allowed, DeadlineExceeded};
 use crate::failure::Failure;
 use crate::limiter::Limiter;
-use crate::outgoing::{Exchanges, GrantedHttp};
+use crate::outgoing::{Exchanges, GrantedHttp, Outgoing};
 use crate::policy::Surroundings;
 use crate::state::{Given, Lines, Said, State, locked};
 use crate::turns::{Meter, metered};
@@ -58,8 +58,9 @@ impl Instance {
         linked: &Linked,
         around: &Surroundings,
         arguments: &Arguments,
+        outgoing: &Arc<Outgoing>,
     ) -> Result<Self, Failure> {
-        let mut store = new_store(component, linked, around, arguments);
+        let mut store = new_store(component, linked, around, arguments, outgoing);
         set_fuel(&mut store, around.limits.start_fuel);
         let _ticking = around.sandbox.clock.tick();
         let meter = Arc::clone(&store.data().meter);
@@ -141,9 +142,7 @@ impl Instance {
             state.platform = Arc::clone(&snapshot.platform);
         }
         state.given = given;
-        // What was stopped between two calls counts with the second.
-        let http_stopped = std::mem::take(&mut state.said.http_stopped);
-        state.said = Said { http_stopped, ..Said::default() };
+        state.said = Said::default();
         locked(&state.lines).begin();
     }
 
@@ -258,7 +257,13 @@ fn set_fuel(store: &mut Store<State>, fuel: u64) {
     let _ = store.set_fuel(fuel);
 }
 
-fn new_store(component: &Component, linked: &Linked, around: &Surroundings, arguments: &Arguments) -> Store<State> {
+fn new_store(
+    component: &Component,
+    linked: &Linked,
+    around: &Surroundings,
+    arguments: &Arguments,
+    outgoing: &Arc<Outgoing>,
+) -> Store<State> {
     let limits = around.limits.clone();
     let lines = Arc::new(Mutex::new(Lines::new(around.name.clone(), Arc::clone(&around.log), &limits)));
     let time = GuestTime::default();
@@ -278,7 +283,7 @@ fn new_store(component: &Component, linked: &Linked, around: &Surroundings, argu
         node: None,
         wasi: wasi::context(&time, around.seed, &lines, limits.hostcall, is_runner),
         http: WasiHttpCtx::new(),
-        granted_http: GrantedHttp::new(&around.grants, Exchanges::new(&limits, Arc::clone(&lines))),
+        granted_http: GrantedHttp::new(Exchanges::new(Arc::clone(outgoing), &limits, Arc::clone(&lines))),
         table: ResourceTable::new(),
         time,
         lines,

@@ -37,6 +37,6 @@ pub use failure::Failure;
 pub use grants::{Grants, Origin, OriginError};
 pub use host::node::{NodeAccess, NodeError};
 pub use limits::{LIMITS, LimitError, LimitInfo, Limits};
-pub use outgoing::HttpStop;
+pub use outgoing::{HttpStop, HttpStops};
 pub use policy::{ArgumentSource, Called, MakeError, Policy, PolicyName, Surroundings};
 pub use state::{LogLevel, LogLine, LogSink, Said};

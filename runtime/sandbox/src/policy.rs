@@ -17,6 +17,7 @@ use crate::host::node::NodeAccess;
 use crate::instance::Instance;
 use crate::limits::Limits;
 use crate::located;
+use crate::outgoing::{HttpStops, Outgoing};
 use crate::state::{Given, LogLevel, LogLine, LogSink, Said};
 use crate::text::printable;
 
@@ -110,6 +111,7 @@ pub struct Policy {
     linked: Linked,
     around: Surroundings,
     arguments: Arguments,
+    outgoing: Arc<Outgoing>,
     source: Option<Box<dyn ArgumentSource>>,
     instance: Option<Instance>,
     seen: Option<Arc<Roster>>,
@@ -135,9 +137,20 @@ impl Policy {
             .link(&around.sandbox, &around.grants)
             .map_err(|source| MakeError::Load { name: around.name.clone(), source })?;
         let arguments = Arguments::fit(&around.name, component.constructor.as_ref(), settings)?;
-        let (source, instance, seen) = (None, None, None);
-        let (has_lost_one, failures, not_before) = (false, 0, None);
-        Ok(Self { component, linked, around, arguments, source, instance, seen, has_lost_one, failures, not_before })
+        let outgoing = Arc::new(Outgoing::new(&around.grants));
+        Ok(Self {
+            component,
+            linked,
+            around,
+            arguments,
+            outgoing,
+            source: None,
+            instance: None,
+            seen: None,
+            has_lost_one: false,
+            failures: 0,
+            not_before: None,
+        })
     }
 
     /// Hands in what comes from there, before each call of a detector, an allocator or a storage. Where it does not fit, or the
@@ -180,6 +193,12 @@ impl Policy {
         self.instance.as_ref().map_or(0, Instance::memory)
     }
 
+    /// What was refused or cut off of its HTTP requests; it is counted there at once, whatever becomes of the policy.
+    #[must_use]
+    pub fn http_stops(&self) -> Arc<HttpStops> {
+        Arc::clone(&self.outgoing.stops)
+    }
+
     /// Whether it failed so often in a row that it is not called any more.
     #[must_use]
     pub fn is_quarantined(&self) -> bool {
@@ -203,7 +222,8 @@ impl Policy {
     /// [`Failure`].
     pub async fn start(&mut self) -> Result<(), Failure> {
         if self.instance.is_none() {
-            let started = Instance::start(&self.component, &self.linked, &self.around, &self.arguments).await?;
+            let started =
+                Instance::start(&self.component, &self.linked, &self.around, &self.arguments, &self.outgoing).await?;
             self.instance = Some(started);
             self.seen = None;
         }
@@ -278,7 +298,9 @@ impl Policy {
         let instance = match self.instance.take() {
             None => {
                 self.seen = None;
-                Instance::start(&self.component, &self.linked, &self.around, &arguments).await.map_err(told)?
+                Instance::start(&self.component, &self.linked, &self.around, &arguments, &self.outgoing)
+                    .await
+                    .map_err(told)?
             }
             Some(mut instance) => {
                 if let Err(failure) = instance.configure(&arguments).await {

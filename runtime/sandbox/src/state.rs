@@ -59,12 +59,17 @@ pub(crate) struct Lines {
     longest: usize,
     written: u64,
     dropped: u64,
+    /// How often the host itself had to say what, in this call.
+    told: BTreeMap<HttpStop, u64>,
 }
+
+/// Lines of one kind that the host itself writes in a call: they are no guest's to use up.
+const TOLD: u64 = 5;
 
 impl Lines {
     pub(crate) fn new(policy: PolicyName, sink: Arc<dyn LogSink>, limits: &Limits) -> Self {
         let longest = usize::try_from(limits.log_line).unwrap_or(usize::MAX);
-        Self { policy, sink, most: limits.log_lines, longest, written: 0, dropped: 0 }
+        Self { policy, sink, most: limits.log_lines, longest, written: 0, dropped: 0, told: BTreeMap::new() }
     }
 
     pub(crate) fn write(&mut self, level: LogLevel, text: &str) {
@@ -73,6 +78,19 @@ impl Lines {
             return;
         }
         self.written += 1;
+        self.put(level, text);
+    }
+
+    /// Says what of the policy's requests was stopped, whatever it has written itself.
+    pub(crate) fn tell(&mut self, why: HttpStop, text: &str) {
+        let told = self.told.entry(why).or_default();
+        *told += 1;
+        if *told <= TOLD {
+            self.put(LogLevel::Warn, text);
+        }
+    }
+
+    fn put(&self, level: LogLevel, text: &str) {
         let text = printable(text, self.longest);
         self.sink.write(LogLine { policy: self.policy.clone(), level, text });
     }
@@ -81,16 +99,21 @@ impl Lines {
     pub(crate) fn begin(&mut self) {
         self.written = 0;
         self.dropped = 0;
+        self.told.clear();
     }
 
     /// Ends a call: says how many lines were not written.
     pub(crate) fn end(&mut self) {
+        for (why, told) in self.told.iter().filter(|(_, told)| **told > TOLD) {
+            let text = format!("{} more requests were refused or cut off (reason `{}`)", told - TOLD, why.name());
+            self.put(LogLevel::Warn, &text);
+        }
         if self.dropped > 0 {
             let text = format!(
                 "{} more lines were not written: a call may log {} (--limit log-lines raises it)",
                 self.dropped, self.most
             );
-            self.sink.write(LogLine { policy: self.policy.clone(), level: LogLevel::Warn, text });
+            self.put(LogLevel::Warn, &text);
         }
     }
 }
@@ -112,8 +135,6 @@ pub struct Said {
     pub refused: u64,
     /// Why the first of them was refused.
     pub refusal: Option<String>,
-    /// How many of its HTTP requests were refused or cut off, by the reason.
-    pub http_stopped: BTreeMap<HttpStop, u64>,
     /// Series that were taken: metrics, evidence and culprits.
     pub(crate) series: u64,
     /// Bytes of their texts.
@@ -123,8 +144,8 @@ pub struct Said {
 impl Said {
     /// What counts of a call that was stopped: what it said may be half of what it meant, but what was refused was refused.
     pub(crate) fn of_stopped(self) -> Self {
-        let Self { refused, refusal, http_stopped, .. } = self;
-        Self { refused, refusal, http_stopped, ..Self::default() }
+        let Self { refused, refusal, .. } = self;
+        Self { refused, refusal, ..Self::default() }
     }
 }
 
@@ -163,6 +184,7 @@ pub(crate) struct State {
     pub(crate) clock: Arc<EpochClock>,
     pub(crate) wasi: WasiCtx,
     pub(crate) http: WasiHttpCtx,
+    /// Before the table, in which the bodies of requests are: it is dropped first.
     pub(crate) granted_http: GrantedHttp,
     pub(crate) table: ResourceTable,
 }
@@ -193,9 +215,7 @@ impl State {
             Err(failure) if !failure.spares_instance() => CallEnd::Stopped,
             _ => CallEnd::Returned,
         };
-        for (why, count) in self.granted_http.end(how, &mut self.table) {
-            *self.said.http_stopped.entry(why).or_default() += count;
-        }
+        self.granted_http.end(how, &mut self.table);
         locked(&self.lines).end();
     }
 
@@ -244,5 +264,26 @@ mod tests {
         let texts: Vec<String> = kept.0.lock().unwrap().iter().map(|line| line.text.clone()).collect();
         let told = "3 more lines were not written: a call may log 2 (--limit log-lines raises it)";
         assert_eq!(texts, ["line 0", "line 1", told, "line 0", "line 1", told]);
+    }
+
+    #[test]
+    fn what_the_host_says_is_said_whatever_the_guest_has_written_and_is_bounded_by_itself() {
+        let kept = Arc::new(Kept::default());
+        let limits = Limits { log_lines: 1, ..Limits::default() };
+        let mut lines = Lines::new("Loud".into(), Arc::clone(&kept) as Arc<dyn LogSink>, &limits);
+        lines.begin();
+        lines.write(LogLevel::Info, "a line");
+        for number in 0..TOLD + 3 {
+            lines.tell(HttpStop::Origin, &format!("request {number}"));
+        }
+        lines.tell(HttpStop::Unread, "an answer");
+        lines.end();
+        lines.begin();
+        lines.tell(HttpStop::Origin, "another call");
+        let texts: Vec<String> = kept.0.lock().unwrap().iter().map(|line| line.text.clone()).collect();
+        let requests: Vec<String> = (0..TOLD).map(|number| format!("request {number}")).collect();
+        let more = "3 more requests were refused or cut off (reason `origin`)".to_owned();
+        let (first, rest) = (["a line".to_owned()], ["an answer".to_owned(), more, "another call".to_owned()]);
+        assert_eq!(texts, [&first[..], &requests, &rest].concat());
     }
 }

@@ -101,33 +101,67 @@ fn one_whose_granted_name_leads_to_loopback_is_refused() {
         let setup = setup("read", &origin, "20s");
         let mut command = setup.command(&[]);
         if name == "metrics.example" {
-            std::fs::write(setup.path("hosts"), "127.0.0.1 localhost metrics.example\n").unwrap();
-            match beside(&setup.path("hosts").display().to_string(), &command) {
+            match beside(&setup, "127.0.0.1 localhost metrics.example\n", &[], &command) {
                 Some(other) => command = other,
                 None => return skipped("only root can give a program a table of hosts of its own"),
             }
         }
-        let mut started = setup.spawn(command);
-        until_counted(&mut started, "wca_policy_http_stopped", "address");
-        let refused = format!(
-            "[HttpMisuser] a request to {origin} was refused: its name leads to 127.0.0.1, which is a loopback address; \
-             --allow-http http://127.0.0.1:{port} besides would grant it"
+        is_refused(
+            &setup,
+            command,
+            &origin,
+            &format!("127.0.0.1, which is a loopback address; --allow-http http://127.0.0.1:{port}"),
         );
-        started.stop().ends_with(0).says(&refused).says("the storage rejected the batch: DestinationIpProhibited");
     }
     listener.set_nonblocking(true).unwrap();
     assert!(listener.accept().is_err(), "it was asked all the same");
 }
 
-/// The same command where this file is the table of hosts.
-fn beside(hosts: &str, command: &Command) -> Option<Command> {
-    let may = || Command::new("unshare").args(["--mount", "true"]).output().is_ok_and(|done| done.status.success());
-    if !is_root() || !may() {
+#[test]
+fn one_whose_granted_name_leads_to_an_interface_of_this_machine_is_refused() {
+    // Of two addresses in one network the kernel sends from the first.
+    let addresses = ["10.199.7.5", "10.199.7.6", "fd99:7::5"];
+    for address in addresses {
+        let origin = "http://metrics.example:81";
+        let setup = setup("read", origin, "20s");
+        let hosts = format!("127.0.0.1 localhost\n{address} metrics.example\n");
+        let Some(command) = beside(&setup, &hosts, &addresses, &setup.command(&[])) else {
+            return skipped("only root can give a program a network of its own, with iproute2");
+        };
+        let literal = if address.contains(':') { format!("[{address}]") } else { address.to_owned() };
+        let why = format!("{address}, which is an address of this machine; --allow-http http://{literal}:81");
+        is_refused(&setup, command, origin, &why);
+    }
+}
+
+/// A storage that reads from this origin is refused, since its name leads there.
+fn is_refused(setup: &Setup, command: Command, origin: &str, leads_to: &str) {
+    let mut started = setup.spawn(command);
+    until_counted(&mut started, "wca_policy_http_stopped", "address");
+    let refused =
+        format!("[HttpMisuser] a request to {origin} was refused: its name leads to {leads_to} besides would grant it");
+    started.stop().ends_with(0).says(&refused).says("the storage rejected the batch: DestinationIpProhibited");
+}
+
+/// The same command with this table of hosts, and in a network of its own where it has these addresses.
+fn beside(setup: &Setup, hosts: &str, addresses: &[&str], command: &Command) -> Option<Command> {
+    let net: &[&str] = if addresses.is_empty() { &[] } else { &["--net"] };
+    let does = |program: &str, arguments: &[&str]| {
+        Command::new(program).args(arguments).output().is_ok_and(|done| done.status.success())
+    };
+    let may = is_root() && does("unshare", &[&["--mount"], net, &["true"]].concat());
+    if !may || !(addresses.is_empty() || does("ip", &["-V"])) {
         return None;
     }
+    std::fs::write(setup.path("hosts"), hosts).unwrap();
+    let mut script = String::from("mount --bind \"$0\" /etc/hosts && ");
+    for address in addresses {
+        let length = if address.contains(':') { 64 } else { 24 };
+        script.push_str(&format!("ip link set lo up && ip address add {address}/{length} dev lo && "));
+    }
+    script.push_str("exec \"$@\"");
     let mut other = Command::new("unshare");
-    other.args(["--mount", "--propagation", "private", "sh", "-c"]);
-    other.args(["mount --bind \"$0\" /etc/hosts && exec \"$@\"", hosts]);
+    other.args(["--mount", "--propagation", "private"]).args(net).args(["sh", "-c", &script]).arg(setup.path("hosts"));
     other.arg(command.get_program()).args(command.get_args());
     Some(other)
 }

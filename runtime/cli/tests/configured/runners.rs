@@ -165,3 +165,23 @@ fn a_delay_of_zero_does_not_wait() {
     assert_eq!(values(&lines, "wca_up").len(), 20);
     assert_eq!(values(&lines, "wca_ticks_overrun"), [0.0; 20]);
 }
+
+#[test]
+fn what_is_refused_of_a_runner_that_is_a_component_is_counted_while_it_runs() {
+    let component = component("tests/guests/patient/patient.wasm");
+    let setup = Setup::with(&format!(
+        "components:\n  Patient: {{path: {component}, allow_http: ['http://127.0.0.1:8000'], start_deadline: 60s}}\nrunner: \
+         !Patient\n  measurement_runner: !MeasurementRunner\n    action_delay: 0.05\n    node: !StaticNode {{tasks: []}}\n    \
+         metrics_storage: !LogStorage {{output_filename: FOLDER/metrics.prom}}\n  url: http://127.0.0.1:9\n  goes_on: true\n"
+    ));
+    let mut started = setup.start(&[]);
+    let stopped =
+        |line: &&Line| line.is("wca_policy_http_stopped", "policy", "Patient") && line.label("reason") == "origin";
+    started.until("three ticks with a count", |setup| setup.lines("metrics.prom").iter().filter(stopped).count() >= 3);
+    let refused =
+        "[Patient] a request to http://127.0.0.1:9 was refused: granted are http://127.0.0.1:8000; --allow-http";
+    started.stop().ends_with(0).says(refused);
+    let lines = setup.lines("metrics.prom");
+    let counts: Vec<f64> = lines.iter().filter(stopped).map(|line| line.value).collect();
+    assert_eq!(counts[..3], [1.0, 2.0, 3.0]);
+}

@@ -1,45 +1,15 @@
-//! The requests of one instance that are under way, and what was stopped of them.
+//! The requests of one instance that are under way.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
+use super::Outgoing;
+use super::stops::HttpStop;
 use crate::grants::Origin;
 use crate::limits::{Limits, bytes};
-use crate::state::{Lines, LogLevel, locked};
-
-/// Why a request of a policy was refused or cut off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum HttpStop {
-    /// It was for an origin that is not granted.
-    Origin,
-    /// The name of its origin leads to an address that is not granted.
-    Address,
-    /// There were too many already.
-    TooMany,
-    /// Its answer was too long.
-    Size,
-    /// The call ran out of time meanwhile.
-    Time,
-    /// Its answer was left unread when the call was over.
-    Unread,
-}
-
-impl HttpStop {
-    /// Its name in metrics.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Origin => "origin",
-            Self::Address => "address",
-            Self::TooMany => "too-many",
-            Self::Size => "size",
-            Self::Time => "time",
-            Self::Unread => "unread",
-        }
-    }
-}
+use crate::state::{Lines, locked};
 
 /// How a call has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +24,8 @@ pub(crate) enum CallEnd {
 
 /// The exchanges of one instance: each a request with its answer. None outlives the call in which it began.
 pub(crate) struct Exchanges {
+    /// What outlives the instance.
+    pub(super) outgoing: Arc<Outgoing>,
     lines: Arc<Mutex<Lines>>,
     most: u64,
     pub(super) longest: u64,
@@ -63,20 +35,19 @@ pub(crate) struct Exchanges {
 struct Inner {
     begun: u64,
     open: BTreeMap<u64, Open>,
-    stopped: BTreeMap<HttpStop, u64>,
     /// Closed with the call.
     call: watch::Sender<()>,
 }
 
-struct Open {
+pub(super) struct Open {
     origin: Origin,
     is_answered: bool,
 }
 
 impl Exchanges {
-    pub(crate) fn new(limits: &Limits, lines: Arc<Mutex<Lines>>) -> Arc<Self> {
-        let inner = Inner { begun: 0, open: BTreeMap::new(), stopped: BTreeMap::new(), call: watch::channel(()).0 };
-        Arc::new(Self { lines, most: limits.http_requests, longest: limits.http_answer, inner: Mutex::new(inner) })
+    pub(crate) fn new(outgoing: Arc<Outgoing>, limits: &Limits, lines: Arc<Mutex<Lines>>) -> Arc<Self> {
+        let inner = Mutex::new(Inner { begun: 0, open: BTreeMap::new(), call: watch::channel(()).0 });
+        Arc::new(Self { outgoing, lines, most: limits.http_requests, longest: limits.http_answer, inner })
     }
 
     /// Begins an exchange; none where there are too many already, which is said.
@@ -99,18 +70,21 @@ impl Exchanges {
 
     /// Counts what was stopped, and says it.
     pub(super) fn stop(&self, why: HttpStop, text: &str) {
-        *self.inner().stopped.entry(why).or_default() += 1;
-        locked(&self.lines).write(LogLevel::Warn, text);
+        self.outgoing.stops.count(why);
+        locked(&self.lines).tell(why, text);
+    }
+
+    /// Closes what is still under way.
+    pub(super) fn close(&self) -> BTreeMap<u64, Open> {
+        let mut inner = self.inner();
+        inner.call = watch::channel(()).0;
+        std::mem::take(&mut inner.open)
     }
 
     /// Ends a call: closes what is still under way, and says what the guest has left so. Of `awaited` requests it still waits
     /// for an answer; others without one it has given up itself.
-    pub(crate) fn end(&self, how: CallEnd, awaited: usize) -> BTreeMap<HttpStop, u64> {
-        let open = {
-            let mut inner = self.inner();
-            inner.call = watch::channel(()).0;
-            std::mem::take(&mut inner.open)
-        };
+    pub(crate) fn end(&self, how: CallEnd, awaited: usize) {
+        let open = self.close();
         let (answered, waiting): (Vec<Open>, Vec<Open>) = open.into_values().partition(|open| open.is_answered);
         for Open { origin, .. } in answered.into_iter().chain(waiting.into_iter().take(awaited)) {
             match how {
@@ -125,7 +99,6 @@ impl Exchanges {
                 CallEnd::Stopped => {}
             }
         }
-        std::mem::take(&mut self.inner().stopped)
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -184,23 +157,10 @@ impl Drop for Exchange {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::{LogLine, LogSink};
-
-    #[derive(Default)]
-    struct Kept(Mutex<Vec<String>>);
-
-    impl LogSink for Kept {
-        fn write(&self, line: LogLine) {
-            self.0.lock().unwrap().push(line.text);
-        }
-    }
+    use crate::outgoing::tests::{Kept, exchanges as exchanges_within};
 
     fn exchanges(most: u64) -> (Arc<Exchanges>, Arc<Kept>) {
-        let kept = Arc::new(Kept::default());
-        let limits = Limits { http_requests: most, ..Limits::default() };
-        let sink = Arc::clone(&kept) as Arc<dyn LogSink>;
-        let lines = Arc::new(Mutex::new(Lines::new("P".into(), sink, &limits)));
-        (Exchanges::new(&limits, lines), kept)
+        exchanges_within(&[], &Limits { http_requests: most, ..Limits::default() })
     }
 
     fn counts(of: &[(HttpStop, u64)]) -> BTreeMap<HttpStop, u64> {
@@ -218,11 +178,12 @@ mod tests {
         drop(read);
         assert!(!unread.call.is_over());
         let expected = counts(&[(HttpStop::TooMany, 1), (HttpStop::Unread, 2)]);
-        assert_eq!(exchanges.end(CallEnd::Returned, 1), expected);
+        exchanges.end(CallEnd::Returned, 1);
+        assert_eq!(exchanges.outgoing.stops.counts(), expected);
         assert!(unread.call.is_over() && awaited.call.is_over() && given_up.call.is_over());
         let cut_off = "a request to http://a:1 was cut off: its answer was not read when the call was over";
         let refused = "a request to http://a:1 was refused: 4 are under way (--limit http-requests raises it)";
-        assert_eq!(*kept.0.lock().unwrap(), [refused, cut_off, cut_off]);
+        assert_eq!(kept.texts(), [refused, cut_off, cut_off]);
         // The next call has all of them again, whatever the guest has kept.
         let next: Vec<Exchange> = (0..4).map(|_| exchanges.begin(&origin).unwrap()).collect();
         drop((unread, awaited, given_up));
@@ -234,8 +195,10 @@ mod tests {
         let origin: Origin = "http://a:1".parse().unwrap();
         let (exchanges, _) = exchanges(4);
         let _first = exchanges.begin(&origin).unwrap();
-        assert_eq!(exchanges.end(CallEnd::Stopped, 1), counts(&[]));
+        exchanges.end(CallEnd::Stopped, 1);
+        assert_eq!(exchanges.outgoing.stops.counts(), counts(&[]));
         let _second = exchanges.begin(&origin).unwrap();
-        assert_eq!(exchanges.end(CallEnd::OutOfTime, 1), counts(&[(HttpStop::Time, 1)]));
+        exchanges.end(CallEnd::OutOfTime, 1);
+        assert_eq!(exchanges.outgoing.stops.counts(), counts(&[(HttpStop::Time, 1)]));
     }
 }

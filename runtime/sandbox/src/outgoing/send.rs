@@ -3,7 +3,6 @@
 use std::error::Error as _;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -17,6 +16,7 @@ use super::Exchanged;
 use super::answer::Answer;
 use super::connect::{Stream, connect};
 use super::exchanges::Exchange;
+use super::upload::Upload;
 use crate::grants::Origin;
 
 /// Most bytes of the head of an answer, and of what is read of its body before the guest takes it.
@@ -28,27 +28,28 @@ type Connection = http1::Connection<TokioIo<Box<dyn Stream>>, WasiBody>;
 /// began; times that the guest has set end it earlier.
 pub(super) async fn send(
     origin: Origin,
-    granted: Arc<[Origin]>,
     request: Request<WasiBody>,
     options: RequestOptions,
     exchange: Exchange,
 ) -> Result<Exchanged, Error> {
     let call = exchange.call.clone();
+    let request = request.map(|body| Upload::new(body, call.clone()).boxed_unsync());
     tokio::select! {
-        answer = answered(&origin, &granted, request, options, exchange) => answer,
+        // In this order: nothing more is sent once the call is over.
+        biased;
         () = call.over() => Err(Error::ConnectionTerminated),
+        answer = answered(&origin, request, options, exchange) => answer,
     }
 }
 
 async fn answered(
     origin: &Origin,
-    granted: &[Origin],
     mut request: Request<WasiBody>,
     options: RequestOptions,
     exchange: Exchange,
 ) -> Result<Exchanged, Error> {
     let connecting = async {
-        let stream = connect(origin, granted, &exchange.exchanges).await?;
+        let stream = connect(origin, &exchange.exchanges).await?;
         let mut builder = http1::Builder::new();
         builder.max_buf_size(BUFFER).handshake(TokioIo::new(stream)).await.map_err(|error| of_hyper(&error))
     };
@@ -65,9 +66,10 @@ async fn answered(
     let rest = async move {
         let Some(connection) = connection else { return Ok(()) };
         tokio::select! {
+            biased;
+            () = call.over() => Ok(()),
             // Its error is the body's as well.
             _ = connection => Ok(()),
-            () = call.over() => Ok(()),
         }
     };
     Ok((answer, Box::new(rest)))

@@ -1,6 +1,5 @@
 //! Guests that ask servers, as they should and as they should not.
 
-use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -34,26 +33,43 @@ fn server(after: Option<Duration>) -> String {
     origin
 }
 
-fn ran(origin: &str, limits: &[(&str, &str)]) -> Result<(), String> {
+/// How a runner ended that asks there, and what was stopped of its requests.
+fn ran(url: &str, granted: &str, limits: &[(&str, &str)]) -> (Result<(), String>, Vec<(HttpStop, u64)>) {
     let mut host = Host::with(limits);
-    host.grants = Grants { http: vec![origin.parse().unwrap()] };
-    let mut policy = host.policy(&guest("patient"), &format!("url: {origin}")).unwrap();
-    runtime().block_on(policy.run(None)).map_err(|failure| failure.to_string())
+    host.grants = Grants { http: vec![granted.parse().unwrap()] };
+    let mut policy = host.policy(&guest("patient"), &format!("url: {url}")).unwrap();
+    let stops = policy.http_stops();
+    let ended = runtime().block_on(policy.run(None)).map_err(|failure| failure.to_string());
+    (ended, stops.counts().into_iter().collect())
 }
 
 #[rstest]
 #[case(("deadline", "300ms"), "it ran longer than 300ms (--limit deadline raises it)")]
 #[case(("start-deadline", "1s"), "it ran longer than 1s (--limit start-deadline raises it)")]
 fn a_server_that_never_answers_does_not_keep_a_runner(#[case] limit: (&str, &str), #[case] expected: &str) {
-    let origin = server(None);
-    let begun = Instant::now();
-    assert_eq!(ran(&origin, &[limit]), Err(expected.to_owned()));
-    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+    let plain = server(None);
+    // It takes the connection, and never speaks TLS.
+    let by_tls = plain.replace("http:", "https:");
+    for origin in [plain, by_tls] {
+        let begun = Instant::now();
+        let expected = (Err(expected.to_owned()), vec![(HttpStop::Time, 1)]);
+        assert_eq!(ran(&origin, &origin, &[limit]), expected, "{origin}");
+        assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+    }
 }
 
 #[test]
 fn a_server_that_answers_in_time_is_waited_for() {
-    assert_eq!(ran(&server(Some(Duration::from_millis(200))), &[("deadline", "30s")]), Ok(()));
+    let origin = server(Some(Duration::from_millis(200)));
+    assert_eq!(ran(&origin, &origin, &[("deadline", "30s")]), (Ok(()), vec![]));
+}
+
+#[test]
+fn what_is_refused_of_a_runner_is_counted() {
+    let (granted, other) = (server(None), server(None));
+    let (ended, stopped) = ran(&other, &granted, &[("deadline", "30s")]);
+    assert_eq!(ended, Err("it reported: the request was denied".to_owned()));
+    assert_eq!(stopped, [(HttpStop::Origin, 1)]);
 }
 
 /// A server that answers each request with a head and a body without end, or of so many bytes.
@@ -106,16 +122,13 @@ fn misused(act: &str, url: &str, granted: &[&str], limits: &[(&str, &str)], call
     let mut host = Host::with(limits);
     host.grants = Grants { http: granted.iter().map(|origin| origin.parse().unwrap()).collect() };
     let mut policy = host.policy(&guest("http-misuser"), &format!("{{act: {act}, url: '{url}/'}}")).unwrap();
-    let (mut results, mut stopped) = (Vec::new(), BTreeMap::new());
+    let mut results = Vec::new();
     for tick in 0..calls {
         let batch = Batch::new(snapshot(tick, &[]), Arc::new(LabelSets::none()), Vec::new(), &[]);
         let called = runtime().block_on(policy.store(batch, policy.deadline_at(Duration::from_secs(1))));
         results.push(called.result.map_err(|failure| failure.to_string()));
-        for (why, count) in called.said.http_stopped {
-            *stopped.entry(why).or_default() += count;
-        }
     }
-    Misused { results, stopped: stopped.into_iter().collect(), lines: host.log.texts() }
+    Misused { results, stopped: policy.http_stops().counts().into_iter().collect(), lines: host.log.texts() }
 }
 
 impl Misused {
@@ -204,6 +217,8 @@ fn requests_at_once_have_a_ceiling_and_those_that_are_not_waited_for_are_over_wi
     assert_eq!(misused.results, vec![Ok(()); 2]);
     assert_eq!(misused.stopped, [(HttpStop::TooMany, 24), (HttpStop::Unread, 16)]);
     misused.says("8 are under way (--limit http-requests raises it)");
+    misused.says("7 more requests were refused or cut off (reason `too-many`)");
+    misused.says("3 more requests were refused or cut off (reason `unread`)");
 }
 
 #[test]

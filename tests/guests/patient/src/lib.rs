@@ -6,10 +6,22 @@ mod patient {
 
     struct Config {
         url: String,
+        /// Whether it asks tick after tick, whatever comes of it, and stores what there is to store.
+        #[default(false)]
+        goes_on: bool,
     }
 
     fn run(config: &Config) -> Result<(), String> {
-        let answer = http::post(&config.url, "text/plain", b"", Duration::from_secs(3600));
-        answer.map(drop).map_err(|why| why.to_string())
+        loop {
+            let answer = http::post(&config.url, "text/plain", b"", Duration::from_secs(3600));
+            if !config.goes_on {
+                return answer.map(drop).map_err(|why| why.to_string());
+            }
+            node::measure()?;
+            node::store(&[])?;
+            if !node::wait() {
+                return Ok(());
+            }
+        }
     }
 }
