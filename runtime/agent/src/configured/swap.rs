@@ -113,6 +113,20 @@ impl Running {
         }
     }
 
+    /// For each way to Kafka the one that runs and is the same, which stays.
+    fn same_topics(&self, ways: &[Way]) -> Vec<Option<Arc<Delivery>>> {
+        let mut running = self.topics.clone();
+        let of_topics = ways.iter().filter_map(|way| match way {
+            Way::Kafka(terms, _) => Some(&**terms),
+            _ => None,
+        });
+        let same = |terms: &KafkaTerms| {
+            let at = running.iter().position(|(known, _)| known == terms)?;
+            Some(running.remove(at).1)
+        };
+        of_topics.map(same).collect()
+    }
+
     async fn storages(
         &mut self,
         client: &Client,
@@ -126,7 +140,9 @@ impl Running {
             ..Storages::default()
         };
         let (mut guests, mut endpoints) = (Vec::new(), HashMap::new());
-        let (mut old_topics, mut topics) = (self.topics.clone(), Vec::new());
+        let (mut same_topics, mut topics) = (self.same_topics(&built.ways).into_iter(), Vec::new());
+        // Also those of ways that come later: their names are taken.
+        let kept_topics: Vec<Arc<Delivery>> = same_topics.clone().flatten().collect();
         let mut sites = Vec::new();
         for way in built.ways.drain(..) {
             match way {
@@ -150,10 +166,12 @@ impl Running {
                     endpoints.insert(address, endpoint);
                 }
                 Way::Kafka(terms, storage) => {
-                    let same = old_topics.iter().position(|(known, _)| *known == *terms);
-                    let delivery = match same.map(|at| old_topics.swap_remove(at)) {
-                        Some((_, kept)) => kept,
-                        None => Arc::new(storages::kafka(&terms, *storage, &storages.deliveries, before.deliveries)),
+                    let delivery = match same_topics.next().flatten() {
+                        Some(kept) => kept,
+                        None => {
+                            let others = (storages.deliveries.as_slice(), kept_topics.as_slice());
+                            Arc::new(storages::kafka(&terms, *storage, others, before.deliveries))
+                        }
                     };
                     storages.deliveries.push(Arc::clone(&delivery));
                     topics.push((*terms, delivery));
@@ -277,6 +295,42 @@ mod tests {
         gate.0.add_permits(1);
         assert!(flushed(&new).await);
         assert_eq!(new.delivered().stored, 2, "what the old one stored is counted too");
+    }
+
+    #[cfg(feature = "kafka")]
+    #[tokio::test]
+    async fn a_new_way_to_a_topic_takes_neither_name_nor_counts_of_one_that_is_kept() {
+        let (client, _) = warden(|request| panic!("{request:?}"));
+        let (mut node, mut running) = (node(client), Running::default());
+        // Of a topic of one name in several clusters, at which nobody listens.
+        let way = |port: u16| {
+            let options = Options {
+                topic: "t".into(),
+                brokers: vec![format!("127.0.0.1:{port}")],
+                timeout: Duration::from_millis(10),
+                extra: vec![],
+                tls: None,
+            };
+            let storage = KafkaStorage::new(&options).unwrap();
+            let terms = DeliveryTerms { retry: Duration::ZERO, ..DeliveryTerms::default() };
+            Way::Kafka(Box::new((options, terms)), Box::new(storage))
+        };
+        let counted = |ways: &[Arc<Delivery>]| -> Vec<(String, u64)> {
+            ways.iter().map(|way| (way.name().to_owned(), way.delivered().errors)).collect()
+        };
+        let (first, second) = ("KafkaStorage(t)".to_owned(), "KafkaStorage(t)-2".to_owned());
+        running.swap(&mut node, Built::of_ways(vec![way(1)])).await.unwrap();
+        let old = deliveries(&node);
+        old[0].send(batch());
+        assert!(flushed(&old[0]).await);
+        // The new one stands before it.
+        running.swap(&mut node, Built::of_ways(vec![way(2), way(1)])).await.unwrap();
+        let new = deliveries(&node);
+        assert!(Arc::ptr_eq(&new[1], &old[0]));
+        assert_eq!(counted(&new), [(second.clone(), 0), (first.clone(), 1)]);
+        // Of one that goes, another one of its name goes on.
+        running.swap(&mut node, Built::of_ways(vec![way(2), way(3)])).await.unwrap();
+        assert_eq!(counted(&deliveries(&node)), [(second, 0), (first, 1)]);
     }
 
     #[tokio::test]

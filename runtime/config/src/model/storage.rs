@@ -1,5 +1,6 @@
 //! Storages: where metrics go.
 
+use std::fmt;
 use std::time::Duration;
 
 use wca_model::DeliveryTerms;
@@ -99,8 +100,8 @@ pub struct BasicAccess {
     pub password_path: String,
 }
 
-/// Messages of a Kafka topic.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Messages of a Kafka topic. Shown without what is secret in the options of the client.
+#[derive(Clone, PartialEq, Eq)]
 pub struct KafkaStorage {
     /// The topic.
     pub topic: String,
@@ -125,6 +126,32 @@ impl KafkaStorage {
     pub fn secret_paths(&self) -> impl Iterator<Item = &str> {
         self.ssl.iter().flat_map(Ssl::paths)
     }
+}
+
+impl fmt::Debug for KafkaStorage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { topic, brokers_ips, max_timeout, extra_config, ssl, delivery, place, extra_place } = self;
+        let shown = |(name, value): &(String, String)| match is_secret(name) {
+            true => format!("{name}: (not shown)"),
+            false => format!("{name}: {value:?}"),
+        };
+        f.debug_struct("KafkaStorage")
+            .field("topic", topic)
+            .field("brokers_ips", brokers_ips)
+            .field("max_timeout", max_timeout)
+            .field("extra_config", &extra_config.iter().map(shown).collect::<Vec<_>>())
+            .field("ssl", ssl)
+            .field("delivery", delivery)
+            .field("place", place)
+            .field("extra_place", extra_place)
+            .finish()
+    }
+}
+
+/// Whether an option of the client has a value that nobody should see: those that librdkafka itself calls sensitive
+/// (CONFIGURATION.md), save names of files and of users.
+fn is_secret(option: &str) -> bool {
+    ["password", "secret", "token", ".pem", "oauthbearer", "jaas"].iter().any(|word| option.contains(word))
 }
 
 /// Certificates and checks of a TLS connection.
