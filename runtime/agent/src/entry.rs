@@ -3,6 +3,7 @@
 use std::os::fd::AsFd;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 use wca_log::Log;
@@ -36,6 +37,9 @@ impl Agent {
     }
 }
 
+/// How long clients of Kafka have at the end to close their connections.
+const KAFKA_END: Duration = Duration::from_secs(1);
+
 /// Runs the agent: exit code 0 for a job that is done, 1 for one that cannot be done. A panic ends with 101, after which
 /// the warden starts another.
 #[must_use]
@@ -64,6 +68,9 @@ pub fn main() -> ExitCode {
     // A guest that does not yield must not keep the process from ending, and neither must a file that blocks.
     guests.shutdown_background();
     tick.shutdown_background();
+    if !wca_storage::kafka::end(KAFKA_END) {
+        log::plain(&format!("a Kafka client has not ended after {KAFKA_END:?}, and is left"));
+    }
     code.unwrap_or_else(|error: std::io::Error| {
         log::plain(&format!("the agent does not start: its connection to the warden: {error}"));
         ExitCode::FAILURE

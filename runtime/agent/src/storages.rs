@@ -130,8 +130,12 @@ impl Storages {
         let all: Vec<Arc<Delivery>> = self.all().map(Arc::clone).collect();
         for delivery in flush(&all, until).await {
             let lost = delivery.abandon();
+            let uncertain = match lost.uncertain {
+                0 => String::new(),
+                samples => format!(", and of {samples} it is uncertain whether they were stored"),
+            };
             tracing::error!(
-                "{}: not everything was stored within {FLUSH:?}; {} batches with {} samples are lost",
+                "{}: not everything was stored within {FLUSH:?}; of {} batches {} samples are lost{uncertain}",
                 delivery.name(),
                 lost.batches,
                 lost.samples

@@ -10,7 +10,7 @@ use wca_model::{Batch, DeliveryTerms, OnStorageFailure};
 
 use crate::queue::Queue;
 use crate::seldom::Seldom;
-use crate::store::{Parts, Store, StoreError};
+use crate::store::{Parts, PartsSoFar, Store, StoreError};
 use crate::work::{Part, Work};
 
 /// How long it is waited before a batch is tried again: the first time, doubling from there, and at most.
@@ -40,10 +40,12 @@ pub struct Delivered {
 /// What was lost at the end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Abandoned {
-    /// Batches, the one that was being stored included.
+    /// Batches that were not stored as a whole, the one that was being stored included.
     pub batches: usize,
-    /// Their samples.
+    /// Their samples, but for those that were stored and those of which it is uncertain.
     pub samples: usize,
+    /// Samples of which the storage has not said whether it took them.
+    pub uncertain: usize,
 }
 
 #[derive(Debug, Default)]
@@ -71,6 +73,8 @@ struct Way {
     terms: DeliveryTerms,
     queue: Queue,
     counts: Arc<Counts>,
+    /// Of the batch that is being stored.
+    so_far: Arc<PartsSoFar>,
     /// How many wait for the end: meanwhile what failed is tried again at once, and then after the shortest pause.
     hurried: watch::Sender<usize>,
     has_given_up: watch::Sender<bool>,
@@ -118,6 +122,7 @@ impl Delivery {
             terms,
             queue: Queue::new(terms.queue),
             counts: before.map(|before| Arc::clone(&before.way.counts)).unwrap_or_default(),
+            so_far: store.so_far(),
             hurried: watch::Sender::new(0),
             has_given_up: watch::Sender::new(false),
             full: Mutex::default(),
@@ -250,12 +255,21 @@ impl Delivery {
         self.way.queue.is_closed() && self.way.queue.is_done()
     }
 
-    /// Loses all that is neither stored nor lost yet, and counts it: the process is about to end. Where the storage may not
-    /// lose any it is given up.
+    /// Loses all that is neither stored nor lost yet, and counts it: the process is about to end. What became of parts of the
+    /// batch under way counts as that. Where the storage may not lose any it is given up.
     pub fn abandon(&self) -> Abandoned {
-        let left = self.way.queue.abandon();
-        let lost = Abandoned { batches: left.len(), samples: left.iter().map(Batch::size).sum() };
-        add(&self.way.counts.dropped, lost.samples);
+        let lost = self.way.queue.abandon(|under_way, waiting| {
+            let mut lost = Abandoned::default();
+            let under_way = under_way.map(|batch| (batch, self.way.so_far.get()));
+            let waiting = waiting.into_iter().map(|batch| (batch, Parts::default()));
+            for (batch, parts) in under_way.into_iter().chain(waiting) {
+                self.way.counts.over(parts, &batch);
+                lost.batches += usize::from(parts.stored < batch.size());
+                lost.samples += batch.size().saturating_sub(parts.stored + parts.uncertain);
+                lost.uncertain += parts.uncertain;
+            }
+            lost
+        });
         if lost.batches > 0 && self.way.terms.on_failure == OnStorageFailure::Exit {
             self.way.has_given_up.send_replace(true);
         }
@@ -304,17 +318,18 @@ async fn deliver(way: &Way, batch: &Batch, store: &mut impl Store, said: &mut Sa
         way.counts.nanoseconds.fetch_add(took, Ordering::Relaxed);
         let Err(error) = stored else {
             said.works(&way.name);
-            let Parts { uncertain, .. } = store.over();
-            let parts = Parts { stored: batch.size().saturating_sub(uncertain), uncertain };
-            way.queue.settle(|| way.counts.over(parts, batch));
+            way.queue.settle(|| {
+                let Parts { uncertain, .. } = store.over();
+                let parts = Parts { stored: batch.size().saturating_sub(uncertain), uncertain };
+                way.counts.over(parts, batch);
+            });
             return;
         };
         way.counts.errors.fetch_add(1, Ordering::Relaxed);
         let left = time_left(way, begun);
         if left.is_zero() || !error.may_pass() {
             give_up(way, &error, said);
-            let parts = store.over();
-            way.queue.settle(|| way.counts.over(parts, batch));
+            way.queue.settle(|| way.counts.over(store.over(), batch));
             return;
         }
         said.fails(&way.name, &error);

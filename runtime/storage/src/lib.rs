@@ -22,5 +22,5 @@ pub use delivery::{Abandoned, Delivered, Delivery, Hurry};
 pub use filter::{Filter, FilterError};
 pub use log::{Appended, LogStorage, Output, StandardError, TextForm, blocking};
 pub use outlet::Outlet;
-pub use store::{Parts, Store, StoreError};
+pub use store::{Parts, PartsSoFar, Store, StoreError};
 pub use work::{Part, Work, process_time, thread_time};

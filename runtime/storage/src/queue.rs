@@ -94,14 +94,16 @@ impl Queue {
         });
     }
 
-    /// Closes it and gives away all that is neither stored nor lost, the batch that was taken included.
-    pub(crate) fn abandon(&self) -> Vec<Batch> {
-        let left = self.change(|state| {
+    /// Closes it and gives away all that is neither stored nor lost: the batch that was taken, and those that wait. `count` notes
+    /// it before anybody who waits hears of it.
+    pub(crate) fn abandon<T>(&self, count: impl FnOnce(Option<Batch>, Vec<Batch>) -> T) -> T {
+        let counted = self.change(|state| {
             state.is_closed = true;
-            state.taken.take().into_iter().chain(state.waiting.drain(..)).collect::<Vec<_>>()
+            let waiting = state.waiting.drain(..).map(|(_, batch)| batch).collect();
+            count(state.taken.take().map(|(_, batch)| batch), waiting)
         });
         self.filled.notify_one();
-        left.into_iter().map(|(_, batch)| batch).collect()
+        counted
     }
 
     /// How many wait.

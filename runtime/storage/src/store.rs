@@ -1,6 +1,6 @@
 //! What every storage does.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use wca_model::Batch;
 
@@ -45,6 +45,24 @@ pub struct Parts {
     pub uncertain: usize,
 }
 
+/// What became of the parts of the batch that is being stored, as far as it is known at any moment: a storage keeps it, and who
+/// cannot wait for the end reads it.
+#[derive(Debug, Default)]
+pub struct PartsSoFar(Mutex<Parts>);
+
+impl PartsSoFar {
+    /// It is this from now on.
+    pub fn set(&self, parts: Parts) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = parts;
+    }
+
+    /// What it is now.
+    #[must_use]
+    pub fn get(&self) -> Parts {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// A storage.
 #[async_trait::async_trait]
 pub trait Store: Send + 'static {
@@ -56,8 +74,14 @@ pub trait Store: Send + 'static {
     async fn store(&mut self, batch: &Batch, work: &Arc<Work>) -> Result<(), StoreError>;
 
     /// The batch of the last calls is not tried again, since it was stored or is given up: what became of its parts apart from
-    /// the rest. The next call is for another one.
+    /// the rest. The next call is for another one. Others wait meanwhile, so it takes no time.
     fn over(&mut self) -> Parts {
         Parts::default()
+    }
+
+    /// Where a storage that takes batches in parts keeps what became of those of the one under way. With [`Store::over`] it
+    /// begins anew.
+    fn so_far(&self) -> Arc<PartsSoFar> {
+        Arc::default()
     }
 }

@@ -18,10 +18,10 @@ pub(super) async fn options(
         None => None,
         Some(ssl) => {
             let read = tls(&secrets, ssl).await;
-            Some(read.map_err(|what| ConfigError {
+            Some(read.map_err(|(what, help)| ConfigError {
                 place: Box::new(storage.place.clone()),
                 what: format!("`ssl` of `!KafkaStorage`: {what}"),
-                help: None,
+                help,
             })?)
         }
     };
@@ -48,7 +48,10 @@ pub(super) fn made(options: &Options, storage: &wca_config::KafkaStorage) -> Res
     })
 }
 
-async fn tls(secrets: &Secrets<'_>, ssl: &Ssl) -> Result<Tls, String> {
+/// What is wrong with a file, and what would be right.
+type Wrong = (String, Option<String>);
+
+async fn tls(secrets: &Secrets<'_>, ssl: &Ssl) -> Result<Tls, Wrong> {
     let authorities = match &ssl.server_verify {
         ServerVerify::Machine => Authorities::Machine,
         ServerVerify::File(path) => Authorities::These(pem(secrets, path, "CERTIFICATE").await?),
@@ -65,13 +68,47 @@ async fn tls(secrets: &Secrets<'_>, ssl: &Ssl) -> Result<Tls, String> {
 }
 
 /// What stands in a file, which must hold one of these.
-async fn pem(secrets: &Secrets<'_>, path: &str, what: &str) -> Result<String, String> {
-    let text = String::from_utf8(secrets.read(path).await?).unwrap_or_default();
+async fn pem(secrets: &Secrets<'_>, path: &str, what: &str) -> Result<String, Wrong> {
+    let bytes = secrets.read(path).await.map_err(|error| (error, None))?;
+    in_pem(&bytes, path, what)
+}
+
+fn in_pem(bytes: &[u8], path: &str, what: &str) -> Result<String, Wrong> {
+    // Around the blocks stands what people like, in any encoding.
+    let text = String::from_utf8_lossy(bytes).into_owned();
     let holds =
         text.lines().any(|line| line.starts_with("-----BEGIN ") && line.trim_end().ends_with(&format!("{what}-----")));
     if holds {
-        Ok(text)
-    } else {
-        Err(format!("{path}: it holds no {} in PEM (-----BEGIN {what}-----)", what.to_lowercase()))
+        return Ok(text);
+    }
+    let name = what.to_lowercase();
+    let tool = if what == "CERTIFICATE" { "x509" } else { "pkey" };
+    Err((
+        format!("{path}: it holds no {name} in PEM (-----BEGIN {what}-----)"),
+        Some(format!(
+            "where it is the {name} in DER, `openssl {tool} -inform der -in {path} -out FILE` makes PEM of it"
+        )),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pem_may_stand_among_what_is_no_utf8() {
+        let latin = b"# Autorit\xe9\n-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        assert!(in_pem(latin, "/ca.pem", "CERTIFICATE").unwrap().contains("\nAAAA\n"));
+        let key = b"-----BEGIN EC PRIVATE KEY-----\nAAAA\n";
+        assert!(in_pem(key, "/key.pem", "PRIVATE KEY").is_ok());
+    }
+
+    #[test]
+    fn what_holds_none_is_told_with_what_makes_one() {
+        let (what, help) = in_pem(b"\x30\x82", "/ca.der", "CERTIFICATE").unwrap_err();
+        assert_eq!(what, "/ca.der: it holds no certificate in PEM (-----BEGIN CERTIFICATE-----)");
+        assert!(help.unwrap().contains("`openssl x509 -inform der -in /ca.der -out FILE`"));
+        let (_, help) = in_pem(b"", "/key", "PRIVATE KEY").unwrap_err();
+        assert!(help.unwrap().contains("`openssl pkey "));
     }
 }

@@ -2,12 +2,15 @@
 
 mod accounts;
 mod broker;
+mod far;
 mod read;
+mod stopped;
 mod tls;
+mod topic;
 
 use crate::setup::Setup;
 use broker::shared;
-use read::{messages, samples};
+use read::{messages, messages_in, samples};
 
 /// A node without tasks, whose metrics go to these storages, all of them.
 fn file(storages: &[&str]) -> String {
@@ -55,6 +58,51 @@ fn a_batch_that_is_too_large_for_a_message_is_several_and_each_is_whole() {
     assert_eq!(found, samples(&setup.read("metrics.prom")));
 }
 
+/// A node of which so much is measured that it is several messages, and how it is stored in this topic.
+fn large(broker: &str, topic: &str, extra: &str) -> String {
+    let kafka = format!(
+        "!KafkaStorage {{topic: {topic}, max_timeout_in_seconds: 5, brokers_ips: ['{broker}'], extra_config: {{{extra}}}}}"
+    );
+    let labels: Vec<String> = (0..10).map(|number| format!("padding_{number}: {}", "x".repeat(400))).collect();
+    format!("{}  extra_labels: {{{}}}\n", file(&[LOG, &kafka]), labels.join(", "))
+}
+
+#[test]
+fn a_topic_that_takes_less_than_many_messages_takes_each_of_them() {
+    let Some(broker) = shared() else { return };
+    let address = broker.address("plaintext");
+    topic::make(address, "narrow", 1, &[("max.message.bytes", "150000")]);
+    let setup = Setup::with(&large(address, "narrow", ""));
+    let finished = setup.run(&["--iterations", "3"]);
+    finished.ends_with(0);
+    assert!(!finished.stderr.contains("FailedDelivery"), "{}", finished.stderr);
+    let found = messages(address, "narrow");
+    assert!(found.len() > 9 && found.iter().all(|message| message.len() <= 100_000), "{} messages", found.len());
+    let found: Vec<_> = found.iter().flat_map(|message| samples(message)).collect();
+    assert_eq!(found, samples(&setup.read("metrics.prom")));
+    // Who has the client put more into one batch than the topic takes is told so.
+    let setup = Setup::with(&large(address, "narrow", "batch.size: '1000000', linger.ms: '50'"));
+    let finished = setup.run(&["--iterations", "1"]);
+    finished.ends_with(0).says(" messages were refused: ").says("`max.message.bytes` of the topic");
+}
+
+#[test]
+fn a_topic_of_several_partitions_has_all_that_went_in() {
+    let Some(broker) = shared() else { return };
+    let address = broker.address("plaintext");
+    topic::make(address, "parted", 3, &[]);
+    let setup = Setup::with(&large(address, "parted", "sticky.partitioning.linger.ms: '0'"));
+    setup.run(&["--iterations", "5"]).ends_with(0);
+    let parts: Vec<Vec<String>> = (0..3).map(|partition| messages_in(address, "parted", partition)).collect();
+    assert!(parts.iter().filter(|messages| !messages.is_empty()).count() > 1, "all messages are in one partition");
+    let mut found: Vec<_> = parts.iter().flatten().flat_map(|message| samples(message)).collect();
+    let mut expected = samples(&setup.read("metrics.prom"));
+    found.sort();
+    expected.sort();
+    assert_eq!(found.len(), expected.len());
+    assert!(found == expected);
+}
+
 #[test]
 fn a_password_is_shown_by_options_and_one_that_is_wrong_is_told() {
     let Some(broker) = shared() else { return };
@@ -62,11 +110,13 @@ fn a_password_is_shown_by_options_and_one_that_is_wrong_is_told() {
         let sasl = "security.protocol: sasl_plaintext, sasl.mechanisms: PLAIN, sasl.username: wca";
         let setup = Setup::with(&file(&[&format!(
             "!KafkaStorage {{topic: sasl, max_timeout_in_seconds: 3, retry_timeout_in_seconds: 0, brokers_ips: ['{}'], \
-             extra_config: {{{sasl}, sasl.password: {password}}}}}",
+             extra_config: {{{sasl}, sasl.password: {password}, debug: all}}}}",
             broker.address("sasl")
         )]));
         let finished = setup.run(&["--iterations", "1"]);
-        finished.ends_with(0);
+        finished.ends_with(0).says("librdkafka: ");
+        let shown = format!("{}{}", finished.stdout, finished.stderr);
+        assert!(!shown.contains("guessed") && !shown.contains("password: secret"), "{finished:#?}");
         assert_eq!(finished.stderr.contains("SASL authentication error"), !is_right, "{finished:#?}");
         assert_eq!(finished.stderr.contains("FailedDelivery"), !is_right, "{finished:#?}");
     }

@@ -280,7 +280,7 @@ async fn what_is_abandoned_is_counted_once_and_gives_up_what_may_not_lose_it() {
         taken(&delivery).await;
         send(&delivery, 1..3);
         assert!(!flushed(&delivery, SHORT).await);
-        assert_eq!(delivery.abandon(), Abandoned { batches: 3, samples: 6 });
+        assert_eq!(delivery.abandon(), Abandoned { batches: 3, samples: 6, uncertain: 0 });
         assert_eq!(delivery.has_given_up(), on_failure == OnStorageFailure::Exit);
         // The one that is under way is stored after all, and was counted already.
         gate.permits.add_permits(9);
@@ -354,5 +354,45 @@ async fn what_a_storage_takes_in_parts_is_counted_by_them() {
         tokio::time::timeout(PATIENT, delivery.way.queue.emptied()).await.unwrap();
         let delivered = delivery.delivered();
         assert_eq!((delivered.stored, delivered.dropped, delivered.uncertain), (stored, dropped, uncertain));
+    }
+}
+
+/// A storage that has got so far with its batch, and does not get any further.
+struct Halfway(Parts);
+
+#[async_trait::async_trait]
+impl Store for Halfway {
+    async fn store(&mut self, _: &Batch, _: &Arc<Work>) -> Result<(), StoreError> {
+        std::future::pending().await
+    }
+
+    fn so_far(&self) -> Arc<PartsSoFar> {
+        let so_far = PartsSoFar::default();
+        so_far.set(self.0);
+        Arc::new(so_far)
+    }
+}
+
+#[tokio::test]
+async fn parts_of_what_is_abandoned_count_as_what_became_of_them() {
+    let sized = |size: usize| {
+        let more = (2..size).map(|number| crate::testing::sample("a", &[("number", &number.to_string())], 1.0));
+        batch(0.0, more.collect())
+    };
+    let parts = |stored, uncertain| Parts { stored, uncertain };
+    // Of ten samples under way, and two that wait.
+    for (so_far, expected) in [
+        (parts(7, 0), Abandoned { batches: 2, samples: 5, uncertain: 0 }),
+        (parts(4, 5), Abandoned { batches: 2, samples: 3, uncertain: 5 }),
+        (parts(10, 0), Abandoned { batches: 1, samples: 2, uncertain: 0 }),
+    ] {
+        let delivery = Delivery::new("parts", terms(OnStorageFailure::Drop), Halfway(so_far));
+        delivery.send(sized(10));
+        taken(&delivery).await;
+        delivery.send(sized(2));
+        assert_eq!(delivery.abandon(), expected);
+        let Delivered { stored, dropped, uncertain, .. } = delivery.delivered();
+        assert_eq!((stored, uncertain), (so_far.stored as u64, so_far.uncertain as u64));
+        assert_eq!(stored + dropped + uncertain, 12);
     }
 }

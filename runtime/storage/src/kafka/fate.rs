@@ -1,10 +1,10 @@
 //! What became of a message.
 
-#![allow(unsafe_code, reason = "rdkafka does not wrap rd_kafka_message_status")]
-
-use rdkafka::bindings::{rd_kafka_message_status, rd_kafka_msg_status_t};
+use rdkafka::bindings::rd_kafka_msg_status_t;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::DeliveryResult;
+
+use super::persisted;
 
 /// What became of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,9 +23,7 @@ impl Fate {
     /// What the client reports of a message.
     pub(super) fn of(result: &DeliveryResult<'_>) -> Self {
         let Err((error, message)) = result else { return Self::Stored };
-        // SAFETY: the message is a delivery report of librdkafka's, which lives as long as this reference, and the call reads
-        // one field of it.
-        match unsafe { rd_kafka_message_status(message.ptr()) } {
+        match persisted::status(message) {
             rd_kafka_msg_status_t::RD_KAFKA_MSG_STATUS_NOT_PERSISTED => Self::of_error(error),
             rd_kafka_msg_status_t::RD_KAFKA_MSG_STATUS_POSSIBLY_PERSISTED => Self::Uncertain,
             rd_kafka_msg_status_t::RD_KAFKA_MSG_STATUS_PERSISTED => Self::Stored,
@@ -38,8 +36,8 @@ impl Fate {
             // We have taken it back ourselves.
             Some(RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight) => Self::Waiting(None),
             Some(code @ RDKafkaErrorCode::MessageSizeTooLarge) => Self::Lost(format!(
-                "{code}; `message.max.bytes` in `extra_config` says how large messages may be, and must not be more than the \
-                 broker's"
+                "{code}; `message.max.bytes` in `extra_config` says how large messages may be, and must not be more than \
+                 `max.message.bytes` of the topic"
             )),
             Some(code @ (RDKafkaErrorCode::InvalidMessage | RDKafkaErrorCode::InvalidRecord)) => {
                 Self::Lost(code.to_string())

@@ -7,7 +7,15 @@
 #[cfg(not(feature = "kafka"))]
 mod absent;
 #[cfg(feature = "kafka")]
+mod clients;
+#[cfg(feature = "kafka")]
 mod fate;
+#[cfg(feature = "kafka")]
+mod judge;
+#[cfg(feature = "kafka")]
+mod messages;
+#[cfg(feature = "kafka")]
+mod persisted;
 #[cfg(feature = "kafka")]
 mod producer;
 #[cfg(feature = "kafka")]
@@ -22,7 +30,9 @@ mod tls;
 use std::time::Duration;
 
 #[cfg(not(feature = "kafka"))]
-pub use absent::KafkaStorage;
+pub use absent::{KafkaStorage, end};
+#[cfg(feature = "kafka")]
+pub use clients::end;
 #[cfg(feature = "kafka")]
 pub use storage::KafkaStorage;
 
@@ -33,7 +43,7 @@ pub struct Options {
     pub topic: String,
     /// Brokers, each `host:port`.
     pub brokers: Vec<String>,
-    /// How long a message may be under way.
+    /// How long nothing may come of the messages under way, and how long brokers are looked for.
     pub timeout: Duration,
     /// Options of the client, by its own names.
     pub extra: Vec<(String, String)>,

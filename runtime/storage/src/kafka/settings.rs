@@ -5,11 +5,13 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError as ClientError;
 use rdkafka::types::RDKafkaConfRes;
 
+use super::tls::Spoken;
 use super::{Authorities, KafkaError, Options, Tls};
 
 /// Most bytes of a message, where the operator does not want less.
 const MOST: usize = 100_000;
-/// How much larger a request is than the message in it, or some more.
+/// How much larger a request is than the message in it, or some more. What brokers limit is the record batch, which is in
+/// between (KIP-98), and the client puts several messages into one: so it may put no more there than this and one message.
 const AROUND: usize = 512;
 
 /// Cipher suites of TLS 1.2; those of 1.3 are all good.
@@ -21,10 +23,13 @@ const TIMEOUT: &str = "`max_timeout_in_seconds` says how long a message may be u
 const ONCE: &str = "messages are sent so that each is stored once (enable.idempotence), by all replicas (acks: all), and tried \
                     again by the client as long as there is time";
 const REPORTS: &str = "every message is reported, so that what is lost is counted";
+const LEVEL: &str = "what the client says goes to the log of the agent in any case: `debug` has it say more, and `--log wca.storage` \
+                     sets what of it is shown";
+const SIGNALS: &str = "the agent has signals of its own";
 const LIBRARIES: &str = "the agent runs nobody else's code";
 const FILES: &str = "`ssl` names the certificates, and the key";
 /// Options that the operator cannot have another way.
-const OWNED: [(&str, &str); 20] = [
+const OWNED: [(&str, &str); 22] = [
     ("bootstrap.servers", BROKERS),
     ("metadata.broker.list", BROKERS),
     ("message.timeout.ms", TIMEOUT),
@@ -41,6 +46,8 @@ const OWNED: [(&str, &str); 20] = [
     ("queuing.strategy", ONCE),
     ("delivery.report.only.error", REPORTS),
     ("log.queue", REPORTS),
+    ("log_level", LEVEL),
+    ("internal.termination.signal", SIGNALS),
     ("plugin.library.paths", LIBRARIES),
     ("ssl.engine.location", LIBRARIES),
     ("ssl.providers", LIBRARIES),
@@ -67,6 +74,8 @@ pub(super) struct Settings {
     pub(super) most: usize,
     /// Whether the operator wants to see what the client does.
     pub(super) is_watched: bool,
+    /// How TLS is spoken, where it is.
+    pub(super) tls: Option<Spoken>,
     /// What the operator should hear once.
     pub(super) notes: Vec<String>,
 }
@@ -86,6 +95,7 @@ impl Settings {
         ] {
             config.set(name, value);
         }
+        config.set("batch.size", (MOST + AROUND).to_string());
         if let Some(tls) = &options.tls {
             set_tls(&mut config, tls, &given)?;
         }
@@ -107,7 +117,7 @@ impl Settings {
         config.set_log_level(if is_watched { RDKafkaLogLevel::Debug } else { RDKafkaLogLevel::Info });
         let wanted = given("message.max.bytes").and_then(|bytes| bytes.parse::<usize>().ok());
         let most = wanted.map_or(MOST, |bytes| bytes.saturating_sub(AROUND).min(MOST));
-        Ok(Self { config, most, is_watched, notes })
+        Ok(Self { config, most, is_watched, tls: Spoken::of(options), notes })
     }
 }
 
@@ -171,7 +181,26 @@ fn check(options: &Options) -> Result<(), KafkaError> {
             Err(error) => return Err(KafkaError::Invalid { name: name.clone(), what: error.to_string() }),
         }
     }
-    if unknown.is_empty() { Ok(()) } else { Err(KafkaError::Unknown(unknown)) }
+    if unknown.is_empty() { check_linger(options) } else { Err(KafkaError::Unknown(unknown)) }
+}
+
+/// A client that waits for more messages for longer than those that it has may be under way delivers none.
+fn check_linger(options: &Options) -> Result<(), KafkaError> {
+    for (name, value) in &options.extra {
+        let is_linger = ["linger.ms", "queue.buffering.max.ms"].contains(&name.as_str());
+        let lingers = value.parse::<f64>().ok().filter(|_| is_linger).map(|wanted| wanted / 1000.0);
+        if lingers.is_some_and(|lingers| lingers >= options.timeout.as_secs_f64()) {
+            return Err(KafkaError::Invalid {
+                name: name.clone(),
+                what: format!(
+                    "for {value} ms the client would wait for more messages, but one may be under way for {:?} alone \
+                     (`max_timeout_in_seconds`): it must be less",
+                    options.timeout
+                ),
+            });
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -206,8 +235,10 @@ mod tests {
         assert_eq!((get("bootstrap.servers"), get("compression.codec")), (Some("a:1,[::1]:2"), Some("lz4")));
         assert_eq!((get("security.protocol"), get("message.timeout.ms")), (None, Some("0")));
         assert!(settings.is_watched && settings.notes.is_empty() && settings.most == MOST);
+        assert_eq!(get("batch.size"), Some("100512"));
         let smaller = Settings::new(&options(&[("message.max.bytes", "5000"), ("client.id", "node-1")], None)).unwrap();
         assert_eq!((smaller.most, smaller.config.get("client.id")), (5_000 - AROUND, Some("node-1")));
+        assert!(Settings::new(&options(&[("linger.ms", "999"), ("log.thread.name", "false")], None)).is_ok());
     }
 
     #[rstest]
@@ -218,6 +249,9 @@ mod tests {
     #[case(&[("security.protocol", "plaintext")], true, "security.protocol cannot be set here: with `ssl`, it is ssl or sasl_ssl")]
     #[case(&[("no.such", "1"), ("linger.ms", "1"), ("nor.this", "2")], false, "librdkafka has no option no.such, and no option nor.this")]
     #[case(&[("linger.ms", "soon")], false, "linger.ms: ")]
+    #[case(&[("linger.ms", "1000")], false, "linger.ms: for 1000 ms the client would wait for more messages, but one may be under way for 1s alone")]
+    #[case(&[("queue.buffering.max.ms", "1000.5")], false, "queue.buffering.max.ms: for 1000.5 ms the client would wait")]
+    #[case(&[("log_level", "7")], false, "log_level cannot be set here: what the client says goes to the log of the agent")]
     fn what_is_wrong_is_said(#[case] extra: &[(&str, &str)], #[case] tls: bool, #[case] expected: &str) {
         let authorities = if tls { these() } else { None };
         let told = Settings::new(&options(extra, authorities)).err().unwrap();

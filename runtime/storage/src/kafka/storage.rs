@@ -1,17 +1,20 @@
 //! The storage: a batch as messages, of each of which it is known what became of it.
 
 use std::sync::Arc;
+use std::time::Instant;
 
+use tokio::task::JoinError;
 use wca_model::Batch;
 
-use super::fate::Fate;
-use super::producer::{Delivered, Producer};
+use super::messages::Messages;
+use super::producer::Producer;
 use super::settings::Settings;
-use super::split::{Part, split};
+use super::split::split;
 use super::tls;
 use super::{KafkaError, Options};
 use crate::log::TextForm;
-use crate::store::{Parts, Store, StoreError};
+use crate::seldom::Seldom;
+use crate::store::{Parts, PartsSoFar, Store, StoreError};
 use crate::work::{self, Work};
 
 /// Sends each batch to a topic.
@@ -20,28 +23,15 @@ pub struct KafkaStorage {
     /// The one that is used; none after it has given messages back.
     producer: Option<Producer>,
     /// The batch of the last call.
-    batch: Option<Messages>,
+    batch: Option<Arc<Messages>>,
+    so_far: Arc<PartsSoFar>,
+    doubts: Doubts,
 }
 
 /// What makes a producer.
 struct Client {
     options: Options,
     settings: Settings,
-}
-
-/// A batch on its way.
-struct Messages {
-    parts: Vec<Part>,
-    states: Vec<State>,
-}
-
-/// Where a message is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Waiting,
-    Stored,
-    Uncertain,
-    Lost,
 }
 
 impl KafkaStorage {
@@ -53,7 +43,8 @@ impl KafkaStorage {
         let settings = Settings::new(options)?;
         let producer = Producer::new(&settings, &options.topic)?;
         let client = Arc::new(Client { options: options.clone(), settings });
-        Ok(Self { client, producer: Some(producer), batch: None })
+        let (so_far, doubts) = (Arc::default(), Doubts::default());
+        Ok(Self { client, producer: Some(producer), batch: None, so_far, doubts })
     }
 
     /// What the operator should hear once.
@@ -61,112 +52,119 @@ impl KafkaStorage {
     pub fn notes(&self) -> &[String] {
         &self.client.settings.notes
     }
+
+    /// The messages of a batch; those of the last call where it was for the same one.
+    async fn messages(&mut self, batch: &Batch, work: &Arc<Work>) -> Result<Arc<Messages>, StoreError> {
+        if let Some(begun) = &self.batch {
+            return Ok(Arc::clone(begun));
+        }
+        let (client, batch, work) = (Arc::clone(&self.client), batch.clone(), Arc::clone(work));
+        let parts = tokio::task::spawn_blocking(move || {
+            let form = TextForm { timestamps: true, labels: None };
+            work.count(work::Part::Rendering, || split(&form.text(&batch), client.settings.most))
+        });
+        let parts = parts.await.map_err(|error| ended(&error))?;
+        let messages = Arc::new(Messages::new(parts, Arc::clone(&self.so_far)));
+        self.batch = Some(Arc::clone(&messages));
+        Ok(messages)
+    }
+
+    /// Has this done elsewhere, since it blocks. What it has not settled of what it gave to the client, where it panics, nobody
+    /// knows, and what it held back is lost: what made it panic once does so again.
+    async fn delivered(
+        &mut self,
+        messages: &Messages,
+        deliver: impl FnOnce() -> (Option<Producer>, Result<(), StoreError>) + Send + 'static,
+    ) -> Result<(), StoreError> {
+        match tokio::task::spawn_blocking(deliver).await {
+            Ok((producer, result)) => {
+                self.producer = producer;
+                result
+            }
+            Err(error) => {
+                messages.doubt();
+                Err(ended(&error))
+            }
+        }
+    }
 }
 
 #[async_trait::async_trait]
 impl Store for KafkaStorage {
     async fn store(&mut self, batch: &Batch, work: &Arc<Work>) -> Result<(), StoreError> {
-        let (client, begun, producer) = (Arc::clone(&self.client), self.batch.take(), self.producer.take());
-        let (batch, work) = (batch.clone(), Arc::clone(work));
-        let delivering = tokio::task::spawn_blocking(move || {
-            let messages = begun.unwrap_or_else(|| client.messages(&batch, &work));
-            client.deliver(producer, messages, &work)
-        });
-        let (producer, messages, failed) =
-            delivering.await.map_err(|_| StoreError::Unavailable("the agent ends".into()))?;
-        (self.producer, self.batch) = (producer, Some(messages));
-        failed
+        let messages = self.messages(batch, work).await?;
+        let before = messages.parts().uncertain;
+        let (client, producer) = (Arc::clone(&self.client), self.producer.take());
+        let (sent, work) = (Arc::clone(&messages), Arc::clone(work));
+        let result = self.delivered(&messages, move || client.deliver(producer, &sent, &work)).await;
+        self.doubts.say(&self.client.options.topic, messages.parts().uncertain.saturating_sub(before));
+        result
     }
 
     fn over(&mut self) -> Parts {
-        self.batch.take().map(|messages| messages.settled()).unwrap_or_default()
+        self.so_far.set(Parts::default());
+        self.batch.take().map(|messages| messages.parts()).unwrap_or_default()
+    }
+
+    fn so_far(&self) -> Arc<PartsSoFar> {
+        Arc::clone(&self.so_far)
     }
 }
 
 impl Client {
-    fn messages(&self, batch: &Batch, work: &Work) -> Messages {
-        let form = TextForm { timestamps: true, labels: None };
-        let parts = work.count(work::Part::Rendering, || split(&form.text(batch), self.settings.most));
-        Messages { states: vec![State::Waiting; parts.len()], parts }
-    }
-
     /// Sends what waits by this producer, or by a new one; gives back the one that may be used again.
     fn deliver(
         &self,
         producer: Option<Producer>,
-        mut messages: Messages,
+        messages: &Messages,
         work: &Work,
-    ) -> (Option<Producer>, Messages, Result<(), StoreError>) {
-        if !messages.states.contains(&State::Waiting) {
-            return (producer, messages, Ok(()));
+    ) -> (Option<Producer>, Result<(), StoreError>) {
+        if messages.waiting().is_empty() {
+            return (producer, Ok(()));
         }
         let made = producer.map_or_else(|| Producer::new(&self.settings, &self.options.topic), Ok);
         let mut producer = match made {
             Ok(producer) => producer,
-            Err(error) => return (None, messages, Err(StoreError::Unavailable(error.to_string()))),
+            Err(error) => return (None, Err(StoreError::Unavailable(error.to_string()))),
         };
-        let mut delivered =
-            work.count(work::Part::Writing, || producer.deliver(&messages.waiting(), self.options.timeout));
-        if let Some((trouble, tls)) = delivered.trouble.as_mut().zip(self.options.tls.as_ref()) {
-            *trouble = tls::explained(trouble, tls, self.options.timeout);
+        let mut delivered = work.count(work::Part::Writing, || producer.deliver(messages, self.options.timeout));
+        if let Some((trouble, spoken)) = delivered.trouble.as_mut().zip(self.settings.tls.as_ref()) {
+            *trouble = tls::explained(trouble, spoken, self.options.timeout);
         }
         let producer = Some(producer).filter(|_| delivered.is_usable);
-        let failed = messages.take(delivered, &self.options);
-        (producer, messages, failed)
+        (producer, messages.verdict(delivered))
     }
 }
 
-impl Messages {
-    /// Those that wait, with their numbers.
-    fn waiting(&self) -> Vec<(usize, &str)> {
-        let waiting =
-            self.parts.iter().zip(&self.states).enumerate().filter(|(_, (_, state))| **state == State::Waiting);
-        waiting.map(|(number, (part, _))| (number, part.text.as_str())).collect()
+/// Why work that was done elsewhere has not come back.
+fn ended(error: &JoinError) -> StoreError {
+    match error.is_panic() {
+        true => StoreError::Rejected(format!("an error in the agent, which is to be reported: {error}")),
+        false => StoreError::Unavailable("the agent ends".into()),
     }
+}
 
-    /// Samples in messages of this state.
-    fn samples(&self, wanted: State) -> usize {
-        let parts = self.parts.iter().zip(&self.states).filter(|(_, state)| **state == wanted);
-        parts.map(|(part, _)| part.samples).sum()
-    }
+/// What is said of samples that are uncertain: it is no news at every batch.
+#[derive(Default)]
+struct Doubts {
+    seldom: Seldom,
+    unsaid: usize,
+}
 
-    fn settled(&self) -> Parts {
-        Parts { stored: self.samples(State::Stored), uncertain: self.samples(State::Uncertain) }
-    }
-
-    /// Takes note of what became of messages; the error says of which ones they are not stored.
-    fn take(&mut self, delivered: Delivered, options: &Options) -> Result<(), StoreError> {
-        let (sent, mut failed, mut why) = (delivered.fates.len(), 0, None);
-        let mut uncertain = 0;
-        for (at, fate) in delivered.fates {
-            let (state, reason) = match fate {
-                Fate::Stored => (State::Stored, None),
-                Fate::Uncertain => (State::Uncertain, None),
-                Fate::Waiting(reason) => (State::Waiting, reason),
-                Fate::Lost(reason) => (State::Lost, Some(reason)),
-            };
-            self.states[at] = state;
-            failed += usize::from(state != State::Stored);
-            uncertain += usize::from(state == State::Uncertain);
-            why = why.or(reason);
+impl Doubts {
+    /// Of so many more it is.
+    fn say(&mut self, topic: &str, samples: usize) {
+        if samples == 0 {
+            return;
         }
-        if failed == 0 && !self.states.contains(&State::Lost) {
-            return Ok(());
+        self.unsaid += samples;
+        if self.seldom.count(Instant::now()).is_some() {
+            let samples = std::mem::take(&mut self.unsaid);
+            tracing::warn!(
+                "KafkaStorage({topic}): of {samples} samples no broker has said whether it stored them, and they are never sent \
+                 again (wca_storage_uncertain_samples)"
+            );
         }
-        let why = delivered.trouble.or(why).unwrap_or_else(|| "no broker has answered in time".into());
-        let uncertain = match uncertain {
-            0 => String::new(),
-            count => format!("; of {count} it is uncertain, and these are not sent again"),
-        };
-        let what = format!(
-            "FailedDelivery: {failed} of {sent} messages were not delivered within {:?} (max_timeout_in_seconds): {why}{uncertain}",
-            options.timeout
-        );
-        // Where something waits, it is tried again; what is uncertain never is.
-        Err(match self.states.contains(&State::Waiting) {
-            true => StoreError::Unavailable(what),
-            false => StoreError::Rejected(what),
-        })
     }
 }
 
@@ -175,6 +173,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::kafka::fate::Fate;
+    use crate::kafka::split::Part;
 
     fn options() -> Options {
         Options {
@@ -185,49 +185,6 @@ mod tests {
             extra: vec![],
             tls: None,
         }
-    }
-
-    fn messages(samples: &[usize]) -> Messages {
-        let parts: Vec<Part> = samples.iter().map(|samples| Part { text: String::new(), samples: *samples }).collect();
-        Messages { states: vec![State::Waiting; parts.len()], parts }
-    }
-
-    fn delivered(fates: &[(usize, Fate)]) -> Delivered {
-        Delivered { fates: fates.to_vec(), trouble: None, is_usable: false }
-    }
-
-    #[test]
-    fn each_message_is_settled_by_itself_and_only_what_waits_is_sent_again() {
-        let mut batch = messages(&[1, 20, 300, 4_000]);
-        let first =
-            [(0, Fate::Stored), (1, Fate::Uncertain), (2, Fate::Waiting(None)), (3, Fate::Lost("large".into()))];
-        let told = batch.take(delivered(&first), &options()).unwrap_err();
-        assert_eq!(
-            told.to_string(),
-            "FailedDelivery: 3 of 4 messages were not delivered within 200ms (max_timeout_in_seconds): large; of 1 it is \
-             uncertain, and these are not sent again"
-        );
-        assert!(told.may_pass());
-        assert_eq!((batch.waiting(), batch.settled()), (vec![(2, "")], Parts { stored: 1, uncertain: 20 }));
-        let told = batch.take(delivered(&[(2, Fate::Stored)]), &options()).unwrap_err();
-        assert!(!told.may_pass(), "one was lost");
-        assert_eq!((batch.waiting(), batch.settled()), (vec![], Parts { stored: 301, uncertain: 20 }));
-    }
-
-    #[test]
-    fn where_nothing_waits_nothing_is_tried_again() {
-        let mut batch = messages(&[1, 1]);
-        let told = batch.take(delivered(&[(0, Fate::Stored), (1, Fate::Uncertain)]), &options()).unwrap_err();
-        assert!(!told.may_pass());
-        let mut batch = messages(&[1, 1]);
-        assert!(
-            batch
-                .take(delivered(&[(0, Fate::Uncertain), (1, Fate::Waiting(None))]), &options())
-                .unwrap_err()
-                .may_pass()
-        );
-        assert!(batch.take(delivered(&[(1, Fate::Stored)]), &options()).is_ok());
-        assert_eq!(batch.settled(), Parts { stored: 1, uncertain: 1 });
     }
 
     #[tokio::test]
@@ -254,5 +211,28 @@ mod tests {
         );
         storage.store(&batch, &Arc::default()).await.unwrap();
         assert_eq!(storage.over(), Parts::default());
+    }
+
+    #[tokio::test]
+    async fn what_was_settled_before_a_panic_stays_so_and_nothing_is_sent_again() {
+        let mut storage = KafkaStorage::new(&options()).unwrap();
+        let parts = [1, 20, 300].map(|samples| Part { text: String::new(), samples }).to_vec();
+        let messages = Arc::new(Messages::new(parts, storage.so_far()));
+        storage.batch = Some(Arc::clone(&messages));
+        let sent = Arc::clone(&messages);
+        let told = storage
+            .delivered(&messages, move || {
+                sent.settle(0, Fate::Stored);
+                sent.sent(1);
+                panic!("as it must not")
+            })
+            .await
+            .unwrap_err();
+        assert!(!told.may_pass() && told.to_string().contains("as it must not"), "{told}");
+        let expected = Parts { stored: 1, uncertain: 20 };
+        assert_eq!(
+            (storage.so_far().get(), storage.over(), storage.so_far().get()),
+            (expected, expected, Parts::default())
+        );
     }
 }

@@ -3,38 +3,59 @@
 //! librdkafka says that a certificate "could not be verified", whatever is wrong with it. So where it does, the broker is asked for
 //! its certificate once more, and that is judged by the same authorities.
 
-use std::fmt::Debug;
-use std::net::{TcpStream, ToSocketAddrs as _};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::ring;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{
-    CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
-};
+use rustls::pki_types::ServerName;
+use rustls::{CertificateError, Error};
 
-use super::{Authorities, Tls};
+use super::judge::judged_in_time;
+use super::{Authorities, Options};
 
-/// Where machines keep the authorities that they trust: Debian, Red Hat, SUSE, Alpine.
-const BUNDLES: [&str; 4] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-];
+/// How TLS is spoken, as far as it explains why it is not.
+#[derive(Clone)]
+pub(super) struct Spoken {
+    authorities: Authorities,
+    has_identity: bool,
+    /// It is `extra_config` that says so, and not `ssl`.
+    is_of_options: bool,
+}
 
-/// What the client complains of, with what is known besides.
-pub(super) fn explained(trouble: &str, tls: &Tls, time: Duration) -> String {
+impl Spoken {
+    /// As these options have it; none where TLS is not spoken, or it cannot be known how.
+    pub(super) fn of(options: &Options) -> Option<Self> {
+        if let Some(tls) = &options.tls {
+            let (authorities, has_identity) = (tls.authorities.clone(), tls.identity.is_some());
+            return Some(Self { authorities, has_identity, is_of_options: false });
+        }
+        let given = |name: &str| options.extra.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+        let protocol = given("security.protocol")?.to_ascii_lowercase();
+        if !["ssl", "sasl_ssl"].contains(&protocol.as_str()) {
+            return None;
+        }
+        let is_off =
+            given("enable.ssl.certificate.verification").is_some_and(|value| value.starts_with(['f', 'F', '0']));
+        let authorities = match (given("ssl.ca.pem"), given("ssl.ca.location")) {
+            _ if is_off => Authorities::Anybody,
+            (Some(pem), _) => Authorities::These(pem.to_owned()),
+            (None, None | Some("probe")) => Authorities::Machine,
+            (None, Some(path)) => Authorities::These(String::from_utf8_lossy(&std::fs::read(path).ok()?).into_owned()),
+        };
+        let identities = ["ssl.certificate.pem", "ssl.certificate.location", "ssl.keystore.location"];
+        let has_identity = identities.iter().any(|name| given(name).is_some());
+        Some(Self { authorities, has_identity, is_of_options: true })
+    }
+}
+
+/// What the client complains of, with what is known besides; for that, so much time may pass.
+pub(super) fn explained(trouble: &str, tls: &Spoken, time: Duration) -> String {
     let why = if trouble.contains("certificate verify failed") || trouble.contains("error:0A000086") {
-        certificate(trouble, &tls.authorities, time)
+        certificate(trouble, tls, time)
     } else if refuses_ours(trouble) {
-        Some(match tls.identity {
-            None => "the broker wants a certificate of ours: name one in `client_cert_path` of `ssl`".into(),
-            Some(_) => "the broker does not take the certificate of `client_cert_path`".into(),
+        let option =
+            if tls.is_of_options { "`ssl.certificate.pem` of `extra_config`" } else { "`client_cert_path` of `ssl`" };
+        Some(match tls.has_identity {
+            false => format!("the broker wants a certificate of ours: name one in {option}"),
+            true => format!("the broker does not take the certificate of {option}"),
         })
     } else {
         None
@@ -50,13 +71,14 @@ fn refuses_ours(trouble: &str) -> bool {
 }
 
 /// What is wrong with the certificate of the broker that the client complains of.
-fn certificate(trouble: &str, authorities: &Authorities, time: Duration) -> Option<String> {
+fn certificate(trouble: &str, tls: &Spoken, time: Duration) -> Option<String> {
     let broker = broker_in(trouble)?;
     let (host, _) = broker.rsplit_once(':')?;
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let name = ServerName::try_from(host.to_owned()).ok()?;
-    let error = judged(broker, name, authorities, time)?;
-    let whose = match authorities {
+    let error = judged_in_time(broker, name, &tls.authorities, time)?;
+    let whose = match &tls.authorities {
+        Authorities::These(_) if tls.is_of_options => "the authorities that `extra_config` names",
         Authorities::These(_) => "the authorities in the file of `server_verify`",
         Authorities::Machine | Authorities::Anybody => "the authorities that this machine trusts",
     };
@@ -86,85 +108,12 @@ fn broker_in(trouble: &str) -> Option<&str> {
     trouble.split_once("ssl://")?.1.split_once('/').map(|(broker, _)| broker)
 }
 
-/// What is wrong with the certificate that is shown there; none where nothing is, or where it is not shown.
-fn judged(broker: &str, name: ServerName<'static>, authorities: &Authorities, time: Duration) -> Option<Error> {
-    let provider = Arc::new(ring::default_provider());
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(CertificateDer::pem_slice_iter(&pem(authorities)?).filter_map(Result::ok));
-    let judge = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build().ok()?;
-    let watch = Arc::new(Watch { judge, error: Mutex::default() });
-    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().ok()?;
-    let verifier: Arc<dyn ServerCertVerifier> = Arc::clone(&watch) as _;
-    let config = config.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
-    let mut connection = ClientConnection::new(Arc::new(config), name).ok()?;
-    let address = broker.to_socket_addrs().ok()?.next()?;
-    let time = time.max(Duration::from_millis(1));
-    let mut stream = TcpStream::connect_timeout(&address, time).ok()?;
-    stream.set_read_timeout(Some(time)).and_then(|()| stream.set_write_timeout(Some(time))).ok()?;
-    // How it ends says less than what was found.
-    let _ = connection.complete_io(&mut stream);
-    watch.error.lock().unwrap_or_else(PoisonError::into_inner).take()
-}
-
-/// The authorities in PEM.
-fn pem(authorities: &Authorities) -> Option<Vec<u8>> {
-    match authorities {
-        Authorities::These(authorities) => Some(authorities.clone().into_bytes()),
-        Authorities::Machine => BUNDLES.iter().find_map(|path| std::fs::read(path).ok()),
-        Authorities::Anybody => None,
-    }
-}
-
-/// Takes no certificate, and remembers what is wrong with it: nothing is sent to whom showed it.
-#[derive(Debug)]
-struct Watch {
-    judge: Arc<WebPkiServerVerifier>,
-    error: Mutex<Option<Error>>,
-}
-
-impl ServerCertVerifier for Watch {
-    fn verify_server_cert(
-        &self,
-        certificate: &CertificateDer<'_>,
-        chain: &[CertificateDer<'_>],
-        name: &ServerName<'_>,
-        ocsp: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        let judged = self.judge.verify_server_cert(certificate, chain, name, ocsp, now);
-        *self.error.lock().unwrap_or_else(PoisonError::into_inner) = judged.err();
-        Err(Error::General("it was looked at".into()))
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.judge.verify_tls12_signature(message, certificate, signed)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.judge.verify_tls13_signature(message, certificate, signed)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.judge.supported_verify_schemes()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::kafka::Identity;
+    use crate::kafka::{Identity, Tls};
 
     #[rstest]
     #[case("ssl://localhost:9093/bootstrap: SSL handshake failed", Some("localhost:9093"))]
@@ -174,17 +123,42 @@ mod tests {
         assert_eq!(broker_in(trouble), expected);
     }
 
+    fn options(extra: &[(&str, &str)], tls: Option<Tls>) -> Options {
+        Options {
+            topic: "metrics".into(),
+            brokers: vec![],
+            timeout: Duration::from_secs(1),
+            extra: extra.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            tls,
+        }
+    }
+
     #[test]
     fn what_the_broker_says_of_our_certificate_is_told() {
         let alert = "ssl://a:1/1: SSL routines::tlsv13 alert certificate required: SSL alert number 116";
-        let mut tls = Tls { authorities: Authorities::Anybody, identity: None };
-        let told = explained(alert, &tls, Duration::ZERO);
+        let tls = |identity| Some(Tls { authorities: Authorities::Anybody, identity });
+        let told = |extra: &[_], tls| explained(alert, &Spoken::of(&options(extra, tls)).unwrap(), Duration::ZERO);
         assert_eq!(
-            told,
+            told(&[], tls(None)),
             format!("the broker wants a certificate of ours: name one in `client_cert_path` of `ssl`: {alert}")
         );
-        tls.identity = Some(Identity { certificate: String::new(), key: String::new() });
-        assert!(explained(alert, &tls, Duration::ZERO).starts_with("the broker does not take the certificate of"));
-        assert_eq!(explained("Connection refused", &tls, Duration::ZERO), "Connection refused");
+        let identity = Some(Identity { certificate: String::new(), key: String::new() });
+        assert!(told(&[], tls(identity)).starts_with("the broker does not take the certificate of `client_cert_path`"));
+        let by_options = told(&[("security.protocol", "SSL")], None);
+        assert!(by_options.contains("name one in `ssl.certificate.pem` of `extra_config`"), "{by_options}");
+        let other = explained("Connection refused", &Spoken::of(&options(&[], tls(None))).unwrap(), Duration::ZERO);
+        assert_eq!(other, "Connection refused");
+    }
+
+    #[test]
+    fn options_of_the_client_speak_tls_too() {
+        let spoken = |extra: &[_]| Spoken::of(&options(extra, None));
+        assert!(spoken(&[]).is_none() && spoken(&[("security.protocol", "sasl_plaintext")]).is_none());
+        let ssl = ("security.protocol", "sasl_ssl");
+        assert!(spoken(&[ssl]).unwrap().authorities == Authorities::Machine);
+        assert!(spoken(&[ssl, ("ssl.ca.pem", "x")]).unwrap().authorities == Authorities::These("x".into()));
+        assert!(spoken(&[ssl, ("ssl.ca.location", "/nowhere")]).is_none());
+        let off = ("enable.ssl.certificate.verification", "false");
+        assert!(spoken(&[ssl, off]).unwrap().authorities == Authorities::Anybody);
     }
 }

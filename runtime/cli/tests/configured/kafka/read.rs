@@ -11,15 +11,20 @@ use crate::setup::PATIENCE;
 
 /// All messages of the one partition of a topic, in their order.
 pub(crate) fn messages(broker: &str, topic: &str) -> Vec<String> {
+    messages_in(broker, topic, 0)
+}
+
+/// All messages of this partition of a topic, in their order.
+pub(crate) fn messages_in(broker: &str, topic: &str, partition: i32) -> Vec<String> {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", broker)
         .set("group.id", "test")
         .set("enable.auto.commit", "false")
         .create()
         .unwrap();
-    let (first, end) = consumer.fetch_watermarks(topic, 0, PATIENCE).unwrap();
+    let (first, end) = consumer.fetch_watermarks(topic, partition, PATIENCE).unwrap();
     let mut from = TopicPartitionList::new();
-    from.add_partition_offset(topic, 0, Offset::Beginning).unwrap();
+    from.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
     consumer.assign(&from).unwrap();
     let (begun, mut next, mut messages) = (Instant::now(), first, Vec::new());
     while next < end {

@@ -7,15 +7,19 @@ use crate::common::Finished;
 use crate::prometheus::no_openssl;
 use crate::setup::Setup;
 
-/// A run of a few ticks against this listener, with these arguments of `!SSL`.
+/// A run of a tick against this listener, with these arguments of `!SSL`.
 fn run(broker: &Broker, listener: &str, topic: &str, ssl: &str) -> Finished {
     for name in ["authority.pem", "other.pem", "client.pem", "client.key"] {
         assert!(broker.path(name).exists(), "{name}");
     }
-    let ssl = ssl.replace("CERTIFICATES", &broker.path("").display().to_string());
+    run_with(broker, listener, topic, &format!("ssl: !SSL {{{ssl}}}"))
+}
+
+/// The same with this argument of the storage.
+fn run_with(broker: &Broker, listener: &str, topic: &str, argument: &str) -> Finished {
+    let argument = argument.replace("CERTIFICATES", &broker.path("").display().to_string());
     let setup = Setup::with(&file(&[&format!(
-        "!KafkaStorage {{topic: {topic}, brokers_ips: ['{}'], max_timeout_in_seconds: 3, retry_timeout_in_seconds: 0, ssl: !SSL \
-         {{{ssl}}}}}",
+        "!KafkaStorage {{topic: {topic}, brokers_ips: ['{}'], max_timeout_in_seconds: 3, retry_timeout_in_seconds: 0, {argument}}}",
         broker.address(listener)
     )]));
     setup.run(&["--iterations", "1"])
@@ -46,6 +50,16 @@ fn a_broker_of_another_authority_is_not() {
     let finished = run(broker, "right", "tls-other", "server_verify: CERTIFICATES/other.pem");
     finished.ends_with(0).says(&format!(
         "the certificate of the broker {} is signed by none of the authorities in the file of `server_verify`",
+        broker.address("right")
+    ));
+}
+
+#[test]
+fn options_of_the_client_that_speak_tls_are_explained_too() {
+    let Some(broker) = with_tls() else { return };
+    let finished = run_with(broker, "right", "tls-options", "extra_config: {security.protocol: ssl}");
+    finished.ends_with(0).says(&format!(
+        "the certificate of the broker {} is signed by none of the authorities that this machine trusts",
         broker.address("right")
     ));
 }
