@@ -28,6 +28,7 @@ use crate::spent::Spent;
 use crate::storages::Storages;
 
 pub(crate) use applied::{Applied, apply};
+use waiting::Handed;
 
 /// The node: what is known of it, who judges it, where its metrics go, and the pace.
 pub(crate) struct Node {
@@ -52,6 +53,7 @@ pub(crate) struct Node {
     spent: Spent,
     asked: u64,
     failed: u64,
+    handed: Handed,
 }
 
 /// Most changes of what is measured within one tick: each look at another task can show that this machine lacks a thing.
@@ -88,6 +90,7 @@ impl Node {
             spent: Spent::default(),
             asked: 0,
             failed: 0,
+            handed: Handed::default(),
         }
     }
 

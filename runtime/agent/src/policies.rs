@@ -69,6 +69,11 @@ impl Member {
         &self.name
     }
 
+    /// Whether it is called no more.
+    pub(crate) fn is_quarantined(&self) -> bool {
+        self.counts.quarantined
+    }
+
     /// As after too many failures.
     #[cfg(test)]
     pub(crate) fn quarantine(&mut self) {
@@ -90,7 +95,12 @@ impl Policies {
 
     /// Whether there is any policy that can still be called.
     pub(crate) fn is_anybody_left(&self) -> bool {
-        self.members.iter().any(|member| !member.counts.quarantined)
+        self.members.iter().any(|member| !member.is_quarantined())
+    }
+
+    /// The names of those that are called no more.
+    pub(crate) fn quarantined(&self) -> impl Iterator<Item = &PolicyName> {
+        self.members.iter().filter(|member| member.is_quarantined()).map(Member::name)
     }
 
     /// Calls all of them with the snapshot, at once, and takes what those say that end in time, with what others said too

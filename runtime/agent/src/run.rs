@@ -2,7 +2,9 @@
 
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use wca_sandbox::{Failure, Policy, World};
 
@@ -200,7 +202,7 @@ pub(crate) async fn run_runner(mut runner: Policy, node: Node) -> ExitCode {
     let (mut stop, storages) = (node.client.stop(), Arc::clone(&node.storages));
     let ended = tokio::select! {
         ended = runner.run(Some(Box::new(node))) => ended,
-        () = told_to_stop(&mut stop) => Ok(()),
+        () = told_to_stop(&mut stop, &storages) => Ok(()),
     };
     let code = end(&storages).await;
     match ended {
@@ -227,9 +229,55 @@ async fn end(storages: &Mutex<Storages>) -> ExitCode {
     }
 }
 
-/// A runner that does not ask `node.wait` is ended a while after the agent was told to.
-async fn told_to_stop(stop: &mut tokio::sync::watch::Receiver<bool>) {
-    // The sender lives as long as the connection; without it the agent ends too.
-    let _ = stop.wait_for(|stop| *stop).await;
-    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+/// A runner that does not ask `node.wait` is ended a while after the agent was told to, or a storage has failed by which it is to
+/// end.
+async fn told_to_stop(stop: &mut watch::Receiver<bool>, storages: &Mutex<Storages>) {
+    tokio::select! {
+        // The sender lives as long as the connection; without it the agent ends too.
+        _ = stop.wait_for(|stop| *stop) => {}
+        () = one_gives_up(storages) => {}
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+}
+
+/// Waits until one of the storages that there are then has failed and is to end the agent, perhaps for ever.
+async fn one_gives_up(storages: &Mutex<Storages>) {
+    loop {
+        let now = storages.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        tokio::select! {
+            () = now.one_gives_up() => return,
+            () = now.replaced.notified() => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wca_model::{DeliveryTerms, OnStorageFailure};
+    use wca_storage::Delivery;
+
+    use super::*;
+    use crate::testing::{Gate, batch};
+
+    fn exiting(gate: &Gate) -> Storages {
+        let terms = DeliveryTerms { on_failure: OnStorageFailure::Exit, ..DeliveryTerms::default() };
+        Storages { deliveries: vec![Arc::new(Delivery::new("exits", terms, gate.clone()))], ..Storages::default() }
+    }
+
+    #[tokio::test]
+    async fn a_runner_that_asks_for_nothing_is_ended_by_a_storage_that_gives_up_also_after_a_reload() {
+        let (_stopping, mut stop) = watch::channel(false);
+        let (first, second) = (Gate::new(0), Gate::new(0));
+        let storages = Arc::new(Mutex::new(exiting(&first)));
+        let shared = Arc::clone(&storages);
+        let waiting = tokio::spawn(async move { told_to_stop(&mut stop, &shared).await });
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let before = std::mem::replace(&mut *storages.lock().unwrap(), exiting(&second));
+        before.replaced.notify_one();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert!(!waiting.is_finished());
+        storages.lock().unwrap().deliveries[0].send(batch());
+        second.0.close();
+        tokio::time::timeout(Duration::from_secs(30), waiting).await.unwrap().unwrap();
+    }
 }

@@ -7,14 +7,15 @@ mod log;
 use std::collections::BTreeSet;
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use wca_model::{Batch, DeliveryTerms, Lane, Sample, Stream};
-use wca_sandbox::{Failure, Policy, PolicyName};
-use wca_storage::{Delivery, Outlet, Store, StoreError, Work};
+use wca_sandbox::{Policy, PolicyName};
+use wca_storage::{Delivery, Hurry, Outlet, Store, StoreError, Work};
 
 use crate::counts::Counts;
 use crate::workers;
@@ -32,8 +33,10 @@ pub(crate) struct Storages {
     pub(crate) deliveries: Vec<Arc<Delivery>>,
     /// Those of them that write files, or standard error.
     pub(crate) files: Vec<Arc<Delivery>>,
-    /// Those of earlier configurations that are seen off, as long as they are.
-    pub(crate) leaving: Vec<Weak<Delivery>>,
+    /// Those of earlier configurations of which something may be under way yet.
+    pub(crate) leaving: Vec<Arc<Delivery>>,
+    /// Others have taken the place of these.
+    pub(crate) replaced: Arc<Notify>,
     /// What is counted of those that are policies.
     pub(crate) guests: Vec<Arc<GuestCounts>>,
     /// Where the metrics of the machine, of its tasks and of the agent go.
@@ -78,10 +81,25 @@ impl Storages {
         self.deliveries.len() > self.guests.len() || self.guests.iter().any(|guest| !guest.locked().quarantined)
     }
 
+    /// All of them, those that go included.
+    fn all(&self) -> impl Iterator<Item = &Arc<Delivery>> {
+        self.deliveries.iter().chain(&self.leaving)
+    }
+
+    /// The names of policies among them that are called no more.
+    pub(crate) fn quarantined(&self) -> impl Iterator<Item = &PolicyName> {
+        self.guests.iter().filter(|guest| guest.locked().quarantined).map(|guest| &guest.name)
+    }
+
     /// The storage that has failed and is to end the agent, where there is one.
     pub(crate) fn given_up(&self) -> Option<&str> {
-        let given_up = self.deliveries.iter().find(|delivery| delivery.has_given_up());
+        let given_up = self.all().find(|delivery| delivery.has_given_up());
         given_up.map(|delivery| delivery.name())
+    }
+
+    /// Says which of them iterations begin to wait for.
+    pub(crate) fn say_awaited(&self) {
+        self.deliveries.iter().for_each(|delivery| delivery.say_awaited());
     }
 
     /// Waits until each of them has room for another iteration, perhaps for ever.
@@ -94,8 +112,8 @@ impl Storages {
     /// Waits until one of them has failed and is to end the agent, perhaps for ever.
     pub(crate) async fn one_gives_up(&self) {
         type Waiting<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
-        let mut waiting: Vec<Waiting<'_>> = Vec::with_capacity(self.deliveries.len());
-        waiting.extend(self.deliveries.iter().map(|delivery| Box::pin(delivery.given_up()) as Waiting<'_>));
+        let mut waiting: Vec<Waiting<'_>> =
+            self.all().map(|delivery| Box::pin(delivery.given_up()) as Waiting<'_>).collect();
         poll_fn(|context| match waiting.iter_mut().any(|one| one.as_mut().poll(context).is_ready()) {
             true => Poll::Ready(()),
             false => Poll::Pending,
@@ -108,9 +126,8 @@ impl Storages {
         self.finish_until(Instant::now() + FLUSH).await;
     }
 
-    async fn finish_until(&self, until: Instant) {
-        let leaving = self.leaving.iter().filter_map(Weak::upgrade);
-        let all: Vec<Arc<Delivery>> = self.deliveries.iter().map(Arc::clone).chain(leaving).collect();
+    pub(crate) async fn finish_until(&self, until: Instant) {
+        let all: Vec<Arc<Delivery>> = self.all().map(Arc::clone).collect();
         for delivery in flush(&all, until).await {
             let lost = delivery.abandon();
             tracing::error!(
@@ -125,9 +142,7 @@ impl Storages {
 
 /// Waits for what is on its way to these storages, of all of them at once; those that are not done until then.
 pub(crate) async fn flush(deliveries: &[Arc<Delivery>], until: Instant) -> Vec<&Arc<Delivery>> {
-    for delivery in deliveries {
-        delivery.hurry();
-    }
+    let _hurries: Vec<Hurry<'_>> = deliveries.iter().map(|delivery| delivery.hurry()).collect();
     let mut late = Vec::new();
     for delivery in deliveries {
         if !delivery.flush(until).await {
@@ -137,13 +152,15 @@ pub(crate) async fn flush(deliveries: &[Arc<Delivery>], until: Instant) -> Vec<&
     late
 }
 
-/// Waits for what is on its way to storages that have gone, and says what goes on without anybody waiting.
+/// Waits for what is on its way to storages that have gone, and says what goes on without anybody waiting. Nothing is handed to
+/// them any more.
 pub(crate) async fn see_off(deliveries: Vec<Arc<Delivery>>) {
     for late in flush(&deliveries, Instant::now() + FLUSH).await {
         let waiting = late.delivered().waiting;
         // One that is tried at this moment may be stored yet.
         tracing::warn!("{}: not everything was stored within {FLUSH:?}; {waiting} batches still wait", late.name());
     }
+    deliveries.iter().for_each(|delivery| delivery.close());
 }
 
 /// What is counted of a policy that is a storage.
@@ -199,7 +216,7 @@ impl Store for GuestStore {
         let called = self.policy.store(batch.clone(), self.policy.deadline_at(self.interval)).await;
         self.counts.locked().count(&self.counts.name, &called, batch.snapshot().timestamp);
         // What failed has been said with the policy's other words.
-        called.result.map_err(|failure| StoreError::Told { may_pass: matches!(failure, Failure::Unavailable(_)) })
+        called.result.map_err(|failure| StoreError::Told { may_pass: failure.may_pass() })
     }
 }
 
@@ -231,7 +248,7 @@ mod tests {
         {
             let mut storages = storages(&[(on_failure, Gate::new(0)), (on_failure, Gate::new(9))]);
             let leaving = Arc::new(Delivery::new("old", terms(on_failure), Gate::new(0)));
-            storages.leaving = vec![Arc::downgrade(&leaving), Weak::new()];
+            storages.leaving = vec![Arc::clone(&leaving)];
             for delivery in storages.deliveries.iter().chain([&leaving]) {
                 delivery.send(batch());
                 delivery.send(batch());
@@ -279,14 +296,19 @@ mod tests {
 
     #[tokio::test]
     async fn who_waits_hears_of_the_first_that_gives_up() {
-        let (fine, exits) = (Gate::new(9), Gate::new(0));
-        let storages = storages(&[(OnStorageFailure::Drop, fine), (OnStorageFailure::Exit, exits.clone())]);
-        storages.deliveries[1].send(batch());
-        assert!(tokio::time::timeout_at(soon(), storages.one_gives_up()).await.is_err());
-        // From now on it takes nothing any more.
-        exits.0.close();
-        tokio::time::timeout(Duration::from_secs(30), storages.one_gives_up()).await.unwrap();
-        assert_eq!(storages.given_up(), Some("gate"));
+        for leaves in [false, true] {
+            let (fine, exits) = (Gate::new(9), Gate::new(0));
+            let mut storages = storages(&[(OnStorageFailure::Drop, fine), (OnStorageFailure::Exit, exits.clone())]);
+            storages.deliveries[1].send(batch());
+            if leaves {
+                storages.leaving.extend(storages.deliveries.pop());
+            }
+            assert!(tokio::time::timeout_at(soon(), storages.one_gives_up()).await.is_err());
+            // From now on it takes nothing any more.
+            exits.0.close();
+            tokio::time::timeout(Duration::from_secs(30), storages.one_gives_up()).await.unwrap();
+            assert_eq!(storages.given_up(), Some("gate"), "{leaves}");
+        }
     }
 
     #[tokio::test]

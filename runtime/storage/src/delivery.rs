@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 use wca_model::{Batch, DeliveryTerms, OnStorageFailure};
 
@@ -71,8 +71,8 @@ struct Way {
     terms: DeliveryTerms,
     queue: Queue,
     counts: Arc<Counts>,
-    /// Somebody waits for the end: what failed is tried again at once.
-    hurry: Notify,
+    /// How many wait for the end: meanwhile what failed is tried again at once, and then after the shortest pause.
+    hurried: watch::Sender<usize>,
     has_given_up: watch::Sender<bool>,
     /// What is said of a full queue.
     full: Mutex<Seldom>,
@@ -118,7 +118,7 @@ impl Delivery {
             terms,
             queue: Queue::new(terms.queue),
             counts: before.map(|before| Arc::clone(&before.way.counts)).unwrap_or_default(),
-            hurry: Notify::new(),
+            hurried: watch::Sender::new(0),
             has_given_up: watch::Sender::new(false),
             full: Mutex::default(),
         });
@@ -167,8 +167,8 @@ impl Delivery {
         self.may_lose() || self.way.queue.has_room()
     }
 
-    /// Waits until further batches may come.
-    pub async fn room(&self) {
+    /// Says, once in a while, that somebody begins to wait for [`Delivery::room`], where there is none.
+    pub fn say_awaited(&self) {
         if self.has_room() {
             return;
         }
@@ -177,7 +177,13 @@ impl Delivery {
             let (name, waiting) = (self.name(), self.way.queue.len());
             tracing::warn!("{name}: {waiting} batches wait: iterations wait until it has taken some{times}");
         }
-        self.way.queue.room().await;
+    }
+
+    /// Waits until further batches may come. Can be given up and begun again.
+    pub async fn room(&self) {
+        if !self.has_room() {
+            self.way.queue.room().await;
+        }
     }
 
     /// What became of the batches so far.
@@ -213,15 +219,29 @@ impl Delivery {
         let _ = self.way.has_given_up.subscribe().wait_for(|has_given_up| *has_given_up).await;
     }
 
-    /// Has what failed tried again at once, since somebody is about to wait for the end.
-    pub fn hurry(&self) {
-        self.way.hurry.notify_one();
+    /// Has what failed tried again at once, and then after the shortest pause, as long as the answer lives: somebody waits for
+    /// the end.
+    pub fn hurry(&self) -> Hurry<'_> {
+        self.way.hurried.send_modify(|waiting| *waiting += 1);
+        Hurry { way: &self.way }
     }
 
     /// Waits until everything that was handed over has been stored or lost, or until then; whether it has.
     pub async fn flush(&self, until: Instant) -> bool {
-        self.hurry();
+        let _hurry = self.hurry();
         tokio::time::timeout_at(until, self.way.queue.emptied()).await.is_ok()
+    }
+
+    /// Nothing is handed over any more: the worker ends when it has done what waits. What blocks is from now on tried for as long
+    /// as what does not.
+    pub fn close(&self) {
+        self.way.queue.close();
+    }
+
+    /// Whether nothing comes any more, and all that came was stored or lost.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.way.queue.is_closed() && self.way.queue.is_done()
     }
 
     /// Loses all that is neither stored nor lost yet, and counts it: the process is about to end. Where the storage may not
@@ -237,9 +257,21 @@ impl Delivery {
     }
 }
 
+/// Somebody waits for the end.
+#[must_use]
+pub struct Hurry<'a> {
+    way: &'a Way,
+}
+
+impl Drop for Hurry<'_> {
+    fn drop(&mut self) {
+        self.way.hurried.send_modify(|waiting| *waiting -= 1);
+    }
+}
+
 impl Drop for Delivery {
     fn drop(&mut self) {
-        self.way.queue.close();
+        self.close();
     }
 }
 
@@ -280,11 +312,21 @@ async fn deliver(way: &Way, batch: &Batch, store: &mut impl Store, said: &mut Sa
             return;
         }
         said.fails(&way.name, &error);
-        tokio::select! {
-            () = tokio::time::sleep(pause.min(left)) => {}
-            () = way.hurry.notified() => {}
-        }
+        rest(way, pause.min(left)).await;
         pause = (pause * 2).min(PAUSES.1);
+    }
+}
+
+/// Waits before a batch is tried again: no longer than until somebody waits for the end, and the shortest pause while one does.
+async fn rest(way: &Way, pause: Duration) {
+    let mut hurried = way.hurried.subscribe();
+    if *hurried.borrow_and_update() > 0 {
+        return tokio::time::sleep(pause.min(PAUSES.0)).await;
+    }
+    tokio::select! {
+        () = tokio::time::sleep(pause) => {}
+        // The sender is in the way.
+        _ = hurried.wait_for(|waiting| *waiting > 0) => {}
     }
 }
 

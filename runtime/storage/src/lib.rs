@@ -18,7 +18,7 @@ mod testing;
 mod unfinished;
 mod work;
 
-pub use delivery::{Abandoned, Delivered, Delivery};
+pub use delivery::{Abandoned, Delivered, Delivery, Hurry};
 pub use filter::{Filter, FilterError};
 pub use log::{Appended, LogStorage, Output, StandardError, TextForm, blocking};
 pub use outlet::Outlet;

@@ -136,6 +136,12 @@ impl Queue {
         self.locked().is_closed
     }
 
+    /// Whether all that have come so far are done.
+    pub(crate) fn is_done(&self) -> bool {
+        let state = self.locked();
+        state.progress().oldest >= state.next
+    }
+
     /// Waits until all that have come so far are done.
     pub(crate) async fn emptied(&self) {
         let next = self.locked().next;

@@ -87,7 +87,12 @@ impl Reloading {
             if now.asked != before.asked {
                 let (agent, running) = (self.agent.clone(), Arc::clone(&self.running));
                 let storages = Arc::clone(&node.storages);
+                // Who is called no more gets another chance, also where nothing has changed in the file.
+                let mut quarantined: Vec<String> = node.policies.quarantined().map(ToString::to_string).collect();
+                let now = storages.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                quarantined.extend(now.quarantined().map(ToString::to_string));
                 self.building = Some(workers::spawn(async move {
+                    running.lock().await.forget(&quarantined);
                     let renewed = renew(&agent, &running).await?;
                     settle_files(&storages).await;
                     Ok(renewed)

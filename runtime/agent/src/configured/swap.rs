@@ -53,6 +53,13 @@ impl Running {
         members.chain(guests).filter(move |(known, _)| *known == identity).map(|(_, name)| name)
     }
 
+    /// Leaves out the policies of these names, so that the next reading makes them anew.
+    pub(crate) fn forget(&mut self, names: &[String]) {
+        let is_known = |name: &str| !names.iter().any(|forgotten| forgotten == name);
+        self.members.retain(|(_, name)| is_known(name));
+        self.guests.retain(|(_, (_, counts))| is_known(&counts.name));
+    }
+
     /// Whether the runner, where it is a component, is this one.
     pub(crate) fn has_runner(&self, identity: Option<&str>) -> bool {
         self.runner.as_ref().map(|(known, _)| known.as_str()) == identity
@@ -71,10 +78,11 @@ impl Running {
         self.swap_members(&mut node.policies, built.members);
         let gone: Vec<_> = before.deliveries.into_iter().filter(|old| !is_among(old, &storages.deliveries)).collect();
         storages.leaving = before.leaving;
-        storages.leaving.retain(|leaving| leaving.strong_count() > 0);
-        storages.leaving.extend(gone.iter().map(Arc::downgrade));
+        storages.leaving.retain(|leaving| !leaving.is_over() || leaving.has_given_up());
+        storages.leaving.extend(gone.iter().map(Arc::clone));
         let (files, others): (Vec<_>, Vec<_>) = gone.into_iter().partition(|old| is_among(old, &before.files));
         *node.storages.lock().unwrap_or_else(PoisonError::into_inner) = storages;
+        before.replaced.notify_one();
         tokio::spawn(async move {
             storages::see_off(files).await;
             drop(seeing_off);
@@ -89,7 +97,12 @@ impl Running {
         self.members.clear();
         for (number, part) in (0..).zip(parts) {
             let (identity, member) = match part {
-                Part::New(identity, policy) => (identity, Member::new(*policy, number)),
+                Part::New(identity, mut policy) => {
+                    if old.get(&**policy.name()).is_some_and(Member::is_quarantined) {
+                        policy.follows_another();
+                    }
+                    (identity, Member::new(*policy, number))
+                }
                 Part::Kept(identity, name) => match old.remove(&name) {
                     Some(member) => (identity, member.renumbered(number)),
                     None => continue,
@@ -182,9 +195,11 @@ mod tests {
     use std::time::Duration;
 
     use tokio::time::Instant;
+    use wca_model::OnStorageFailure;
+    use wca_sandbox::{Limits, Policy};
 
     use super::*;
-    use crate::testing::{Gate, batch, node, policy, snapshot, warden};
+    use crate::testing::{Gate, batch, node, policy, policy_within, snapshot, warden};
 
     /// Parts by letters: a big one is kept, a small one is new.
     fn parts(letters: &str) -> Vec<Part> {
@@ -282,5 +297,80 @@ mod tests {
         assert!(flushed(&before[0]).await);
         let lost_or_stored = after[1].delivered().stored + after[1].delivered().dropped;
         assert_eq!((after[1].name(), lost_or_stored), ("S", 1));
+    }
+
+    #[tokio::test]
+    async fn what_one_that_has_gone_has_left_at_the_end_is_counted_and_ends_the_agent_where_none_may_be_lost() {
+        let (client, _) = warden(|request| panic!("{request:?}"));
+        let (mut node, mut running) = (node(client), Running::default());
+        let retry = Duration::from_secs(3600);
+        let terms = DeliveryTerms { on_failure: OnStorageFailure::Exit, retry, ..DeliveryTerms::default() };
+        let old = Delivery::new("old", terms, Gate::new(0));
+        // What is counted of it, and nothing else of it.
+        let counts = Delivery::after(&old, terms, Gate::new(0));
+        (0..2).for_each(|_| old.send(batch()));
+        node.storages.lock().unwrap().deliveries = vec![Arc::new(old)];
+        running.swap(&mut node, Built::of_ways(vec![standard_error()])).await.unwrap();
+        // From then on nobody waits for it.
+        tokio::time::sleep(storages::FLUSH + Duration::from_millis(500)).await;
+        assert_eq!(counts.delivered().dropped, 0, "it is tried yet");
+        running.swap(&mut node, Built::of_ways(vec![standard_error()])).await.unwrap();
+        let storages = node.storages.lock().unwrap().clone();
+        storages.finish_until(Instant::now() + Duration::from_millis(50)).await;
+        assert_eq!((counts.delivered().dropped, storages.given_up()), (2, Some("old")));
+    }
+
+    #[tokio::test]
+    async fn one_that_has_gone_and_stored_everything_is_kept_no_longer() {
+        let (client, _) = warden(|request| panic!("{request:?}"));
+        let (mut node, mut running) = (node(client), Running::default());
+        let old = Arc::new(Delivery::new("old", DeliveryTerms::default(), Gate::new(9)));
+        old.send(batch());
+        node.storages.lock().unwrap().deliveries = vec![Arc::clone(&old)];
+        running.swap(&mut node, Built::of_ways(vec![])).await.unwrap();
+        while !old.is_over() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!((old.delivered().stored, node.storages.lock().unwrap().leaving.len()), (1, 1));
+        running.swap(&mut node, Built::of_ways(vec![])).await.unwrap();
+        assert_eq!(node.storages.lock().unwrap().leaving.len(), 0);
+    }
+
+    /// A policy that is called no more after its first call.
+    fn failing(name: &str) -> Box<Policy> {
+        let limits = Limits { fuel: 1, start_fuel: 1, quarantine_after: 1, ..Limits::default() };
+        Box::new(policy_within(limits, "NOPAllocator", name))
+    }
+
+    #[tokio::test]
+    async fn who_is_called_no_more_is_made_anew_and_told_that_it_begins_anew() {
+        let (mut running, mut policies) = (Running::default(), Policies::default());
+        let interval = Duration::from_secs(1);
+        running.swap_members(&mut policies, vec![Part::New("a".into(), failing("a")), parts("b").remove(0)]);
+        policies.decide(&snapshot(&[1.0]), interval).await;
+        let names: Vec<String> = policies.quarantined().map(ToString::to_string).collect();
+        assert_eq!(names, ["a"]);
+        running.forget(&names);
+        assert_eq!((running.names_of("a").count(), running.names_of("b").count()), (0, 1));
+        running.swap_members(&mut policies, parts("aB"));
+        let decisions = policies.decide(&snapshot(&[1.0]), interval).await;
+        let anew: Vec<_> = decisions.iter().map(|one| (one.policy.to_string(), one.begins_anew)).collect();
+        assert_eq!(anew.into_iter().collect::<HashMap<_, _>>(), [("a".into(), true), ("b".into(), false)].into());
+    }
+
+    #[tokio::test]
+    async fn a_storage_that_is_called_no_more_is_made_anew() {
+        let (client, _) = warden(|request| panic!("{request:?}"));
+        let (mut node, mut running) = (node(client), Running::default());
+        let guest = |policy: Box<Policy>| Way::Guest(Part::New("same".into(), policy), DeliveryTerms::default());
+        let ways = vec![guest(failing("S")), guest(Box::new(policy("NOPAllocator", "S-2")))];
+        running.swap(&mut node, Built::of_ways(ways)).await.unwrap();
+        let first = Arc::clone(&deliveries(&node)[0]);
+        first.send(batch());
+        assert!(flushed(&first).await);
+        let names: Vec<String> = node.storages.lock().unwrap().quarantined().map(ToString::to_string).collect();
+        assert_eq!(names, ["S"]);
+        running.forget(&names);
+        assert_eq!(running.names_of("same").collect::<Vec<_>>(), ["S-2"]);
     }
 }

@@ -6,23 +6,34 @@ use wca_model::{Sample, Snapshot};
 use wca_sandbox::{NodeAccess, NodeError};
 
 use super::Node;
+use super::waiting::Handed;
 
 #[async_trait::async_trait]
 impl NodeAccess for Node {
     async fn measure(&mut self) -> Result<Arc<Snapshot>, NodeError> {
+        // Here a tick begins, also for a runner that does not call `node.wait`.
+        if self.handed != Handed::default() {
+            self.has_room().await?;
+        }
         self.measure_node().await.map_err(|error| NodeError(error.to_string()))
     }
 
     async fn store(&mut self, extra: Vec<Sample>) -> Result<(), NodeError> {
         let snapshot = self.measured("node.store")?;
-        self.has_room().await?;
+        if std::mem::replace(&mut self.handed.metrics, true) {
+            self.has_room().await?;
+            self.handed.metrics = true;
+        }
         self.store_metrics(&snapshot, extra).await;
         Ok(())
     }
 
     async fn decide(&mut self) -> Result<(), NodeError> {
         let snapshot = self.measured("node.decide")?;
-        self.has_room().await?;
+        if std::mem::replace(&mut self.handed.decisions, true) {
+            self.has_room().await?;
+            self.handed.decisions = true;
+        }
         self.decide_on(&snapshot).await.map_err(|error| NodeError(error.to_string()))
     }
 
@@ -32,9 +43,9 @@ impl NodeAccess for Node {
 }
 
 impl Node {
-    /// A runner need not call `node.wait`.
+    /// What a tick brings is taken as a whole, as in our own loop; before anything more there is room.
     async fn has_room(&mut self) -> Result<(), NodeError> {
-        if self.wait_for_room_within_tick().await {
+        if self.wait_for_room().await {
             return Ok(());
         }
         Err(NodeError("nothing is stored any more: the agent ends".into()))

@@ -1,8 +1,8 @@
 //! Between two ticks: until storages have room and the next tick is due. What the operator wants meanwhile is done.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use tokio::time::{MissedTickBehavior, interval_at};
+use tokio::time::{Interval, MissedTickBehavior, interval, interval_at};
 use wca_messages::{Reply, Request};
 
 use super::Node;
@@ -35,13 +35,12 @@ impl Node {
         goes_on
     }
 
-    /// Waits until every storage has room for another iteration; false where the agent is to end. Meanwhile the machine is
-    /// looked at in each interval.
-    async fn wait_for_room(&mut self) -> bool {
+    /// Waits until every storage has room for another iteration, and takes what the operator has changed meanwhile; false where the
+    /// agent is to end. The machine is looked at in each interval.
+    pub(super) async fn wait_for_room(&mut self) -> bool {
         let mut reloading = self.reloading.take();
-        let interval = self.pace.interval();
-        let mut look = interval_at(tokio::time::Instant::now() + interval, interval);
-        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut looks = Looks::each(self.pace.interval());
+        self.storages().say_awaited();
         let has_room = loop {
             let storages = self.storages();
             tokio::select! {
@@ -49,26 +48,24 @@ impl Node {
                 () = storages.room() => break true,
                 () = storages.one_gives_up() => break false,
                 () = self.pace.stopped() => break false,
-                () = ready(&mut reloading) => self.go_on(&mut reloading).await,
-                _ = look.tick() => self.look().await,
+                () = ready(&mut reloading) => {
+                    self.go_on(&mut reloading).await;
+                    looks.follow(self.pace.interval());
+                }
+                _ = looks.timer.tick() => self.look().await,
             }
         };
         self.reloading = reloading;
-        has_room
-    }
-
-    /// Waits until every storage has room for what a runner has of a tick that is not over; false where the agent is to end.
-    /// What the operator has changed is taken between two ticks.
-    pub(super) async fn wait_for_room_within_tick(&mut self) -> bool {
-        let reloading = self.reloading.take();
-        let has_room = self.wait_for_room().await;
-        self.reloading = reloading;
+        if has_room {
+            self.handed = Handed::default();
+        }
         has_room
     }
 
     /// Asks for a sample of which nothing is stored. So the warden hears that this process lives, and its guard goes on to judge
     /// what was changed.
     async fn look(&mut self) {
+        tracing::debug!("looking at the machine, while iterations wait");
         match self.client.ask(&Request::Sample).await.map(|answer| answer.reply) {
             Ok(Reply::Sample { notices, cost, changed, reverted, .. }) => {
                 say(&notices);
@@ -88,6 +85,41 @@ impl Node {
     }
 }
 
+/// When the machine is looked at while iterations wait.
+struct Looks {
+    interval: Duration,
+    timer: Interval,
+}
+
+impl Looks {
+    /// In each interval, and the first time when one is over.
+    fn each(interval: Duration) -> Self {
+        Self::with(interval, interval_at(tokio::time::Instant::now() + interval, interval))
+    }
+
+    /// In each interval from now on. Where it is another one the first time is at once: the warden reckons by the new one how long
+    /// nothing was heard.
+    fn follow(&mut self, now: Duration) {
+        if now != self.interval {
+            *self = Self::with(now, interval(now));
+        }
+    }
+
+    fn with(interval: Duration, mut timer: Interval) -> Self {
+        timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self { interval, timer }
+    }
+}
+
+/// What a runner that is a component has handed to the storages since they had room.
+#[derive(Default, PartialEq, Eq)]
+pub(super) struct Handed {
+    /// What was measured.
+    pub(super) metrics: bool,
+    /// What was decided.
+    pub(super) decisions: bool,
+}
+
 /// Waits until there is something to do of a reload; for ever where there cannot be one.
 async fn ready(reloading: &mut Option<Reloading>) {
     match reloading {
@@ -104,11 +136,12 @@ mod tests {
     use tokio::sync::watch;
     use wca_messages::{Changed, Cost};
     use wca_model::{DeliveryTerms, OnStorageFailure};
-    use wca_storage::Delivery;
+    use wca_sandbox::{NodeAccess, NodeError};
+    use wca_storage::{Delivery, Outlet};
 
     use super::*;
     use crate::pace::Pace;
-    use crate::testing::{Gate, batch, node, warden};
+    use crate::testing::{Gate, batch, node, snapshot, warden};
 
     const PATIENCE: Duration = Duration::from_secs(30);
     const INTERVAL: Duration = Duration::from_millis(20);
@@ -186,18 +219,77 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn another_interval_has_the_machine_looked_at_at_once_and_the_same_changes_nothing() {
+        let soon = || Duration::from_millis(100);
+        let mut looks = Looks::each(Duration::from_secs(300));
+        for interval in [300, 300] {
+            looks.follow(Duration::from_secs(interval));
+            assert!(tokio::time::timeout(soon(), looks.timer.tick()).await.is_err());
+        }
+        looks.follow(INTERVAL);
+        for _ in 0..3 {
+            tokio::time::timeout(PATIENCE, looks.timer.tick()).await.unwrap();
+        }
+        looks.follow(Duration::from_secs(300));
+        assert!(tokio::time::timeout(PATIENCE, looks.timer.tick()).await.is_ok(), "the first is at once");
+        assert!(tokio::time::timeout(soon(), looks.timer.tick()).await.is_err());
+    }
+
+    #[derive(Clone, Copy, Debug)]
+    enum Call {
+        Store,
+        Decide,
+    }
+
+    async fn call(node: &mut Node, call: Call) -> Result<(), NodeError> {
+        match call {
+            Call::Store => node.store(vec![]).await,
+            Call::Decide => NodeAccess::decide(node).await,
+        }
+    }
+
+    #[tokio::test]
     async fn a_runner_that_never_waits_fills_no_queue_without_end() {
-        let (client, asked) = warden(|_| sample());
-        let mut node = node(client);
-        let stopping = paced(&mut node, INTERVAL);
-        fill(&node, OnStorageFailure::Block, &Gate::new(0));
-        let stop = async {
-            while asked.lock().unwrap().is_empty() {
-                tokio::time::sleep(INTERVAL).await;
+        for calls in [[Call::Store, Call::Decide], [Call::Decide, Call::Store]] {
+            let (client, asked) = warden(|request| match request {
+                Request::Sample => sample(),
+                _ => Reply::Outcomes(vec![]),
+            });
+            let mut node = node(client);
+            let stopping = paced(&mut node, INTERVAL);
+            fill(&node, OnStorageFailure::Block, &Gate::new(0));
+            {
+                let mut storages = node.storages.lock().unwrap();
+                storages.metrics = Outlet::to(0);
+                storages.anomalies = Some(Outlet::to(0));
             }
-            stopping.send_replace(true);
-        };
-        let waited = async { tokio::time::timeout(PATIENCE, node.wait_for_room_within_tick()).await.unwrap() };
-        assert_eq!(tokio::join!(waited, stop), (false, ()));
+            node.snapshot = Some(snapshot(&[]));
+            let waiting = |node: &Node| node.storages.lock().unwrap().deliveries[0].delivered().waiting;
+            while waiting(&node) > 2 {
+                tokio::task::yield_now().await;
+            }
+            let before = waiting(&node);
+            // What a tick brings is taken as a whole.
+            for one in calls {
+                tokio::time::timeout(PATIENCE, call(&mut node, one)).await.unwrap().unwrap();
+            }
+            assert_eq!(waiting(&node), before + 2, "{calls:?}");
+            let looks = || asked.lock().unwrap().iter().filter(|request| **request == Request::Sample).count();
+            assert_eq!(looks(), 0, "nothing was waited for");
+            let stop = async {
+                while looks() == 0 {
+                    tokio::time::sleep(INTERVAL).await;
+                }
+                stopping.send_replace(true);
+            };
+            let again = async { tokio::time::timeout(PATIENCE, call(&mut node, calls[0])).await.unwrap() };
+            let (again, ()) = tokio::join!(again, stop);
+            assert_eq!(again.unwrap_err().to_string(), "nothing is stored any more: the agent ends");
+            for one in [calls[0], calls[1]] {
+                assert!(call(&mut node, one).await.is_err(), "{one:?}");
+            }
+            assert!(node.measure().await.is_err());
+            assert_eq!(waiting(&node), before + 2, "{calls:?}");
+        }
     }
 }

@@ -142,6 +142,57 @@ fn a_detector_with_other_arguments_is_another_one_and_the_interval_can_change() 
 }
 
 #[test]
+fn who_is_called_no_more_is_made_anew_by_a_reload_also_of_the_same_file() {
+    let http = crate::common::component("guest-examples/http-storage/http-storage.wasm");
+    let weak = "fuel: 1, start_fuel: 1, quarantine_after: 1";
+    let setup = Setup::with(&format!(
+        "components:\n  BusyTask: {{{weak}}}\n  HTTPStorage: {{path: {http}, allow_http: ['http://127.0.0.1:9'], {weak}}}\n{}",
+        good(1)
+            .replace(
+                "metrics_storage: ",
+                "metrics_storage: !FilterStorage {storages: [!HTTPStorage {http_endpoint: \
+             'http://127.0.0.1:9'}, "
+            )
+            .replace("on_failure: block}", "on_failure: block}]}")
+    ));
+    let times = |setup: &Setup, name: &str| {
+        setup.read("stderr").matches(&format!("[{name}] quarantined after a failed call")).count()
+    };
+    let mut started = setup.start(&[]);
+    for round in 1..=3 {
+        started.until("both are quarantined", |setup| {
+            ["BusyTask", "HTTPStorage"].iter().all(|name| times(setup, name) == round)
+        });
+        setup.reload().ends_with(0);
+    }
+    started.stop().ends_with(0);
+}
+
+#[test]
+fn a_shorter_interval_has_the_machine_looked_at_in_it_while_iterations_wait() {
+    let http = crate::common::component("guest-examples/http-storage/http-storage.wasm");
+    let file = |delay: &str| {
+        format!(
+            "components: {{HTTPStorage: {{path: {http}, allow_http: ['http://127.0.0.1:9'], on_failure: block, queue_batches: \
+             1}}}}\nrunner: !MeasurementRunner\n  action_delay: {delay}\n  node: !StaticNode {{tasks: []}}\n  metrics_storage: \
+             !FilterStorage\n    storages: [&all !HTTPStorage {{http_endpoint: 'http://127.0.0.1:9'}}, !FilterStorage {{filter: \
+             [wca_up], storages: [*all]}}, !FilterStorage {{filter: [wca_tasks], storages: [*all]}}]\n"
+        )
+    };
+    let setup = Setup::with(&file("60"));
+    let mut started = setup.start(&["--log", "wca.agent:debug"]);
+    started.until("a wait", |setup| setup.read("stderr").contains("iterations wait until it has taken some"));
+    let looks = |setup: &Setup| setup.read("stderr").matches("looking at the machine").count();
+    assert_eq!(looks(&setup), 0);
+    setup.configure(&file("0.1"));
+    setup.reload().ends_with(0);
+    started.until("looks", |setup| looks(setup) >= 3);
+    let said = setup.read("stderr").matches("iterations wait until it has taken some").count();
+    assert_eq!(said, 1, "it is the same wait");
+    started.stop().ends_with(0);
+}
+
+#[test]
 fn what_takes_a_new_start_is_said() {
     let setup = Setup::with(&good(1));
     let mut started = setup.start(&[]);

@@ -111,6 +111,29 @@ fn what_is_around_a_runner_that_is_a_component_can_change_and_it_goes_on() {
 }
 
 #[test]
+fn a_reload_takes_a_storage_out_that_a_runner_waits_for() {
+    let component = component("tests/guests/measurer/measurer.wasm");
+    let file = |on_failure: &str| {
+        format!(
+            "components:\n  Measurer: {{path: {component}}}\nrunner: !Measurer\n  measurement_runner: !MeasurementRunner\n    \
+             action_delay: 0.05\n    node: !StaticNode {{tasks: []}}\n    metrics_storage: !FilterStorage\n      storages: \
+             [!LogStorage {{output_filename: FOLDER/metrics.prom}}, &full !LogStorage {{output_filename: /dev/full, on_failure: \
+             {on_failure}, queue_batches: 1}}]\n  detector: !NOPAnomalyDetector\n  anomalies_storage: *full\n"
+        )
+    };
+    let setup = Setup::with(&file("block"));
+    let mut started = setup.start(&[]);
+    started.until("a wait", |setup| setup.read("stderr").contains("iterations wait until it has taken some"));
+    // What a tick brings comes as a whole: the first two are there, and the third waits.
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    assert_eq!(values(&setup.lines("metrics.prom"), "measurer_tick"), [1.0, 2.0]);
+    setup.configure(&file("drop"));
+    setup.reload().ends_with(0);
+    started.until_ticks("metrics.prom", 5);
+    started.stop().ends_with(0);
+}
+
+#[test]
 fn a_runner_that_fails_ends_the_program_with_its_words() {
     measurer("  hasty: true\n")
         .run(&[])

@@ -89,6 +89,24 @@ async fn where_nothing_may_be_lost_there_is_no_room_until_no_more_wait_than_may(
 }
 
 #[tokio::test]
+async fn a_wait_for_room_is_counted_once_however_often_it_is_begun_again() {
+    let delivery = Delivery::new("stuck", terms(OnStorageFailure::Block), Gate::new(0));
+    send(&delivery, 0..=QUEUE + 1);
+    while delivery.delivered().waiting > QUEUE as usize + 1 {
+        tokio::task::yield_now().await;
+    }
+    for unsaid in 0..3 {
+        delivery.say_awaited();
+        for _ in 0..5 {
+            assert!(tokio::time::timeout(Duration::from_millis(1), delivery.room()).await.is_err());
+        }
+        // The first wait was said at once.
+        let counted = format!("{:?}", delivery.way.full.lock().unwrap());
+        assert!(counted.contains(&format!("unsaid: {unsaid}")), "{counted}");
+    }
+}
+
+#[tokio::test]
 async fn flushing_gives_up_in_time() {
     let gate = Gate::new(0);
     let delivery = Delivery::new("stuck", terms(OnStorageFailure::Block), gate.clone());
@@ -156,6 +174,47 @@ async fn who_waits_for_the_end_has_what_failed_tried_again_at_once() {
     }
     assert!(flushed(&delivery, PATIENT).await);
     assert_eq!(gate.stored(), [0.0]);
+}
+
+#[tokio::test]
+async fn while_somebody_waits_for_the_end_what_fails_is_tried_again_after_the_shortest_pause() {
+    // The pauses after these would be 200 ms, 400 ms and so on: more than six seconds together.
+    let gate = Gate::new(99).refusing(6, || StoreError::Unavailable("not yet".into()));
+    let long = DeliveryTerms { retry: Duration::from_secs(3600), ..terms(OnStorageFailure::Drop) };
+    let delivery = Delivery::new("back soon", long, gate.clone());
+    send(&delivery, [0]);
+    while counted(&delivery).2 == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert!(flushed(&delivery, Duration::from_secs(4)).await);
+    assert_eq!((gate.stored(), counted(&delivery)), (vec![0.0], (2, 0, 6)));
+}
+
+#[tokio::test]
+async fn who_has_waited_for_the_end_and_gone_on_leaves_the_pauses_as_they_were() {
+    let gate = Gate::new(99).refusing(99, || StoreError::Unavailable("not now".into()));
+    let long = DeliveryTerms { retry: Duration::from_secs(3600), ..terms(OnStorageFailure::Drop) };
+    let delivery = Delivery::new("down", long, gate.clone());
+    send(&delivery, [0]);
+    assert!(!flushed(&delivery, Duration::from_millis(1500)).await);
+    let hurried = counted(&delivery).2;
+    assert!(hurried > 5, "{hurried}");
+    // The next pauses are of 5 s.
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    assert!(counted(&delivery).2 <= hurried + 1, "{hurried} {:?}", counted(&delivery));
+}
+
+#[tokio::test]
+async fn a_way_that_is_closed_is_over_when_all_is_stored() {
+    let gate = Gate::new(0);
+    let delivery = Delivery::new("log", terms(OnStorageFailure::Block), gate.clone());
+    send(&delivery, 0..2);
+    assert!(!delivery.is_over());
+    delivery.close();
+    assert!(!delivery.is_over(), "two wait");
+    gate.permits.add_permits(2);
+    assert!(flushed(&delivery, PATIENT).await);
+    assert_eq!((delivery.is_over(), gate.stored()), (true, times(0..2)));
 }
 
 #[tokio::test]
