@@ -19,13 +19,16 @@ mod http_storage {
         log::info!("sending!");
         let body = object(batch::families());
         match http::post(&config.http_endpoint, "application/json", body.as_bytes(), Duration::from_secs(1)) {
-            Ok(200..400) => Ok(()),
-            Ok(status @ 400..500) => Err(StoreError::Rejected(format!("{} answered {status}", config.http_endpoint))),
-            Ok(status) => Err(StoreError::Unavailable(format!("{} answered {status}", config.http_endpoint))),
-            // The service is slow, not wrong: these metrics are given up, and the next may arrive.
-            Err(http::Error::Timeout) => {
+            Ok(200..300) => Ok(()),
+            // The service has no time now: later it may take the same.
+            Ok(status @ (408 | 429 | 500..)) => {
+                Err(StoreError::Unavailable(format!("{} answered {status}", config.http_endpoint)))
+            }
+            // It never will. A redirect is no success either: nobody follows it.
+            Ok(status) => Err(StoreError::Rejected(format!("{} answered {status}", config.http_endpoint))),
+            Err(why @ http::Error::Timeout) => {
                 log::warn!("timeout!");
-                Ok(())
+                Err(StoreError::Unavailable(format!("{}: {why}", config.http_endpoint)))
             }
             Err(http::Error::Denied) => Err(StoreError::Rejected(format!("{} is not granted", config.http_endpoint))),
             Err(why) => Err(StoreError::Unavailable(format!("{}: {why}", config.http_endpoint))),

@@ -40,7 +40,7 @@ mod remote_write_storage {
     fn store(config: &Config) -> Result<(), StoreError> {
         let label_sets = batch::label_sets();
         let milliseconds = (now::timestamp() * 1000.0).round() as i64;
-        let mut request = WriteRequest::default();
+        let (mut request, mut sent) = (WriteRequest::default(), Sent::default());
         for family in batch::families() {
             let kind = match family.kind {
                 MetricKind::Counter => MetricType::Counter,
@@ -55,11 +55,43 @@ mod remote_write_storage {
                 let labels = labels(&family.name, &label_sets[*set as usize]);
                 request.timeseries.push(TimeSeries { labels, samples: vec![Value { value, timestamp: milliseconds }] });
                 if request.timeseries.len() >= config.samples_per_request as usize {
-                    write(config, &std::mem::take(&mut request))?;
+                    sent.send(config, &std::mem::take(&mut request))?;
                 }
             }
         }
-        if request.timeseries.is_empty() { Ok(()) } else { write(config, &request) }
+        if !request.timeseries.is_empty() {
+            sent.send(config, &request)?;
+        }
+        sent.end()
+    }
+
+    /// How many requests of a batch were sent, how many of them the server does not want, and why the first.
+    #[derive(Default)]
+    struct Sent {
+        requests: u32,
+        unwanted: u32,
+        why: Option<String>,
+    }
+
+    impl Sent {
+        /// Sends one more. One that the server does not want keeps those after it from nothing.
+        fn send(&mut self, config: &Config, request: &WriteRequest) -> Result<(), StoreError> {
+            self.requests += 1;
+            if let Some(why) = write(config, request)? {
+                self.unwanted += 1;
+                self.why.get_or_insert(why);
+            }
+            Ok(())
+        }
+
+        fn end(self) -> Result<(), StoreError> {
+            let Self { requests, unwanted, why } = self;
+            why.map_or(Ok(()), |why| {
+                Err(StoreError::Rejected(format!(
+                    "{unwanted} of {requests} requests were not taken, the first since {why}"
+                )))
+            })
+        }
     }
 
     /// The labels of a series by name, that of the metric among them. An empty one is none.
@@ -72,9 +104,9 @@ mod remote_write_storage {
         labels
     }
 
-    /// Writes one request. What a server has taken already it takes once more without complaint, so that a batch of several
-    /// requests can be tried again as a whole.
-    fn write(config: &Config, request: &WriteRequest) -> Result<(), StoreError> {
+    /// Writes one request; why the server does not want it, where it does not. What a server has taken already it takes once more
+    /// without complaint, so that a batch of several requests can be tried again as a whole.
+    fn write(config: &Config, request: &WriteRequest) -> Result<Option<String>, StoreError> {
         let packed = snap::raw::Encoder::new().compress_vec(&request.encode_to_vec());
         let packed = packed.map_err(|why| StoreError::Rejected(format!("the request cannot be packed: {why}")))?;
         let bearer = config.token_path.as_ref().map(|token| format!("Bearer {}", token.trim()));
@@ -88,10 +120,13 @@ mod remote_write_storage {
         let url = &config.url;
         let timeout = Duration::from_secs_f64(config.timeout_in_seconds);
         match http::post_with(url, &headers, &packed, timeout) {
-            Ok(200..300) => Ok(()),
-            // Too many requests: later it may take this one.
-            Ok(429) => Err(StoreError::Unavailable(format!("{url} answered 429"))),
-            Ok(status @ 400..500) => Err(StoreError::Rejected(format!("{url} answered {status}"))),
+            Ok(200..300) => Ok(None),
+            Ok(status @ 300..400) => {
+                Ok(Some(format!("{url} answered {status}: it redirects; redirects are not followed")))
+            }
+            // It has no time, or too many requests: later it may take this one.
+            Ok(status @ (408 | 429)) => Err(StoreError::Unavailable(format!("{url} answered {status}"))),
+            Ok(status @ 400..500) => Ok(Some(format!("{url} answered {status}"))),
             Ok(status) => Err(StoreError::Unavailable(format!("{url} answered {status}"))),
             Err(http::Error::Denied) => Err(StoreError::Rejected(format!("{url} is not granted"))),
             Err(why) => Err(StoreError::Unavailable(format!("{url}: {why}"))),

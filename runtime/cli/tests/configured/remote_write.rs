@@ -1,4 +1,8 @@
-//! What the remote write example brings to a real Prometheus, where it is installed.
+//! What the remote write example brings to a real Prometheus, where it is installed, and to servers that take it or not.
+
+mod answers;
+mod protocol;
+mod server;
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpStream};
