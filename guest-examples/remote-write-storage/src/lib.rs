@@ -87,7 +87,9 @@ mod remote_write_storage {
         fn end(self) -> Result<(), StoreError> {
             let Self { requests, unwanted, why } = self;
             why.map_or(Ok(()), |why| {
-                Err(StoreError::Rejected(format!("{unwanted} of {requests} requests were not taken, the first since {why}")))
+                Err(StoreError::Rejected(format!(
+                    "{unwanted} of {requests} requests were not taken, the first since {why}"
+                )))
             })
         }
     }
@@ -119,7 +121,9 @@ mod remote_write_storage {
         let timeout = Duration::from_secs_f64(config.timeout_in_seconds);
         match http::post_with(url, &headers, &packed, timeout) {
             Ok(200..300) => Ok(None),
-            Ok(status @ 300..400) => Ok(Some(format!("{url} answered {status}: it redirects; redirects are not followed"))),
+            Ok(status @ 300..400) => {
+                Ok(Some(format!("{url} answered {status}: it redirects; redirects are not followed")))
+            }
             // It has no time, or too many requests: later it may take this one.
             Ok(status @ (408 | 429)) => Err(StoreError::Unavailable(format!("{url} answered {status}"))),
             Ok(status @ 400..500) => Ok(Some(format!("{url} answered {status}"))),

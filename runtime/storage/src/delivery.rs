@@ -231,7 +231,6 @@ impl Delivery {
 
     /// Has what failed tried again at once, and then after the shortest pause, as long as the answer lives: somebody waits for
     /// the end.
-    #[must_use]
     pub fn hurry(&self) -> Hurry<'_> {
         self.way.hurried.send_modify(|waiting| *waiting += 1);
         Hurry { way: &self.way }

@@ -179,7 +179,7 @@ fn a_shorter_interval_has_the_machine_looked_at_in_it_while_iterations_wait() {
              [wca_up], storages: [*all]}}, !FilterStorage {{filter: [wca_tasks], storages: [*all]}}]\n"
         )
     };
-    let setup = Setup::with(&file("300"));
+    let setup = Setup::with(&file("60"));
     let mut started = setup.start(&["--log", "wca.agent:debug"]);
     started.until("a wait", |setup| setup.read("stderr").contains("iterations wait until it has taken some"));
     let looks = |setup: &Setup| setup.read("stderr").matches("looking at the machine").count();

@@ -196,8 +196,8 @@ mod tests {
         let name: Origin = "http://metrics.example:80".parse().unwrap();
         let besides: Origin = "http://10.0.0.5:80".parse().unwrap();
         let found = |is_own| Found { address: "10.0.0.5:80".parse().unwrap(), is_own };
-        assert_eq!(forbidden(&name, &found(true), &[name.clone()]), Some(Special::Own));
-        assert_eq!(forbidden(&name, &found(false), &[name.clone()]), None);
+        assert_eq!(forbidden(&name, &found(true), std::slice::from_ref(&name)), Some(Special::Own));
+        assert_eq!(forbidden(&name, &found(false), std::slice::from_ref(&name)), None);
         assert_eq!(forbidden(&name, &found(true), &[name.clone(), besides]), None);
     }
 }
