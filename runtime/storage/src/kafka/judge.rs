@@ -176,8 +176,8 @@ mod tests {
         });
         let mut stream = streams.remove(0);
         let ended = loop {
-            match stream.read(&mut [0]) {
-                Ok(_) => assert!(begun.elapsed() < Duration::from_secs(30)),
+            match stream.read_exact(&mut [0]) {
+                Ok(()) => assert!(begun.elapsed() < Duration::from_secs(30)),
                 Err(error) => break error,
             }
         };
