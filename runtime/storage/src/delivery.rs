@@ -248,10 +248,16 @@ impl Delivery {
         self.way.queue.close();
     }
 
+    /// Whether all that came so far was stored or lost.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.way.queue.is_done()
+    }
+
     /// Whether nothing comes any more, and all that came was stored or lost.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.way.queue.is_closed() && self.way.queue.is_done()
+        self.way.queue.is_closed() && self.is_idle()
     }
 
     /// Loses all that is neither stored nor lost yet, and counts it: the process is about to end. What became of parts of the

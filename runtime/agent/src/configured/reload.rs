@@ -16,7 +16,7 @@ use crate::entry::Agent;
 use crate::node::Node;
 use crate::own::ConfigState;
 use crate::settings::{Job, Settings};
-use crate::storages::{self, Storages};
+use crate::storages;
 use crate::workers;
 
 /// Most of what is wrong with a file that is shown of a reload.
@@ -41,6 +41,8 @@ struct Renewed {
     settings: Settings,
     hash: u64,
     built: Built,
+    /// How long what is on its way to files is waited for.
+    files_until: Instant,
 }
 
 /// Why nothing was built.
@@ -93,15 +95,16 @@ impl Reloading {
                 quarantined.extend(now.quarantined().map(ToString::to_string));
                 self.building = Some(workers::spawn(async move {
                     running.lock().await.forget(&quarantined);
-                    let renewed = renew(&agent, &running).await?;
-                    settle_files(&storages).await;
-                    Ok(renewed)
+                    renew(&agent, &running).await
                 }));
             }
             return;
         };
         let settled = match finished {
-            Ok(Ok(renewed)) => self.take(node, renewed).await,
+            Ok(Ok(renewed)) => match self.unless_files_wait(node, renewed) {
+                Some(renewed) => self.take(node, renewed).await,
+                None => return,
+            },
             Ok(Err(Renewal::Refused { generation, text })) => self.refuse(generation, text).await,
             Ok(Err(Renewal::Lost(why))) => {
                 tracing::error!("the configuration was not read again: {why}");
@@ -115,8 +118,22 @@ impl Reloading {
         }
     }
 
+    /// Has it come back later where something is on its way to files, while ticks go on: when the new reading is in force the
+    /// warden has forgotten the old one's. Asked again each time, since meanwhile another tick may have ended.
+    fn unless_files_wait(&mut self, node: &Node, renewed: Renewed) -> Option<Renewed> {
+        let files = node.storages.lock().unwrap_or_else(PoisonError::into_inner).files.clone();
+        if files.iter().all(|file| file.is_idle()) || Instant::now() >= renewed.files_until {
+            return Some(renewed);
+        }
+        self.building = Some(workers::spawn(async move {
+            storages::flush(&files, renewed.files_until).await;
+            Ok(renewed)
+        }));
+        None
+    }
+
     async fn take(&mut self, node: &mut Node, renewed: Renewed) -> Result<(), ClientError> {
-        let Renewed { generation, settings, hash, mut built } = renewed;
+        let Renewed { generation, settings, hash, mut built, .. } = renewed;
         let (view, interval) = (built.take_view(), built.interval);
         let notes = std::mem::take(&mut built.notes);
         let memory = std::mem::take(&mut built.memory);
@@ -158,13 +175,6 @@ impl Reloading {
     }
 }
 
-/// Waits a while for what is on its way to files, while ticks go on: when the new reading is in force the warden has forgotten
-/// the old one's.
-async fn settle_files(storages: &std::sync::Mutex<Storages>) {
-    let files = storages.lock().unwrap_or_else(PoisonError::into_inner).files.clone();
-    storages::flush(&files, Instant::now() + storages::FLUSH).await;
-}
-
 async fn renew(agent: &Agent, running: &Mutex<Running>) -> Result<Renewed, Renewal> {
     let lost = |error: ClientError| Renewal::Lost(error.to_string());
     let answer = agent.client.ask(&Request::Renew).await.map_err(lost)?;
@@ -186,7 +196,7 @@ async fn renew(agent: &Agent, running: &Mutex<Running>) -> Result<Renewed, Renew
             "the runner is a component, which has its own loop: another one, or other arguments, take a new start";
         return Err(refused(text.into()));
     }
-    Ok(Renewed { generation, hash, built, settings })
+    Ok(Renewed { generation, hash, built, settings, files_until: Instant::now() + storages::FLUSH })
 }
 
 /// First 48 bits of the text's SHA-256.

@@ -16,6 +16,8 @@ use super::settings::Settings;
 
 /// How often it is looked for what has come.
 const LOOK: Duration = Duration::from_millis(2);
+/// For how long the client is waited for when it has to say why something failed: another of its threads says so.
+const WHY: Duration = Duration::from_millis(100);
 /// For how long the client is waited for when it gives messages back. It holds them in its own memory.
 const GIVE_BACK: Duration = Duration::from_secs(5);
 /// How long the first message of a client may be under way, where others have less: for a number as a producer and for
@@ -67,8 +69,7 @@ impl Producer {
         let reports = base.context();
         if !self.has_found_brokers {
             if let Err(error) = base.client().fetch_metadata(Some(&self.topic), time) {
-                // What it complains of comes the same way as reports.
-                base.poll(LOOK);
+                reports.hear_why(base);
                 let why = || error.rdkafka_error_code().map(|code| code.to_string());
                 return Delivered { trouble: reports.trouble().or_else(why), limit, is_usable: true };
             }
@@ -200,6 +201,14 @@ impl Reports {
 
     fn take(&self) -> Vec<(usize, Fate)> {
         std::mem::take(&mut self.locked().fates)
+    }
+
+    /// Waits a moment for what the client complains of, which comes the same way as reports.
+    fn hear_why(&self, base: &BaseProducer<Self>) {
+        let until = Instant::now() + WHY;
+        while self.trouble().is_none() && Instant::now() < until {
+            base.poll(LOOK);
+        }
     }
 
     fn trouble(&self) -> Option<String> {
