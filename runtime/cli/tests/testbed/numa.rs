@@ -117,7 +117,9 @@ type Algorithm = fn(&Iteration) -> Option<(String, usize)>;
 
 #[rstest]
 #[case::fill_biggest_first("algorithm: fill_biggest_first", Iteration::fill_biggest_first, "")]
+#[ignore = "two minutes: a step of .ci/full"]
 #[case::minimize_migrations("algorithm: minimize_migrations", Iteration::minimize_migrations, "")]
+#[ignore = "two minutes: a step of .ci/full"]
 #[case::memory_is_bound(
     "cgroups_memory_binding: true\ncgroups_memory_migrate: true",
     Iteration::fill_biggest_first,
