@@ -47,7 +47,8 @@ mod changer {
                 plan::Fate::Shadowed => "shadowed",
                 plan::Fate::Reverted(_) => "reverted",
             };
-            report::metric(&Sample::counter("changer_outcomes", 1.0).label("kind", kind.as_str()).label("fate", name))?;
+            let sample = Sample::counter("changer_outcomes", 1.0).help("What became of requests.");
+            report::metric(&sample.label("kind", kind.as_str()).label("fate", name))?;
         }
         for task in now::keys() {
             for change in &config.changes {
