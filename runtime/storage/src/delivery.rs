@@ -1,24 +1,20 @@
 //! From a tick to a storage: a queue and a worker before each, so that a slow one keeps nobody waiting.
 
+mod way;
+mod worker;
+
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
 use wca_model::{Batch, DeliveryTerms, OnStorageFailure};
 
+use self::way::{Way, add};
 use crate::queue::Queue;
-use crate::seldom::Seldom;
-use crate::store::{Parts, PartsSoFar, Store, StoreError};
-use crate::work::{Part, Work};
-
-/// How long it is waited before a batch is tried again: the first time, doubling from there, and at most.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
-
-/// How long one call may take before a storage is given up by which the agent is to end, also where batches are not tried again
-/// for as long: a disk may be slow for a moment.
-const LEAST_PATIENCE: Duration = Duration::from_secs(1);
+use crate::store::{Parts, Store};
+use crate::work::Part;
 
 /// What became of the batches so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -46,47 +42,6 @@ pub struct Abandoned {
     pub samples: usize,
     /// Samples of which the storage has not said whether it took them.
     pub uncertain: usize,
-}
-
-#[derive(Debug, Default)]
-struct Counts {
-    stored: AtomicU64,
-    dropped: AtomicU64,
-    uncertain: AtomicU64,
-    errors: AtomicU64,
-    nanoseconds: AtomicU64,
-    work: Arc<Work>,
-}
-
-impl Counts {
-    /// A batch is not tried again: it was lost but for these parts.
-    fn over(&self, Parts { stored, uncertain }: Parts, batch: &Batch) {
-        add(&self.stored, stored);
-        add(&self.uncertain, uncertain);
-        add(&self.dropped, batch.size().saturating_sub(stored + uncertain));
-    }
-}
-
-/// What a way and its worker share.
-struct Way {
-    name: Arc<str>,
-    terms: DeliveryTerms,
-    queue: Queue,
-    counts: Arc<Counts>,
-    /// Of the batch that is being stored.
-    so_far: Arc<PartsSoFar>,
-    /// How many wait for the end: meanwhile what failed is tried again at once, and then after the shortest pause.
-    hurried: watch::Sender<usize>,
-    has_given_up: watch::Sender<bool>,
-    /// What is said of a full queue.
-    full: Mutex<Seldom>,
-}
-
-impl Way {
-    /// How often the queue was full since that was said last, where it is to be said now.
-    fn is_full(&self) -> Option<u64> {
-        self.full.lock().unwrap_or_else(PoisonError::into_inner).count(Instant::now().into_std())
-    }
 }
 
 /// The way to one storage.
@@ -127,10 +82,10 @@ impl Delivery {
             has_given_up: watch::Sender::new(false),
             full: Mutex::default(),
         });
-        let worker = Arc::clone(&way);
+        let shared = Arc::clone(&way);
         tokio::spawn(async move {
             first.await;
-            work(worker, store).await;
+            worker::work(shared, store).await;
         });
         Self { way }
     }
@@ -303,119 +258,6 @@ impl Drop for Delivery {
 impl std::fmt::Debug for Delivery {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Delivery").field("name", &self.way.name).finish_non_exhaustive()
-    }
-}
-
-async fn work(way: Arc<Way>, mut store: impl Store) {
-    let mut said = Said::default();
-    while let Some(batch) = way.queue.take().await {
-        deliver(&way, &batch, &mut store, &mut said).await;
-    }
-}
-
-/// Stores one batch, or loses it.
-async fn deliver(way: &Way, batch: &Batch, store: &mut impl Store, said: &mut Said) {
-    let (begun, mut pause) = (Instant::now(), PAUSES.0);
-    loop {
-        let called = Instant::now();
-        let stored = watched(way, begun, store.store(batch, &way.counts.work)).await;
-        let took = u64::try_from(called.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        way.counts.nanoseconds.fetch_add(took, Ordering::Relaxed);
-        let Err(error) = stored else {
-            said.works(&way.name);
-            way.queue.settle(|| {
-                let Parts { uncertain, .. } = store.over();
-                let parts = Parts { stored: batch.size().saturating_sub(uncertain), uncertain };
-                way.counts.over(parts, batch);
-            });
-            return;
-        };
-        way.counts.errors.fetch_add(1, Ordering::Relaxed);
-        let left = time_left(way, begun);
-        if left.is_zero() || !error.may_pass() {
-            give_up(way, &error, said);
-            way.queue.settle(|| way.counts.over(store.over(), batch));
-            return;
-        }
-        said.fails(&way.name, &error);
-        rest(way, pause.min(left)).await;
-        pause = (pause * 2).min(PAUSES.1);
-    }
-}
-
-/// Waits before a batch is tried again: no longer than until somebody waits for the end, and the shortest pause while one does.
-async fn rest(way: &Way, pause: Duration) {
-    let mut hurried = way.hurried.subscribe();
-    if *hurried.borrow_and_update() > 0 {
-        return tokio::time::sleep(pause.min(PAUSES.0)).await;
-    }
-    tokio::select! {
-        () = tokio::time::sleep(pause) => {}
-        // The sender is in the way.
-        _ = hurried.wait_for(|waiting| *waiting > 0) => {}
-    }
-}
-
-/// How much longer a batch is tried that was begun then. What blocks does so for those who hand over; where nobody does any
-/// more, as after a reload, it is tried for as long as others are.
-fn time_left(way: &Way, begun: Instant) -> Duration {
-    if way.terms.on_failure == OnStorageFailure::Block && !way.queue.is_closed() {
-        return Duration::MAX;
-    }
-    way.terms.retry.saturating_sub(begun.elapsed())
-}
-
-/// Waits for a call. One that does not come back cannot be given up, but where the agent is to end by that, it does.
-async fn watched<T>(way: &Way, begun: Instant, call: impl Future<Output = T>) -> T {
-    if way.terms.on_failure != OnStorageFailure::Exit {
-        return call.await;
-    }
-    let patience = way.terms.retry.max(LEAST_PATIENCE);
-    tokio::pin!(call);
-    tokio::select! {
-        result = &mut call => return result,
-        () = tokio::time::sleep_until(begun + patience) => {}
-    }
-    if !way.has_given_up.send_replace(true) {
-        tracing::error!("{}: a batch is not stored after {patience:?}, and on_failure is exit", way.name);
-    }
-    call.await
-}
-
-fn give_up(way: &Way, error: &StoreError, said: &mut Said) {
-    if way.terms.on_failure != OnStorageFailure::Exit {
-        said.fails(&way.name, error);
-    } else if !way.has_given_up.send_replace(true) {
-        tracing::error!("{}: not stored, and on_failure is exit: {error}", way.name);
-    }
-}
-
-fn add(count: &AtomicU64, samples: usize) {
-    count.fetch_add(samples as u64, Ordering::Relaxed);
-}
-
-/// Failures in a row: the first is said, and each time that their number has doubled.
-#[derive(Default)]
-struct Said {
-    failures: u64,
-}
-
-impl Said {
-    fn fails(&mut self, name: &str, error: &StoreError) {
-        self.failures += 1;
-        if self.failures.is_power_of_two() && error.is_news() {
-            let times = match self.failures {
-                1 => String::new(),
-                times => format!(" ({times} times in a row)"),
-            };
-            tracing::error!("{name}: not stored: {error}{times}");
-        }
-    }
-
-    fn works(&mut self, name: &str) {
-        if std::mem::take(&mut self.failures) > 0 {
-            tracing::info!("{name}: stored again");
-        }
     }
 }
 

@@ -1,7 +1,10 @@
 use std::time::Duration;
 
+use super::worker::LEAST_PATIENCE;
 use super::*;
+use crate::store::{PartsSoFar, StoreError};
 use crate::testing::{Gate, batch};
+use crate::work::Work;
 
 const PATIENT: Duration = Duration::from_secs(10);
 const SHORT: Duration = Duration::from_millis(50);
