@@ -103,6 +103,13 @@ definitions! {
         "seconds",
     )
     .by(&["part"]);
+    FILES_READ = agent(
+        "wca_files_read",
+        "Files of tasks' cgroups that were read; those of a task that uses no processor time are read less often \
+         (idle_task_interval).",
+        Counter,
+        "numeric",
+    );
     PROCESS_CPU = agent(
         "wca_cpu_seconds",
         "Processor time of a process of WCA, its policies included.",

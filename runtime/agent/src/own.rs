@@ -10,8 +10,8 @@ use wca_storage::Delivery;
 
 use crate::definitions::{
     ALLOCATION_DURATION, ALLOCATION_ERRORS, ALLOCATIONS, CONFIG_HASH, CONFIG_TAKEN, CONFIG_TAKEN_AT, COOLING, DROPPED,
-    ERRORS, FOREIGN_WRITES, GUARDED, HELD_VALUES, INFORMATION, MEMORY, MOVED, OVERRUN, QUEUE_DEPTH, REVERTS,
-    STORAGE_ERRORS, STORAGE_SECONDS, STORED, TASKS, UNCERTAIN, UP, WARNINGS,
+    ERRORS, FILES_READ, FOREIGN_WRITES, GUARDED, HELD_VALUES, INFORMATION, MEMORY, MOVED, OVERRUN, QUEUE_DEPTH,
+    REVERTS, STORAGE_ERRORS, STORAGE_SECONDS, STORED, TASKS, UNCERTAIN, UP, WARNINGS,
 };
 use crate::durations::Durations;
 
@@ -34,6 +34,7 @@ pub(crate) fn of_tick(snapshot: &Snapshot, cost: &Cost, common: &[Label]) -> Vec
         UP.sample(snapshot.timestamp),
         TASKS.sample(from_count(snapshot.rows() as u64)),
         MEMORY.sample(from_count(own_memory() + cost.memory)),
+        FILES_READ.sample(from_count(cost.files)),
         INFORMATION.labelled(machine, 1.0),
     ]
 }

@@ -296,7 +296,7 @@ pub(crate) struct BenchArguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Benched {
     /// Make cgroups with a sleeping process each, run the real loop, and print its processor time by parts beside the floor:
-    /// the same files read and thrown away.
+    /// all files that it keeps open, read and thrown away.
     Node(NodeBenchArguments),
 }
 
@@ -308,6 +308,9 @@ pub(crate) struct NodeBenchArguments {
     /// Time from one tick to the next.
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = parse_duration)]
     pub(crate) interval: Duration,
+    /// Wake each process once in each interval, so that nothing of its task need not be read.
+    #[arg(long)]
+    pub(crate) awake: bool,
     /// Number of ticks that are measured.
     #[arg(long, value_name = "N", default_value = "20", value_parser = parse_iterations)]
     pub(crate) iterations: u64,

@@ -22,8 +22,9 @@ use crate::bench::result::Measured;
 use crate::bench::tasks::Tasks;
 use crate::report;
 
-/// Ticks before the first that counts: files are opened in them, and buffers grow.
-const WARM_UP: u64 = 3;
+/// Ticks before the first that counts, in which files are opened and buffers grow; and for how long, so that files of tasks that
+/// sleep come to rest.
+const WARM_UP: (u32, Duration) = (3, Duration::from_secs(7));
 /// What the descriptor of a counter leads to.
 const COUNTER: &str = "anon_inode:[perf_event]";
 /// How often it is looked whether a tick has been stored. Reading what has not changed would push what is measured out of
@@ -38,9 +39,9 @@ const PATIENCE: (Duration, u32) = (Duration::from_secs(60), 20);
 /// Cgroups cannot be made, or the loop does not run.
 pub(crate) fn node(arguments: &NodeBenchArguments) -> Result<u8> {
     let signals = signals()?;
-    let tasks = Tasks::start(arguments.tasks)?;
+    let mut tasks = Tasks::start(arguments.tasks)?;
     let folder = tempfile::tempdir().context("a folder for the configuration")?;
-    let measured = Loop::start(arguments, &tasks, folder.path())?.measure(arguments, &signals)?;
+    let measured = Loop::start(arguments, &tasks, folder.path())?.measure(arguments, &mut tasks, &signals)?;
     report::print(&if arguments.json { measured.json() } else { measured.text() });
     Ok(0)
 }
@@ -80,9 +81,14 @@ impl Loop {
     }
 
     /// Looks at each tick, and reads the same files beside it.
-    fn measure(mut self, arguments: &NodeBenchArguments, signals: &SignalFd) -> Result<Measured> {
+    fn measure(mut self, arguments: &NodeBenchArguments, tasks: &mut Tasks, signals: &SignalFd) -> Result<Measured> {
         let mut last = self.next(&Observed::default(), PATIENCE.0, signals)?;
-        for _ in 1..WARM_UP {
+        let mut disturb = || if arguments.awake { tasks.wake() } else { Ok(()) };
+        let begun = Instant::now();
+        let mut warmed_up = 1;
+        while warmed_up < WARM_UP.0 || begun.elapsed() < WARM_UP.1 {
+            warmed_up += 1;
+            disturb()?;
             last = self.next(&last, self.patience, signals)?;
         }
         let warden = self.child.id();
@@ -90,6 +96,7 @@ impl Loop {
         let mut floor = Floor::of(&open_files(warden)?)?;
         let mut measured = Measured::new(arguments.tasks, arguments.interval);
         for _ in 0..arguments.iterations {
+            disturb()?;
             let now = self.next(&last, self.patience, signals)?;
             measured.add(&last, &now, floor.read()?);
             last = now;

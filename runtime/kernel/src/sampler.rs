@@ -83,7 +83,7 @@ impl Sampler {
         let nodes = read_optional(&roots.path("/sys/devices/system/node/possible"));
         let has_one_node = matches!(nodes, Ok(Some(nodes)) if nodes.trim_ascii() == b"0");
         let (plan, notices) = Plan::new(hierarchies, &labels, has_one_node);
-        let mut opener = Opener::new(roots, hierarchies, descriptors);
+        let mut opener = Opener::new(roots, hierarchies, descriptors, wanted.idle_task_interval);
         opener.notices.extend(notices);
         let mut sampler = Self {
             catalog: Catalog::default(),
@@ -127,6 +127,7 @@ impl Sampler {
             self.machine = Machine::new(&self.roots, &wanted);
         }
         self.families.want(&self.wanted, &wanted, &self.tasks);
+        self.opener.turns.set(wanted.idle_task_interval);
         self.wanted = wanted;
         self.read_machine(unix_time());
         self.renew_catalog();
@@ -230,6 +231,7 @@ impl Sampler {
     /// and `platform_last_seen` will say.
     pub fn sample_at(&mut self, time: f64, values: &mut Vec<f64>) -> Vec<Notice> {
         self.opener.settings.listen();
+        self.opener.turns.tick(time);
         self.read_tasks(time, values);
         let has_learned = !self.opener.learned.is_empty();
         if has_learned {
@@ -250,6 +252,13 @@ impl Sampler {
         let Opener { said, notices, .. } = &mut self.opener;
         said.end(notices);
         std::mem::take(notices)
+    }
+
+    /// How many files of cgroups have been read for values so far. Those of tasks that do nothing are read less often
+    /// ([`Wanted::idle_task_interval`]), and those that the kernel tells of when somebody writes them.
+    #[must_use]
+    pub fn files_read(&self) -> u64 {
+        self.opener.read
     }
 
     /// What reading the machine took in the last [`Sampler::sample`].
@@ -284,6 +293,7 @@ impl Sampler {
         // What no hierarchy knows has been said.
         (self.plan, _) = Plan::new(&self.hierarchies, &self.labels, self.has_one_node);
         self.sums.resize(self.plan.columns.len(), Sum::default());
+        self.rows.iter_mut().flat_map(|row| &mut row.cgroups).for_each(CgroupFiles::forget_columns);
     }
 
     /// Reads the files of one task into the sums; false where nothing could be read, or one of its cgroups was removed in

@@ -1,5 +1,7 @@
 //! What is to be measured of that which not everybody needs.
 
+use std::time::Duration;
+
 use wca_pattern::{Pattern, PatternError};
 
 use crate::PerfWanted;
@@ -20,6 +22,9 @@ pub struct Wanted {
     pub sched: Lines,
     /// How working sets are measured; by default not at all: it costs in proportion to the memory of tasks.
     pub working_set: Option<WorkingSet>,
+    /// How often those files of tasks that use no processor time are read that say the same until they do, such as memory.stat
+    /// and the pressure files; zero: at each tick, like all others.
+    pub idle_task_interval: Duration,
     /// Whether anybody wants to know of the memory modules. They are no part of a sample.
     pub memory_topology: bool,
 }
@@ -33,6 +38,7 @@ impl Default for Wanted {
             perf: PerfWanted::default(),
             sched: Lines::Nothing,
             working_set: None,
+            idle_task_interval: Duration::from_secs(10),
             memory_topology: false,
         }
     }

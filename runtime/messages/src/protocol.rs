@@ -307,6 +307,8 @@ pub struct Cost {
     pub memory: u64,
     /// Seconds of processor time that reading has cost since the warden began.
     pub reading: f64,
+    /// Files of cgroups that were read for values since the warden began.
+    pub files: u64,
     /// Seconds of processor time that handing over what was read had cost before this sample.
     pub crossing: f64,
     /// Seconds of processor time that the warden has had.

@@ -141,6 +141,7 @@ impl Measure {
             tasks: tasks.as_secs_f64(),
             memory: peak_memory(),
             reading: self.reading.as_secs_f64(),
+            files: self.sampler.files_read(),
             crossing: self.crossing.as_secs_f64(),
             process: process_time().as_secs_f64(),
         };

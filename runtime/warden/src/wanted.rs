@@ -20,6 +20,7 @@ pub fn wanted(measurement: &Measurement) -> Result<Wanted, PatternError> {
             stable_cycles: working_set.stable_cycles,
             membw_threshold: working_set.membw_threshold,
         }),
+        idle_task_interval: measurement.idle_task_interval,
         memory_topology: measurement.gather_hw_mm_topology != Some(false),
         rdt_enabled: measurement.rdt_enabled,
         perf: counters(measurement),

@@ -16,6 +16,8 @@ pub(super) struct Observed {
     pub(super) tick: f64,
     /// Ticks that were left out.
     pub(super) overrun: f64,
+    /// Files of tasks that were read since the start.
+    pub(super) files: f64,
     /// Processor time since the start, of each part of the work and of each process.
     pub(super) spent: HashMap<&'static str, Duration>,
 }
@@ -82,7 +84,8 @@ fn parse(text: &str) -> Result<Observed> {
     };
     let seconds = |(part, name, label)| Ok((part, Duration::try_from_secs_f64(value(name, label)?)?));
     let spent = SPENT.into_iter().map(seconds).collect::<Result<_>>()?;
-    Ok(Observed { tick: value("wca_up", "")?, overrun: value("wca_ticks_overrun", "")?, spent })
+    let (tick, overrun, files) = (value("wca_up", "")?, value("wca_ticks_overrun", "")?, value("wca_files_read", "")?);
+    Ok(Observed { tick, overrun, files, spent })
 }
 
 #[cfg(test)]
@@ -95,9 +98,10 @@ mod tests {
             .iter()
             .map(|(_, name, label)| format!("# HELP {name} X.\n{name}{{host=\"vm\",{label}}} 0.25\n"))
             .collect();
-        text += "task_up{task_id=\"/a b\"} 1\nwca_up{host=\"vm\"} 12.5\nwca_ticks_overrun 3\n";
+        text += "task_up{task_id=\"/a b\"} 1\nwca_up{host=\"vm\"} 12.5\nwca_ticks_overrun 3\nwca_files_read 7\n";
         let observed = parse(&text).unwrap();
-        assert_eq!((observed.tick, observed.overrun, observed.spent.len()), (12.5, 3.0, SPENT.len()));
+        let found = (observed.tick, observed.overrun, observed.files, observed.spent.len());
+        assert_eq!(found, (12.5, 3.0, 7.0, SPENT.len()));
         assert!(observed.spent.values().all(|spent| *spent == Duration::from_millis(250)));
     }
 
@@ -115,7 +119,7 @@ mod tests {
         let store = |tick: u32| {
             let next = folder.path().join("next");
             let spent: String = SPENT.iter().map(|(_, name, label)| format!("{name}{{{label}}} 0.25\n")).collect();
-            std::fs::write(&next, format!("{spent}wca_up {tick}\nwca_ticks_overrun 0\n")).unwrap();
+            std::fs::write(&next, format!("{spent}wca_up {tick}\nwca_ticks_overrun 0\nwca_files_read 0\n")).unwrap();
             std::fs::rename(next, &path).unwrap();
         };
         let mut metrics = Metrics::of(path.clone());

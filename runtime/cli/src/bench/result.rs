@@ -17,6 +17,8 @@ pub(super) struct Measured {
     /// Milliseconds of processor time of each reading of the floor.
     floor: Vec<f64>,
     overrun: f64,
+    /// Files of tasks that were read for each tick.
+    read: Vec<f64>,
     /// Files that the floor reads.
     pub(super) files: usize,
     /// Counters of events that the warden has open, which the floor does not read.
@@ -35,6 +37,7 @@ impl Measured {
             spent: HashMap::new(),
             floor: Vec::new(),
             overrun: 0.0,
+            read: Vec::new(),
             files: 0,
             counters: 0,
             memory: [0; 2],
@@ -49,6 +52,7 @@ impl Measured {
             self.spent.entry(name).or_default().push(milliseconds(spent));
         }
         self.overrun += after.overrun - before.overrun;
+        self.read.push(after.files - before.files);
         self.floor.push(milliseconds(floor));
     }
 
@@ -77,6 +81,7 @@ impl Measured {
             "ratio": rounded(self.tick() / median(&self.floor)),
             "rss_mib": rounded(self.memory_mebibytes()),
             "files": self.files,
+            "files_read": median(&self.read),
             "counters": self.counters,
             "descriptors": self.descriptors.iter().sum::<usize>(),
             "ticks_overrun": self.overrun,
@@ -102,13 +107,13 @@ impl Measured {
         row("  storing it", self.of("storing"));
         row("  of it the warden", self.of("warden"));
         row("  of it the agent", self.of("agent"));
-        row("floor: the same files read and thrown away", median(&self.floor));
+        row("floor: all open files read and thrown away", median(&self.floor));
         let load = self.tick() / milliseconds(self.interval) * 100.0;
         let [warden, agent] = self.descriptors;
         let _ = write!(
             text,
-            "{:<44}{:>9.2}\n{:<44}{:>9.1} MiB\n{:<44}{:>9} of the warden, {} of the agent, {} files and {} counters are read\n{:<44}{load:>9.2} % \
-             of one core\n{} ticks of {} tasks each {:?} were measured, {} were left out\n",
+            "{:<44}{:>9.2}\n{:<44}{:>9.1} MiB\n{:<44}{:>9} of the warden, {} of the agent\n\
+             {:<44}{:>9} for tasks in a tick; the floor reads {}\n{:<44}{:>9}\n{:<44}{load:>9.2} % of one core\n{} ticks of {} tasks each {:?} were measured, {} were left out\n",
             "ratio of the tick to the floor",
             self.tick() / median(&self.floor),
             "memory of both processes (RSS)",
@@ -116,7 +121,10 @@ impl Measured {
             "open descriptors",
             warden,
             agent,
+            "files that are read",
+            median(&self.read),
             self.files,
+            "counters that are read",
             self.counters,
             "load",
             self.floor.len(),
@@ -148,7 +156,7 @@ mod tests {
 
     fn observed(milliseconds: u64) -> Observed {
         let spent = SPENT.map(|(name, ..)| (name, Duration::from_millis(milliseconds)));
-        Observed { tick: 0.0, overrun: 0.0, spent: spent.into_iter().collect() }
+        Observed { tick: 0.0, overrun: 0.0, files: 0.0, spent: spent.into_iter().collect() }
     }
 
     #[test]

@@ -1,21 +1,21 @@
 //! Cgroups with a sleeping process each.
 
-use std::io::{PipeWriter, pipe};
+use std::io::{PipeWriter, Write as _, pipe};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result};
 use wca_kernel::{Hierarchies, Roots, Scratch, raise_descriptor_limit};
 
-/// What each process does: it waits on a pipe, which closes when the program that started it has ended.
-const SLEEP: &str = "read -r nothing";
+/// What each process does: it waits on a pipe of its own, which closes when the program that started it has ended.
+const SLEEP: &str = "while read -r nothing; do :; done";
 
 /// The tasks, ended and removed with this value.
 pub(super) struct Tasks {
     folder: String,
     processes: Vec<Child>,
     cgroups: Vec<Scratch>,
-    /// Open as long as the processes are to sleep.
-    _awake: PipeWriter,
+    /// By which each is woken, open as long as it is to sleep.
+    awake: Vec<PipeWriter>,
 }
 
 impl Tasks {
@@ -26,14 +26,15 @@ impl Tasks {
     pub(super) fn start(count: u32) -> Result<Self> {
         raise_descriptor_limit()?;
         let hierarchies = Hierarchies::find(&Roots::system())?;
-        let (asleep, awake) = pipe().context("pipe")?;
         let folder = format!("wca-bench-{}", std::process::id());
-        let mut tasks = Self { folder, processes: Vec::new(), cgroups: Vec::new(), _awake: awake };
+        let mut tasks = Self { folder, processes: Vec::new(), cgroups: Vec::new(), awake: Vec::new() };
         for number in 0..count {
             let cgroup = Scratch::create(&hierarchies, &format!("{}/task{number:05}", tasks.folder))?;
+            let (asleep, awake) = pipe().context("pipe")?;
+            tasks.awake.push(awake);
             let process = Command::new("sh")
                 .args(["-c", SLEEP])
-                .stdin(asleep.try_clone().context("pipe")?)
+                .stdin(asleep)
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())
                 .spawn()
@@ -44,6 +45,14 @@ impl Tasks {
             tasks.cgroups[number as usize].add_process(pid)?;
         }
         Ok(tasks)
+    }
+
+    /// Has each process work for a moment.
+    ///
+    /// # Errors
+    /// One of them has ended.
+    pub(super) fn wake(&mut self) -> Result<()> {
+        self.awake.iter_mut().try_for_each(|awake| awake.write_all(b"\n")).context("waking a task")
     }
 
     /// A glob of all of them.

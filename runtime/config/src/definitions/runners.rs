@@ -8,7 +8,7 @@ use crate::model::{
     Allocation, CountingWindow, Detection, EventNames, LabelGenerator, Measurement, MetricNames, Role, Runner,
     UncoreEvents, WorkingSet,
 };
-use crate::reading::{Arguments, Group, Made, Pairs, Reader, SwitchOrNumbers};
+use crate::reading::{Arguments, Group, Made, Pairs, Reader, Seconds, SwitchOrNumbers};
 
 /// Upper limit of whole numbers that have none of their own.
 const NO_LIMIT: i64 = i32::MAX as i64;
@@ -197,6 +197,13 @@ const MEASUREMENT: &[Parameter] = &[
         "Whether /proc/PID/sched is measured, or a regular expression for how its keys begin.",
     ),
     Parameter::with_default(
+        "idle_task_interval",
+        Kind::Numeric(0.0, 3_600.0),
+        "10",
+        "Seconds after which memory.stat, pressure and the like of a task that uses no processor time are read again; 0 reads them \
+         in each iteration, as those of all others.",
+    ),
+    Parameter::with_default(
         "metric_names",
         Kind::OneOf(&["current", "original"], None),
         "current",
@@ -230,6 +237,7 @@ fn measurement_runner(reader: &mut Reader<'_>, arguments: &mut Arguments) -> Opt
         zoneinfo: arguments.take("zoneinfo")?,
         vmstat: arguments.take("vmstat")?,
         sched: arguments.take("sched")?,
+        idle_task_interval: arguments.take::<Seconds>("idle_task_interval")?.0,
         metric_names: if metric_names == "original" { MetricNames::Original } else { MetricNames::Current },
     })))
 }

@@ -129,6 +129,8 @@ pub struct Measurement {
     pub vmstat: LinesChosen,
     /// Which lines of `/proc/PID/sched` become metrics.
     pub sched: LinesChosen,
+    /// How often files of tasks that use no processor time are read; zero: in each iteration.
+    pub idle_task_interval: Duration,
     /// Which names metrics have whose name has changed.
     pub metric_names: MetricNames,
 }

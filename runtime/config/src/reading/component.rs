@@ -174,7 +174,7 @@ mod tests {
          task_label_generators: {a: !TaskLabelResourceGenerator {resource_name: a}}, \
          allocation_configuration: !AllocationConfiguration , wss_reset_cycles: 1, wss_stable_cycles: -1, \
          wss_membw_threshold: 1.0, include_optional_labels: true, zoneinfo: (a)(b), vmstat: a, sched: true, \
-         metric_names: original}",
+         idle_task_interval: 0, metric_names: original}",
         "!DetectionRunner {measurement_runner: !MeasurementRunner {node: !CgroupNode }, detector: !G , \
          anomalies_storage: !G }",
         "!AllocationRunner {measurement_runner: !MeasurementRunner {node: !CgroupNode }, allocator: !G , \

@@ -6,8 +6,10 @@ use rustix::io::Errno;
 
 use crate::cgroup::opener::Opener;
 use crate::cgroup::plan::{MOST_OUTPUTS, Plan, PlannedFile};
+use crate::cgroup::rest::Rest;
 use crate::cgroup::settings::Standing;
 use crate::cgroup::sum::Sum;
+use crate::cgroup::taken::{Taken, Value};
 use crate::files::reread;
 use crate::text::{lines, word_of_line};
 
@@ -37,6 +39,8 @@ pub(crate) struct CgroupFiles {
     retry: Option<Retry>,
     /// How often it was read. Now and then it is tried whether files stand that did not before.
     readings: u32,
+    /// Which of its files need not be read, since it does nothing.
+    rest: Rest,
 }
 
 /// Missing files are looked for again, since a container runtime makes its cgroups one after another, but ever more rarely.
@@ -70,6 +74,7 @@ impl CgroupFiles {
             without_line: 0,
             retry: Some(Retry { ticks_left: 0, pause: 1 }),
             readings: 0,
+            rest: Rest::new(path, plan.files.len()),
         }
     }
 
@@ -93,6 +98,7 @@ impl CgroupFiles {
     /// Opens the files that are not open and hold what no other file of this cgroup does.
     pub(crate) fn open_missing(&mut self, plan: &Plan, opener: &mut Opener) {
         let mut covered = self.covered(plan);
+        let mut has_opened = false;
         for (slot, file) in self.slots.iter_mut().zip(&plan.files) {
             let wanted = match slot {
                 Slot::Missing => file.parts & !covered != 0,
@@ -116,6 +122,10 @@ impl CgroupFiles {
                 }
             }
             covered |= file.parts;
+            has_opened = true;
+        }
+        if has_opened {
+            self.rest.forget();
         }
         let complete = covered == plan.all_parts() && !self.slots.iter().any(|slot| matches!(slot, Slot::Gone));
         self.retry = if complete {
@@ -143,11 +153,20 @@ impl CgroupFiles {
 
     /// Adds what the files say to the sums, one per column; what has no column yet goes to [`Opener::learned`].
     pub(crate) fn read(&mut self, plan: &Plan, opener: &mut Opener, buffer: &mut Vec<u8>, sums: &mut [Sum]) -> Reading {
-        let mut taking = Taking { path: &self.path, taken: 0, without_line: 0, sums };
+        let now = std::mem::take(&mut opener.taken);
+        let mut taking = Taking { path: &self.path, taken: 0, without_line: 0, now, sums };
         let mut reading = Reading::Nothing;
+        self.rest.begin();
         let tries = self.readings.is_multiple_of(LONGEST_PAUSE);
         self.readings = self.readings.wrapping_add(1);
-        for (slot, file) in self.slots.iter_mut().zip(&plan.files) {
+        for (number, (slot, file)) in self.slots.iter_mut().zip(&plan.files).enumerate() {
+            if matches!(slot, Slot::Open(..) | Slot::Parked)
+                && let Some(taken) = self.rest.resting(number, file, &opener.turns)
+            {
+                reading = reading.max(Reading::Some);
+                taking.take_again(file, taken);
+                continue;
+            }
             let mut before = None;
             if let Slot::Standing(standing) = slot {
                 if let Some(text) = standing.text(&opener.settings) {
@@ -183,8 +202,13 @@ impl CgroupFiles {
             };
             match read {
                 Ok(count) => {
+                    opener.read += 1;
                     reading = reading.max(Reading::Some);
                     let is_well_formed = taking.take(file, &buffer[..count], opener);
+                    if let Some(sign) = file.sign.filter(|_| is_well_formed) {
+                        self.rest.sees(sign, &buffer[..count], &opener.turns);
+                    }
+                    self.rest.read(number, file, is_well_formed.then_some(&taking.now), &opener.turns);
                     if let Some(until) = until.filter(|_| is_well_formed) {
                         opener.open -= usize::from(matches!(slot, Slot::Open(..)));
                         *slot = Slot::Standing(until.stands(&buffer[..count]));
@@ -192,6 +216,7 @@ impl CgroupFiles {
                 }
                 Err(error) => {
                     file.columns().for_each(|column| taking.sums[column].spoil());
+                    self.rest.read(number, file, None, &opener.turns);
                     match error {
                         Errno::NODEV | Errno::NOENT | Errno::NOTDIR => {
                             reading = Reading::Removed;
@@ -211,14 +236,21 @@ impl CgroupFiles {
             }
         }
         self.without_line = taking.without_line & !taking.taken;
+        opener.taken = taking.now;
         if reading == Reading::Removed {
             self.forget_standing();
         }
         reading
     }
 
+    /// The columns are others now.
+    pub(crate) fn forget_columns(&mut self) {
+        self.rest.forget_values();
+    }
+
     /// The cgroup was removed: what its files said is not what those of another in its place say.
     fn forget_standing(&mut self) {
+        self.rest.forget();
         for slot in self.slots.iter_mut().filter(|slot| matches!(slot, Slot::Standing(_))) {
             *slot = Slot::Gone;
         }
@@ -251,6 +283,8 @@ struct Taking<'a> {
     taken: u64,
     /// The parts whose line was missing in a file, as bits.
     without_line: u64,
+    /// What came out of the file that was read last.
+    now: Taken,
     sums: &'a mut [Sum],
 }
 
@@ -258,17 +292,18 @@ impl Taking<'_> {
     /// Takes what a file says; whether it is well-formed.
     fn take(&mut self, file: &PlannedFile, bytes: &[u8], opener: &mut Opener) -> bool {
         let mut is_all_well_formed = true;
+        self.now.clear();
         let words = words(file, bytes);
-        for (output, word) in file.outputs.iter().zip(words) {
+        for (number, (output, word)) in file.outputs.iter().zip(words).enumerate() {
             // A file that is read for one part may hold another one too, which a file before it gave already.
             if self.taken & (1 << output.part) != 0 {
                 continue;
             }
             let (learned, mut next) = (opener.learned.len(), 0);
             let is_well_formed = output.read.read_behind(word, bytes, &mut |label, value| {
-                self.taken |= 1 << output.part;
+                self.now.parts |= 1 << output.part;
                 match output.place_of(label, &mut next) {
-                    Some(place) => self.sums[place.column].add(value, output.join, output.read.greatest_sum()),
+                    Some(place) => self.now.values.push(Value { output: number, column: place.column, value }),
                     // What the kernel calls things is ASCII.
                     None => {
                         let label = str::from_utf8(label).ok();
@@ -277,17 +312,25 @@ impl Taking<'_> {
                 }
             });
             if is_well_formed && output.read.may_lack_its_line() {
-                self.without_line |= 1 << output.part;
+                self.now.without_line |= 1 << output.part;
             }
             if !is_well_formed {
                 is_all_well_formed = false;
-                self.taken |= 1 << output.part;
+                self.now.parts |= 1 << output.part;
                 output.places.iter().for_each(|place| self.sums[place.column].spoil());
                 opener.learned.truncate(learned);
                 opener.malformed(self.path, file, bytes);
             }
         }
+        self.now.add_to(self.sums, file);
+        (self.taken, self.without_line) = (self.taken | self.now.parts, self.without_line | self.now.without_line);
         is_all_well_formed
+    }
+
+    /// Takes what a file said that rests.
+    fn take_again(&mut self, file: &PlannedFile, taken: &Taken) {
+        taken.add_to(self.sums, file);
+        (self.taken, self.without_line) = (self.taken | taken.parts, self.without_line | taken.without_line);
     }
 }
 

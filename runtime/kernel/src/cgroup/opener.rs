@@ -2,6 +2,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags, open};
 use rustix::io::{Errno, pread, retry_on_intr};
@@ -10,6 +11,8 @@ use crate::cgroup::Hierarchies;
 use crate::cgroup::files::Slot;
 use crate::cgroup::plan::{PlannedFile, Stands};
 use crate::cgroup::settings::{By, Settings, Standing, Until};
+use crate::cgroup::taken::Taken;
+use crate::cgroup::turns::Turns;
 use crate::error::excerpt;
 use crate::files::open_below;
 use crate::{Notice, Roots, Said};
@@ -34,12 +37,18 @@ pub(crate) struct Opener {
     pub notices: Vec<Notice>,
     /// What is only read where somebody wrote it.
     pub settings: Settings,
+    /// When files of tasks that do nothing are read all the same.
+    pub turns: Turns,
+    /// How many files have been read so far.
+    pub read: u64,
+    /// Reused for what is taken out of a file.
+    pub taken: Taken,
     /// Things that files have a number for and that have no column yet, with the number of the part.
     pub learned: Vec<(usize, String)>,
 }
 
 impl Opener {
-    pub(crate) fn new(roots: &Roots, hierarchies: &Hierarchies, budget: usize) -> Self {
+    pub(crate) fn new(roots: &Roots, hierarchies: &Hierarchies, budget: usize, idle: Duration) -> Self {
         let mut opener = Self {
             dirs: Vec::new(),
             paths: Vec::new(),
@@ -51,6 +60,9 @@ impl Opener {
             said: Said::default(),
             notices: Vec::new(),
             settings: Settings::new(roots),
+            turns: Turns::new(idle),
+            read: 0,
+            taken: Taken::default(),
             learned: Vec::new(),
         };
         for hierarchy in hierarchies.all() {

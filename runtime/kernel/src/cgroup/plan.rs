@@ -1,6 +1,7 @@
 //! Which files of a cgroup are read for which column.
 
 use crate::Notice;
+use crate::cgroup::rest::{Idle, Sign};
 use crate::cgroup::{Hierarchies, Version};
 use crate::metrics::{CgroupFile, CgroupPart, CgroupRead, Join, Metric, Source, TASKS, TaskFact, part_count};
 
@@ -33,6 +34,10 @@ pub(crate) struct PlannedFile {
     pub name: &'static str,
     /// Until when it need not be read again; none where it is read at each tick.
     pub stands: Option<Stands>,
+    /// What it shows of the cgroup as a whole.
+    pub sign: Option<Sign>,
+    /// When it may rest; none where it never does.
+    pub idle: Option<&'static Idle>,
     /// What is taken out of it.
     pub outputs: Vec<Output>,
     /// The parts that stand in it, as bits.
@@ -168,8 +173,9 @@ impl Plan {
                 plan.differences.push((first, minuend));
             }
         }
-        // v1 before v2: where both know a path, v1 has the files that the names of the metrics are taken from.
-        plan.files.sort_by_key(|file| hierarchies.all()[file.hierarchy].version);
+        // v1 before v2: where both know a path, v1 has the files that the names of the metrics are taken from. Signs before what
+        // they tell of.
+        plan.files.sort_by_key(|file| (hierarchies.all()[file.hierarchy].version, file.sign.is_none()));
         (plan, notices)
     }
 
@@ -210,8 +216,9 @@ impl Plan {
     fn file(&mut self, (hierarchy, version): (usize, Version), name: &'static str) -> &mut PlannedFile {
         let known = self.files.iter().position(|one| one.hierarchy == hierarchy && one.name == name);
         let at = known.unwrap_or_else(|| {
-            let stands = Stands::of(version, name);
-            self.files.push(PlannedFile { hierarchy, name, stands, outputs: Vec::new(), parts: 0 });
+            let (stands, sign) = (Stands::of(version, name), Sign::of(version, name));
+            let (idle, outputs, parts) = (Idle::of(version, name), Vec::new(), 0);
+            self.files.push(PlannedFile { hierarchy, name, stands, sign, idle, outputs, parts });
             self.files.len() - 1
         });
         &mut self.files[at]

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failure ends the test")]
 #![allow(dead_code, unreachable_pub, reason = "each test file is a program that includes this and uses its part")]
 
+pub mod idle;
 #[path = "../../../../tests/skipped.rs"]
 mod said;
 pub mod tick;

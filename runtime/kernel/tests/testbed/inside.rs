@@ -10,7 +10,9 @@ use std::time::Duration;
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::Signal;
 
+use crate::common::idle::is_measured_as_if_all_were_read;
 use crate::common::tick::{Tick, tick};
+use crate::common::{real_cgroup, task_path};
 use crate::scene::{Busy, Process, RESCTRL, counters, members, numbers, ours, sampler, script, told, until};
 
 const METRICS: [(&str, &str, &str); 3] = [
@@ -348,4 +350,13 @@ fn a_domain_whose_processors_go_offline_goes_and_comes_back() {
     switch("1");
     let with = tick(&mut sampler);
     assert!(domains(&with).len() == 2 && domains(&with).iter().all(Option::is_some), "{:?}", domains(&with));
+}
+
+#[test]
+#[ignore = "runs inside the test bed"]
+fn a_task_that_works_now_and_then_is_measured_as_if_all_its_files_were_read_at_each_tick() {
+    let name = "now-and-then";
+    fs::write("/sys/fs/cgroup/cgroup.subtree_control", "+memory +io +pids").unwrap();
+    let (hierarchies, scratch) = real_cgroup("a_task_that_works_now_and_then", name).unwrap();
+    is_measured_as_if_all_were_read(&hierarchies, &scratch, &task_path(name), Path::new("/tmp/written"));
 }
