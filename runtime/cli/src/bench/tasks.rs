@@ -44,6 +44,8 @@ impl Tasks {
             tasks.cgroups.push(cgroup);
             tasks.cgroups[number as usize].add_process(pid)?;
         }
+        // What they did before they were in their cgroups is not counted there, and who has done nothing is not known to be at rest.
+        tasks.wake()?;
         Ok(tasks)
     }
 
