@@ -304,6 +304,16 @@ fn a_clock_that_is_put_back_or_forward_loses_nothing() {
 }
 
 #[test]
+fn a_task_without_memory_rests_as_well() {
+    let tree = Machine::captured(V1);
+    tree.write(&path(V1, "memory.usage_in_bytes"), "0\n");
+    let mut clocked = Clocked::new(&tree, LONG, &[task(1, "/demo/busy")]);
+    let before = clocked.settle().of("task_mem_max_usage_bytes")[0];
+    tree.write(&path(V1, "memory.max_usage_in_bytes"), "7\n");
+    assert_eq!(clocked.first("task_mem_max_usage_bytes"), before);
+}
+
+#[test]
 fn a_pod_rests_container_by_container() {
     let tree = Machine::captured(V1);
     let containers = vec!["/demo/busy".to_owned(), "/demo/other".to_owned()];

@@ -70,7 +70,7 @@ impl Idle {
 /// (kernel/sched/psi.c).
 const SHOWS: Duration = Duration::from_millis(500);
 
-/// How the file of a sign begins that has counted nothing.
+/// How a file begins that has counted no processor time.
 const NOTHING_YET: [&[u8]; 2] = [b"0\n", b"usage_usec 0\n"];
 
 /// What was seen of a sign.
@@ -131,8 +131,8 @@ impl Rest {
         self.signs.iter_mut().for_each(|sign| sign.counts = false);
     }
 
-    /// What the file of a sign says now. Where it has counted nothing yet, the processes of the task may be elsewhere in that
-    /// hierarchy of v1, and it is none. Of two files for one sign the first is it.
+    /// What the file of a sign says now. Where it has counted no processor time yet, the processes of the task may be elsewhere in
+    /// that hierarchy of v1, and it is none. Of two files for one sign the first is it.
     pub(crate) fn sees(&mut self, sign: Sign, text: &[u8], turns: &Turns) {
         let seen = &mut self.signs[sign as usize];
         if seen.counts {
@@ -143,7 +143,7 @@ impl Rest {
             seen.text.extend_from_slice(text);
             seen.since = turns.now;
         }
-        seen.counts = !NOTHING_YET.iter().any(|nothing| text.starts_with(nothing));
+        seen.counts = sign != Sign::ProcessorTime || !NOTHING_YET.iter().any(|nothing| text.starts_with(nothing));
     }
 
     fn is_still(&self, idle: &Idle, turns: &Turns) -> bool {
