@@ -223,9 +223,10 @@ impl Delivery {
             let under_way = under_way.map(|batch| (batch, self.way.so_far.get()));
             let waiting = waiting.into_iter().map(|batch| (batch, Parts::default()));
             for (batch, parts) in under_way.into_iter().chain(waiting) {
-                self.way.counts.over(parts, &batch);
-                lost.batches += usize::from(parts.stored < batch.size());
-                lost.samples += batch.size().saturating_sub(parts.stored + parts.uncertain);
+                let size = batch.size();
+                self.way.counts.over(parts, size);
+                lost.batches += usize::from(parts.stored < size);
+                lost.samples += size.saturating_sub(parts.stored + parts.uncertain);
                 lost.uncertain += parts.uncertain;
             }
             lost

@@ -44,7 +44,7 @@ pub(crate) struct Idle {
     settles: Duration,
 }
 
-/// What is counted as it happens.
+/// What is counted as it happens: a process that is born costs its parent processor time, and one that ends its own.
 const WORK: Idle = Idle { signs: &[Sign::ProcessorTime], settles: Duration::from_secs(1) };
 
 /// What is counted of memory. The kernel adds up the numbers of memory.stat where they have grown by much, and else every two
@@ -59,8 +59,8 @@ impl Idle {
         match (version, file) {
             (Version::V1, "memory.stat" | "memory.max_usage_in_bytes")
             | (Version::V2, "memory.stat" | "memory.peak" | "memory.swap.current") => Some(&MEMORY),
-            (Version::V1, "blkio.throttle.io_service_bytes" | "blkio.throttle.io_serviced")
-            | (Version::V2, "cpu.pressure" | "io.pressure" | "memory.pressure") => Some(&WORK),
+            (Version::V1, "blkio.throttle.io_service_bytes" | "blkio.throttle.io_serviced" | "pids.current")
+            | (Version::V2, "cpu.pressure" | "io.pressure" | "memory.pressure" | "pids.current") => Some(&WORK),
             _ => None,
         }
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 use tokio::time::Instant;
-use wca_model::{Batch, DeliveryTerms};
+use wca_model::DeliveryTerms;
 
 use crate::queue::Queue;
 use crate::seldom::Seldom;
@@ -23,11 +23,11 @@ pub(super) struct Counts {
 }
 
 impl Counts {
-    /// A batch is not tried again: it was lost but for these parts.
-    pub(super) fn over(&self, Parts { stored, uncertain }: Parts, batch: &Batch) {
+    /// A batch of so many samples is not tried again: it was lost but for these parts.
+    pub(super) fn over(&self, Parts { stored, uncertain }: Parts, size: usize) {
         add(&self.stored, stored);
         add(&self.uncertain, uncertain);
-        add(&self.dropped, batch.size().saturating_sub(stored + uncertain));
+        add(&self.dropped, size.saturating_sub(stored + uncertain));
     }
 }
 

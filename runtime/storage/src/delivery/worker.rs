@@ -37,8 +37,8 @@ async fn deliver(way: &Way, batch: &Batch, store: &mut impl Store, said: &mut Sa
             said.works(&way.name);
             way.queue.settle(|| {
                 let Parts { uncertain, .. } = store.over();
-                let parts = Parts { stored: batch.size().saturating_sub(uncertain), uncertain };
-                way.counts.over(parts, batch);
+                let size = batch.size();
+                way.counts.over(Parts { stored: size.saturating_sub(uncertain), uncertain }, size);
             });
             return;
         };
@@ -46,7 +46,7 @@ async fn deliver(way: &Way, batch: &Batch, store: &mut impl Store, said: &mut Sa
         let left = time_left(way, begun);
         if left.is_zero() || !error.may_pass() {
             give_up(way, &error, said);
-            way.queue.settle(|| way.counts.over(store.over(), batch));
+            way.queue.settle(|| way.counts.over(store.over(), batch.size()));
             return;
         }
         said.fails(&way.name, &error);
