@@ -308,7 +308,7 @@ pub(crate) struct NodeBenchArguments {
     /// Time from one tick to the next.
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = parse_duration)]
     pub(crate) interval: Duration,
-    /// Wake each process once in each interval, so that nothing of its task need not be read.
+    /// Wake each process once in each interval, so that all files of its task are read in each tick.
     #[arg(long)]
     pub(crate) awake: bool,
     /// Number of ticks that are measured.

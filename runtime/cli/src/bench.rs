@@ -80,7 +80,7 @@ impl Loop {
         Ok(Self { child, metrics: Metrics::of(metrics), said, patience: arguments.interval * PATIENCE.1 })
     }
 
-    /// Looks at each tick, and reads the same files beside it.
+    /// Looks at each tick, and reads all files that are kept open beside it.
     fn measure(mut self, arguments: &NodeBenchArguments, tasks: &mut Tasks, signals: &SignalFd) -> Result<Measured> {
         let mut last = self.next(&Observed::default(), PATIENCE.0, signals)?;
         let mut disturb = || if arguments.awake { tasks.wake() } else { Ok(()) };
